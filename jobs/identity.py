@@ -1,0 +1,77 @@
+"""Names that are derived, never drawn: an item's identity and an attempt's idempotency key.
+
+Both are hashes of content with the scheme's tag in front, so that a lost or restored ledger finds the same names
+again, and a change of scheme is visible instead of silently buying everything twice. The schemes below are frozen:
+a new one gets a new tag and applies to new items only.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+
+__all__ = ["body_bytes", "canonical", "identity", "idempotency_key"]
+
+IDENTITY_TAG = "i1-"
+KEY_TAG = "rvb1-"
+
+# 160 bits: no collision among 10**12 items is likelier than 10**-24, and 32 base32 letters stay readable.
+_DIGEST_BYTES = 20
+
+
+def canonical(value: object) -> bytes:
+    """One spelling per JSON value: sorted keys, no spaces, UTF-8. NaN and infinities are refused (ValueError)."""
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _derive(tag: str, fields: Sequence[object]) -> str:
+    digest = hashlib.sha256(canonical([tag, *fields])).digest()[:_DIGEST_BYTES]
+    return tag + base64.b32encode(digest).decode().lower()
+
+
+def identity(
+    *,
+    model: str,
+    prompt: str | None,
+    params: Mapping[str, object],
+    reference_digests: Sequence[str],
+    repeat: int,
+    edition: str,
+) -> str:
+    """The content hash of an item. Nothing about its name, place, tags or output is in it.
+
+    `params` are as sent, without references; `reference_digests` are the sha256 of the files, in order.
+    """
+    return _derive(IDENTITY_TAG, [model, prompt, dict(params), list(reference_digests), repeat, edition])
+
+
+def idempotency_key(*, account: str, edition: str, identity: str, repeat: int, epoch: int, ordinal: int) -> str:
+    """The key of one attempt: at most 64 ASCII characters, no prompt text, no secret.
+
+    `epoch` rises only by a person's explicit command to buy again; `ordinal` after a definite rejection or a settled
+    failure. The account label is in it so that a shared manifest alone does not tell another account's keys.
+    """
+    return _derive(KEY_TAG, [account, edition, identity, repeat, epoch, ordinal])
+
+
+def body_bytes(
+    *,
+    model: str,
+    prompt: str | None,
+    params: Mapping[str, object],
+    reference_items: Sequence[Mapping[str, object]],
+    client_request_id: str,
+) -> bytes:
+    """The exact bytes of a create. Made once per attempt, stored with the intent, resent byte for byte."""
+    body: dict[str, object] = {"model": model}
+    if prompt is not None:
+        body["prompt"] = prompt
+    sent = dict(params)
+    if reference_items:
+        sent["referenceMediaItems"] = [dict(item) for item in reference_items]
+    if sent:
+        body["params"] = sent
+    body["client_request_id"] = client_request_id
+    return canonical(body)
