@@ -1,0 +1,304 @@
+"""An item's record: the fold of its events. Amounts are whole credits; times are wall-clock seconds since 1970 (UTC).
+
+    record = fold(record_or_none, event)
+
+Money moves only here, per attempt: an intent reserves its bound; an acceptance raises it to the service's figure if
+that is higher; an end replaces it by the charge; a definite rejection gives it back. What is uncertain stays reserved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from jobs.lifecycle import HELD, EventType, ItemState, after
+
+__all__ = ["Artifact", "ArtifactState", "Attempt", "Event", "Money", "Record", "fold", "money_of"]
+
+ArtifactState = Literal["wanted", "partial", "verified", "unverified", "quarantined", "gone"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One row of the event log. `data` is JSON-able and holds what the fold needs, by event type:
+
+    intent       epoch, ordinal, key, bound, price_class, scope, server_at_s
+    send_ended   ambiguous (bool), outcome, status, request_id, reason
+    accepted     task_id, reserved_credits, request_id, by (`service` or a person's name)
+    rejected     code, message, request_id
+    uncertain    reason
+    succeeded    final_credits, urls, charge (credits settled), assumed (True when the service gave no sane figure)
+    failed       code, message, request_id, final_credits, charge, assumed
+    refunded     credits
+    saved        n, url, state, file, sha256, bytes, type
+    """
+
+    type: EventType
+    at_s: float
+    identity: str
+    data: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """One result file of an item; `n` counts from 1."""
+
+    n: int
+    url: str
+    state: ArtifactState = "wanted"
+    file: str | None = None
+    sha256: str | None = None
+    bytes: int | None = None
+    type: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One purchase: one key, one frozen body (kept in the ledger), many sends. `reserved` + `settled` is what it holds."""
+
+    epoch: int
+    ordinal: int
+    key: str
+    scope: str  # the run (name, edition) whose budget carries it
+    price_class: str
+    bound: int
+    opened_at_s: float
+    server_at_s: float  # the service's clock when the intent was written
+    reserved: int
+    settled: int = 0
+    ambiguous: bool = False  # sticky: a send may have arrived
+    sends: int = 0
+    task_id: str | None = None
+    reserved_credits: int | None = None  # the service's own figures
+    final_credits: int | None = None
+    accepted_at_s: float | None = None
+    finished_at_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """Where an item stands. `version` counts its events, so that a write can tell it saw the latest."""
+
+    identity: str
+    state: ItemState
+    version: int
+    first_at_s: float
+    attempts: int = 0
+    sends: int = 0
+    attempt: Attempt | None = None  # the latest
+    artifacts: tuple[Artifact, ...] = ()
+    error_code: str | None = None
+    error_message: str | None = None
+    request_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Money:
+    """Credits of one attempt or one scope."""
+
+    reserved: int = 0
+    settled: int = 0
+
+
+def money_of(record: Record | None) -> Money:
+    """What the item's latest attempt holds now."""
+    if record is None or record.attempt is None:
+        return Money()
+    return Money(reserved=record.attempt.reserved, settled=record.attempt.settled)
+
+
+def fold(record: Record | None, event: Event) -> Record:
+    """The record after one more event. Raises `IllegalMove` and changes nothing when the event cannot follow."""
+    state = after(record.state if record else None, event.type)
+    if record is None:
+        return Record(identity=event.identity, state=state, version=1, first_at_s=event.at_s)
+    assert record.identity == event.identity, "an event of another item"
+    moved = _FOLDS.get(event.type, _keep)(record, event)
+    folded = replace(moved, state=state, version=record.version + 1)
+    if folded.attempt is not None:
+        assert (folded.attempt.reserved > 0) <= (state in HELD), f"{state.value} must not hold a reservation"
+    return folded
+
+
+def _keep(record: Record, event: Event) -> Record:
+    return record
+
+
+def _intent(record: Record, event: Event) -> Record:
+    data = event.data
+    attempt = Attempt(
+        epoch=_int(data["epoch"]),
+        ordinal=_int(data["ordinal"]),
+        key=str(data["key"]),
+        scope=str(data["scope"]),
+        price_class=str(data["price_class"]),
+        bound=_int(data["bound"]),
+        opened_at_s=event.at_s,
+        server_at_s=float(data["server_at_s"]),  # type: ignore[arg-type]
+        reserved=_int(data["bound"]),
+    )
+    return replace(
+        record,
+        attempt=attempt,
+        attempts=record.attempts + 1,
+        artifacts=(),
+        error_code=None,
+        error_message=None,
+        request_id=None,
+    )
+
+
+def _send_ended(record: Record, event: Event) -> Record:
+    attempt = _attempt(record)
+    sent = 0 if event.data.get("outcome") == "not_sent" else 1
+    ambiguous = attempt.ambiguous or bool(event.data.get("ambiguous"))
+    return replace(
+        record,
+        sends=record.sends + sent,
+        attempt=replace(attempt, sends=attempt.sends + sent, ambiguous=ambiguous),
+        request_id=_text(event.data.get("request_id")) or record.request_id,
+    )
+
+
+def _accepted(record: Record, event: Event) -> Record:
+    attempt = _attempt(record)
+    figure = _maybe_int(event.data.get("reserved_credits"))
+    sent = 1 if event.data.get("by", "service") == "service" else 0
+    return replace(
+        record,
+        sends=record.sends + sent,
+        attempt=replace(
+            attempt,
+            sends=attempt.sends + sent,
+            task_id=str(event.data["task_id"]),
+            reserved=max(attempt.bound, figure or 0),
+            reserved_credits=figure,
+            accepted_at_s=event.at_s,
+        ),
+        request_id=_text(event.data.get("request_id")) or record.request_id,
+        error_code=None,
+        error_message=None,
+    )
+
+
+def _rejected(record: Record, event: Event) -> Record:
+    attempt = _attempt(record)
+    sent = 1 if event.data.get("by", "service") == "service" else 0
+    return replace(
+        record,
+        sends=record.sends + sent,
+        attempt=replace(attempt, sends=attempt.sends + sent, reserved=0, finished_at_s=event.at_s),
+        error_code=_text(event.data.get("code")),
+        error_message=_text(event.data.get("message")),
+        request_id=_text(event.data.get("request_id")),
+    )
+
+
+def _uncertain(record: Record, event: Event) -> Record:
+    return replace(
+        record,
+        error_code="uncertain",
+        error_message=_text(event.data.get("reason")),
+        request_id=_text(event.data.get("request_id")) or record.request_id,
+    )
+
+
+def _trouble(code: str) -> object:
+    def move(record: Record, event: Event) -> Record:
+        return replace(record, error_code=code, error_message=_text(event.data.get("reason")))
+
+    return move
+
+
+def _ended(record: Record, event: Event) -> Record:
+    attempt = _attempt(record)
+    settled = replace(
+        attempt,
+        reserved=0,
+        settled=_int(event.data["charge"]),
+        final_credits=_maybe_int(event.data.get("final_credits")),
+        finished_at_s=event.at_s,
+    )
+    urls = event.data.get("urls") or ()
+    assert isinstance(urls, list | tuple)
+    return replace(
+        record,
+        attempt=settled,
+        artifacts=tuple(Artifact(n=n, url=str(url)) for n, url in enumerate(urls, start=1)),
+        error_code=_text(event.data.get("code")),
+        error_message=_text(event.data.get("message")),
+        request_id=_text(event.data.get("request_id")) or record.request_id,
+    )
+
+
+def _refunded(record: Record, event: Event) -> Record:
+    attempt = _attempt(record)
+    back = _int(event.data["credits"])
+    assert 0 < back <= attempt.settled, "a refund cannot exceed what was charged"
+    return replace(record, attempt=replace(attempt, settled=attempt.settled - back))
+
+
+def _saved(record: Record, event: Event) -> Record:
+    data = event.data
+    n = _int(data["n"])
+    moved = Artifact(
+        n=n,
+        url=str(data["url"]),
+        state=data["state"],  # type: ignore[arg-type]
+        file=_text(data.get("file")),
+        sha256=_text(data.get("sha256")),
+        bytes=_maybe_int(data.get("bytes")),
+        type=_text(data.get("type")),
+    )
+    others = tuple(artifact for artifact in record.artifacts if artifact.n != n)
+    return replace(record, artifacts=tuple(sorted((*others, moved), key=lambda artifact: artifact.n)))
+
+
+def _skipped(record: Record, event: Event) -> Record:
+    return replace(record, error_code=_text(event.data.get("code")), error_message=_text(event.data.get("message")))
+
+
+def _planned(record: Record, event: Event) -> Record:
+    return replace(record, error_code=None, error_message=None)
+
+
+def _seen(record: Record, event: Event) -> Record:
+    return replace(record, error_code=None, error_message=None)
+
+
+def _attempt(record: Record) -> Attempt:
+    assert record.attempt is not None, "an event of an attempt that was never opened"
+    return record.attempt
+
+
+def _int(value: object) -> int:
+    assert isinstance(value, int) and not isinstance(value, bool), f"credits and counts are whole numbers, not {value!r}"
+    return value
+
+
+def _maybe_int(value: object) -> int | None:
+    return None if value is None else _int(value)
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+_FOLDS = {
+    EventType.PLANNED: _planned,
+    EventType.INTENT: _intent,
+    EventType.SEND_ENDED: _send_ended,
+    EventType.ACCEPTED: _accepted,
+    EventType.REJECTED: _rejected,
+    EventType.UNCERTAIN: _uncertain,
+    EventType.SEEN: _seen,
+    EventType.SUCCEEDED: _ended,
+    EventType.FAILED: _ended,
+    EventType.WRITTEN_OFF: _ended,
+    EventType.VANISHED: _trouble("vanished"),
+    EventType.STALLED: _trouble("stalled"),
+    EventType.SKIPPED: _skipped,
+    EventType.REFUNDED: _refunded,
+    EventType.SAVED: _saved,
+}
