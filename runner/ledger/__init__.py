@@ -1,0 +1,131 @@
+"""The ledger: the durable record of what was wanted, bought, got and paid. It is the truth; everything else is a view.
+
+This file is the seam: what the runner asks of a ledger, in its own words. `runner.ledger.sqlite` is the real one,
+`runner.ledger.memory` the shipped in-memory one; both pass `tests/runner/test_ledger_contract.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from jobs.answers import Uploaded
+from jobs.item import Item
+from jobs.record import Event, Money, Record
+
+__all__ = ["Change", "KnownUpload", "Ledger", "Life", "PastItem", "RunInfo"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One event with what it leads to. `before_version` is what the writer saw: a write over a newer row is refused.
+
+    `delta` is what the event adds to its scope's books; `body` is the frozen create body, with an intent only;
+    `cap_credits` is the scope's budget at an intent, checked again inside the transaction (None: no budget).
+    """
+
+    event: Event
+    record: Record
+    delta: Money
+    scope: str
+    body: bytes | None = None
+    cap_credits: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunInfo:
+    """A run: one manifest name and edition, over all its lives."""
+
+    run_id: str  # `name` or `name@edition`
+    name: str
+    edition: str
+    manifest_path: str
+    manifest_sha256: str
+    cap_credits: int | None
+    out_dir: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """One execution of a run by one process; `ended_at_s` None means it is alive or died without saying so."""
+
+    life_id: int
+    run_id: str
+    started_at_s: float
+    pid: int
+    host: str
+    ended_at_s: float | None = None
+    exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownUpload:
+    """A reference the account already holds at the service."""
+
+    sha256: str
+    uploaded: Uploaded
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastItem:
+    """An item as an earlier life of the run wanted it; what `plan` compares with to say why an item is new."""
+
+    identity: str
+    key: str
+    job: str
+    model: str
+    prompt: str | None
+    params: Mapping[str, object]
+    reference_digests: tuple[str, ...]
+    repeat: int
+    edition: str
+    axes: Mapping[str, object]
+
+
+class Ledger(Protocol):
+    """What the runner asks of a ledger. Reads are plain calls; a write returns only once it is durable."""
+
+    async def begin_life(self, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
+        """Write the run and all its items (new ones as `planned`), in few transactions; keep items it no longer wants."""
+
+    async def end_life(self, life: Life, *, at_s: float, exit_code: int) -> None:
+        """Close the life."""
+
+    async def record(self, changes: Sequence[Change]) -> None:
+        """Append events and move their items, all or nothing, durably. Concurrent calls share one commit.
+
+        Raises `LedgerConflict` when a row is newer than its writer saw or an intent does not fit its cap, and
+        `LedgerUnusable` / `DiskFull` when the file cannot be written: then nothing of the call is in it.
+        """
+
+    async def save_upload(self, upload: KnownUpload) -> None:
+        """Remember (or refresh) what the account holds for a content hash."""
+
+    async def forget_upload(self, sha256: str) -> None:
+        """The service no longer knows it."""
+
+    def records(self, identities: Sequence[str]) -> dict[str, Record]:
+        """The records of those items that the ledger knows."""
+
+    def body(self, key: str) -> bytes:
+        """The frozen body of an attempt. KeyError when there is no such attempt."""
+
+    def books(self, scope: str) -> Money:
+        """Credits reserved and settled under one run, over all its lives."""
+
+    def class_prices(self) -> dict[str, int]:
+        """The highest price seen for each price class."""
+
+    def uploads(self, digests: Sequence[str]) -> dict[str, KnownUpload]:
+        """What the account already holds of these contents."""
+
+    def past_items(self, run_id: str) -> list[PastItem]:
+        """All items any life of the run wanted, in order."""
+
+    def position(self) -> int:
+        """A number that grows with every event: a saved plan is stale when it moved."""
+
+    async def close(self) -> None:
+        """Write what is waiting, release the lock."""
