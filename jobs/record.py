@@ -14,7 +14,7 @@ from typing import Literal
 
 from jobs.lifecycle import HELD, EventType, ItemState, after
 
-__all__ = ["Artifact", "ArtifactState", "Attempt", "Event", "Money", "Record", "fold", "money_of"]
+__all__ = ["Artifact", "ArtifactState", "Attempt", "Change", "Event", "Money", "Record", "fold", "money_of"]
 
 ArtifactState = Literal["wanted", "partial", "verified", "unverified", "quarantined", "gone"]
 
@@ -86,6 +86,7 @@ class Record:
     first_at_s: float
     attempts: int = 0
     sends: int = 0
+    failures: int = 0  # settled failures since a person last asked for the item (epoch); `resubmit_failed` counts them
     attempt: Attempt | None = None  # the latest
     artifacts: tuple[Artifact, ...] = ()
     error_code: str | None = None
@@ -99,6 +100,23 @@ class Money:
 
     reserved: int = 0
     settled: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One event with what it leads to: what the ledger writes, all or nothing.
+
+    `record.version - 1` is what the writer saw: a write over a newer row is refused. `delta` is what the event adds to
+    its scope's books; `body` is the frozen create body, with an intent only; `cap_credits` is the scope's budget at an
+    intent, checked again inside the transaction (None: no budget).
+    """
+
+    event: Event
+    record: Record
+    delta: Money
+    scope: str
+    body: bytes | None = None
+    cap_credits: int | None = None
 
 
 def money_of(record: Record | None) -> Money:
@@ -142,6 +160,7 @@ def _intent(record: Record, event: Event) -> Record:
         record,
         attempt=attempt,
         attempts=record.attempts + 1,
+        failures=record.failures if record.attempt and record.attempt.epoch == attempt.epoch else 0,
         artifacts=(),
         error_code=None,
         error_message=None,
@@ -204,11 +223,8 @@ def _uncertain(record: Record, event: Event) -> Record:
     )
 
 
-def _trouble(code: str) -> object:
-    def move(record: Record, event: Event) -> Record:
-        return replace(record, error_code=code, error_message=_text(event.data.get("reason")))
-
-    return move
+def _trouble(record: Record, event: Event) -> Record:
+    return replace(record, error_code=event.type.value, error_message=_text(event.data.get("reason")))
 
 
 def _ended(record: Record, event: Event) -> Record:
@@ -225,6 +241,7 @@ def _ended(record: Record, event: Event) -> Record:
     return replace(
         record,
         attempt=settled,
+        failures=record.failures + (event.type is EventType.FAILED),
         artifacts=tuple(Artifact(n=n, url=str(url)) for n, url in enumerate(urls, start=1)),
         error_code=_text(event.data.get("code")),
         error_message=_text(event.data.get("message")),
@@ -259,11 +276,7 @@ def _skipped(record: Record, event: Event) -> Record:
     return replace(record, error_code=_text(event.data.get("code")), error_message=_text(event.data.get("message")))
 
 
-def _planned(record: Record, event: Event) -> Record:
-    return replace(record, error_code=None, error_message=None)
-
-
-def _seen(record: Record, event: Event) -> Record:
+def _cleared(record: Record, event: Event) -> Record:
     return replace(record, error_code=None, error_message=None)
 
 
@@ -286,18 +299,18 @@ def _text(value: object) -> str | None:
 
 
 _FOLDS = {
-    EventType.PLANNED: _planned,
+    EventType.PLANNED: _cleared,
     EventType.INTENT: _intent,
     EventType.SEND_ENDED: _send_ended,
     EventType.ACCEPTED: _accepted,
     EventType.REJECTED: _rejected,
     EventType.UNCERTAIN: _uncertain,
-    EventType.SEEN: _seen,
+    EventType.SEEN: _cleared,
     EventType.SUCCEEDED: _ended,
     EventType.FAILED: _ended,
     EventType.WRITTEN_OFF: _ended,
-    EventType.VANISHED: _trouble("vanished"),
-    EventType.STALLED: _trouble("stalled"),
+    EventType.VANISHED: _trouble,
+    EventType.STALLED: _trouble,
     EventType.SKIPPED: _skipped,
     EventType.REFUNDED: _refunded,
     EventType.SAVED: _saved,

@@ -12,25 +12,9 @@ from typing import Protocol
 
 from jobs.answers import Uploaded
 from jobs.item import Item
-from jobs.record import Event, Money, Record
+from jobs.record import Change, Money, Record
 
 __all__ = ["Change", "KnownUpload", "Ledger", "Life", "PastItem", "RunInfo"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """One event with what it leads to. `before_version` is what the writer saw: a write over a newer row is refused.
-
-    `delta` is what the event adds to its scope's books; `body` is the frozen create body, with an intent only;
-    `cap_credits` is the scope's budget at an intent, checked again inside the transaction (None: no budget).
-    """
-
-    event: Event
-    record: Record
-    delta: Money
-    scope: str
-    body: bytes | None = None
-    cap_credits: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +66,10 @@ class PastItem:
     repeat: int
     edition: str
     axes: Mapping[str, object]
+    tags: tuple[str, ...]
+    output_stem: str
+    index: int
+    wanted: bool  # False: the manifest no longer has it; what was bought is still polled and saved
 
 
 class Ledger(Protocol):

@@ -1,0 +1,67 @@
+"""The budget: settled + reserved <= cap after every step. Whole credits, plain arithmetic, no I/O.
+
+One `Books` value stands for one run (manifest name and edition) over all its lives. Everything that may have been
+bought counts: settled, reserved, and what is uncertain (it stays reserved).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from jobs.lifecycle import EventType
+from jobs.record import Event, Money, Record, money_of
+
+__all__ = ["Books", "Fit", "delta"]
+
+
+class Fit(StrEnum):
+    """May this bound be reserved?"""
+
+    YES = "yes"
+    WAIT = "wait"  # not now: credits held by open attempts may come back
+    NEVER = "never"  # settled credits alone leave no room
+    TOO_DEAR = "too_dear"  # above the manifest's `per_item`
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """Credits of one run. `cap` None means no budget; `per_item` None means no limit for one item."""
+
+    cap: int | None
+    per_item: int | None = None
+    reserved: int = 0
+    settled: int = 0
+
+    @property
+    def left(self) -> int | None:
+        """Credits that may still be reserved; negative after a price surprise, None without a budget."""
+        return None if self.cap is None else self.cap - self.reserved - self.settled
+
+    @property
+    def overshoot(self) -> int:
+        """Credits above the cap: only a charge above its bound can cause it."""
+        return max(0, -(self.left or 0))
+
+    def fit(self, bound: int) -> Fit:
+        """Whether `bound` credits fit now, may fit later, or never."""
+        if self.per_item is not None and bound > self.per_item:
+            return Fit.TOO_DEAR
+        if self.cap is None or self.settled + self.reserved + bound <= self.cap:
+            return Fit.YES
+        return Fit.WAIT if self.settled + bound <= self.cap and self.reserved > 0 else Fit.NEVER
+
+    def moved(self, change: Money) -> Books:
+        """The books after a change of one attempt."""
+        reserved, settled = self.reserved + change.reserved, self.settled + change.settled
+        assert reserved >= 0 and settled >= 0, "books cannot go below zero"
+        return replace(self, reserved=reserved, settled=settled)
+
+
+def delta(before: Record | None, event: Event, after: Record) -> Money:
+    """What one event adds to the books of its attempt's scope."""
+    now = money_of(after)
+    if event.type is EventType.INTENT:
+        return now  # a new attempt: what the one before it settled stays where it is
+    was = money_of(before)
+    return Money(reserved=now.reserved - was.reserved, settled=now.settled - was.settled)
