@@ -1,14 +1,48 @@
-"""The models of the service as data: what each takes, and its limits."""
+"""The models of the service as data: what each takes, and its limits.
+
+Two sources, one shape. The packaged file (`jobs/data/models.json`) is strict: it is ours. The live list is the
+service's and its entries are only partly documented, so it is read leniently: what it says plainly wins, what it leaves
+out or says in an unknown shape is taken from the packaged data.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Literal, TypeGuard, get_args
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter
 
 from jobs.item import MediaKind
 
-__all__ = ["Catalogue", "KindLimit", "Model", "Param", "ReferenceRule"]
+__all__ = [
+    "Catalogue",
+    "CatalogueError",
+    "KindLimit",
+    "Model",
+    "Param",
+    "ReferenceRule",
+    "parse_live",
+    "parse_packaged",
+    "to_json",
+]
+
+Category = Literal["image", "video", "audio", "other"]  # "other", such as chat, is listed but cannot be bought here
+ParamType = Literal["select", "number", "text"]
+
+MEBIBYTE = 1024 * 1024
+
+# The live list is untrusted text that ends up in tables and messages: ten times what the largest model has today.
+MAX_MODELS = 2_000
+MAX_PARAMS = 200
+MAX_OPTIONS = 500
+MAX_TEXT_CHARS = 2_000
+
+
+class CatalogueError(ValueError):
+    """A model list that cannot be read at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,7 +50,7 @@ class Param:
     """One key of `params`. A select's options and default are strings, booleans and durations included."""
 
     key: str
-    type: Literal["select", "number", "text"]
+    type: ParamType
     required: bool = False
     default: str | float | int | None = None
     min: float | int | None = None
@@ -37,12 +71,17 @@ class KindLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceRule:
-    """How many files of which kinds a model takes; `max_files` None means the documentation does not say."""
+    """How many files of which kinds a model takes; `max_files` None means the documentation does not say.
+
+    `kinds` is empty when the documentation does not say either. `mixes` lists the allowed combinations where a plain
+    number is not the whole rule: the most files of each kind, one mapping per combination.
+    """
 
     max_files: int | None
     kinds: tuple[MediaKind, ...]
     limits: tuple[KindLimit, ...]
     text: str = ""
+    mixes: tuple[Mapping[MediaKind, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +90,16 @@ class Model:
 
     id: str
     display_name: str
-    category: Literal["image", "video", "audio"]
+    category: Category
     base_credits: int | None
     billing_type: str
     prompt_required: bool
     prompt_max_chars: int | None
     params: tuple[Param, ...]
     structured_params: tuple[str, ...] = ()  # keys of `params` that take lists or objects, such as `dialogue`
+    structured_required: tuple[str, ...] = ()  # those of them that every item needs
     reference: ReferenceRule | None = None
+    requires_upload: bool = False  # cannot be called without a reference
     callable: bool = True
     complete: bool = True
     notes: tuple[str, ...] = ()
@@ -71,3 +112,316 @@ class Catalogue:
     models: Mapping[str, Model]
     source: Literal["packaged", "cached", "live"] = "packaged"
     fetched_at: str | None = None
+
+
+# --- the packaged file, which is also the cache's form ------------------------------------------------------------
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True, extra="ignore")
+
+
+class _LimitEntry(_File):
+    kind: MediaKind
+    max_mb: float | int | None = None
+    max_bytes: int | None = None
+    mime_types: list[str]
+
+    def value(self) -> KindLimit:
+        size_bytes = self.max_bytes if self.max_bytes is not None else int((self.max_mb or 0) * MEBIBYTE)
+        return KindLimit(kind=self.kind, max_bytes=size_bytes, mime_types=tuple(self.mime_types))
+
+
+class _ReferenceEntry(_File):
+    max_files: int | None
+    kinds: list[MediaKind]
+    rule: str = ""
+    mixes: list[dict[MediaKind, int]] = []
+    limits: list[_LimitEntry] | None = None
+
+    def value(self, policy: tuple[KindLimit, ...]) -> ReferenceRule:
+        own = tuple(limit.value() for limit in self.limits or ())
+        limits = own or tuple(limit for limit in policy if limit.kind in self.kinds)
+        mixes = tuple(MappingProxyType(mix) for mix in self.mixes)
+        return ReferenceRule(
+            max_files=self.max_files, kinds=tuple(self.kinds), limits=limits, text=self.rule, mixes=mixes
+        )
+
+
+class _ParamEntry(_File):
+    key: str
+    type: ParamType
+    required: bool = False
+    default: str | float | int | None = None
+    min: float | int | None = None
+    max: float | int | None = None
+    step: float | int | None = None
+    options: list[str] = []
+    note: str = ""
+
+    def value(self) -> Param:
+        plain = self.model_dump(exclude={"options", "note"})
+        return Param(**plain, options=tuple(self.options), description=self.note)
+
+
+class _StructuredEntry(_File):
+    key: str
+    required: bool = False
+
+
+class _PromptEntry(_File):
+    required: bool
+    max_chars: int | None
+
+
+class _ModelEntry(_File):
+    id: str
+    display_name: str
+    category: Category
+    base_credits: int | None
+    billing_type: str
+    prompt: _PromptEntry
+    inputs: list[str]
+    params: list[_ParamEntry]
+    structured_params: list[_StructuredEntry] = []
+    reference: _ReferenceEntry | None
+    requires_upload: bool = False
+    callable: bool = True
+    completeness: Literal["full", "partial"]
+    missing: list[str] = []
+    notes: list[str] = []
+    price_variation: str = "undocumented"
+
+    def value(self, policy: tuple[KindLimit, ...]) -> Model:
+        reference = self.reference.value(policy) if self.reference else None
+        if reference is None and "file" in self.inputs:
+            reference = ReferenceRule(max_files=None, kinds=(), limits=policy, text="not documented")
+        notes = [*self.notes, *(f"not documented: {gap}" for gap in self.missing)]
+        if self.price_variation != "undocumented":
+            notes.append(f"price: {self.price_variation}")
+        return Model(
+            id=self.id,
+            display_name=self.display_name,
+            category=self.category,
+            base_credits=self.base_credits,
+            billing_type=self.billing_type,
+            prompt_required=self.prompt.required,
+            prompt_max_chars=self.prompt.max_chars,
+            params=tuple(param.value() for param in self.params),
+            structured_params=tuple(param.key for param in self.structured_params),
+            structured_required=tuple(param.key for param in self.structured_params if param.required),
+            reference=reference,
+            requires_upload=self.requires_upload,
+            callable=self.callable,
+            complete=self.completeness == "full",
+            notes=tuple(notes),
+        )
+
+
+class _Policy(_File):
+    limits: list[_LimitEntry]
+
+
+class _CatalogueFile(_File):
+    schema_version: Literal[1]
+    fetched_at: str | None = None  # only the cache has it
+    default_upload_policy: _Policy
+    models: list[_ModelEntry]
+
+
+_FILE = TypeAdapter(_CatalogueFile)
+
+
+def parse_packaged(text: str) -> Catalogue:
+    """Read the packaged file, or what `to_json` wrote. Raises CatalogueError when it is neither."""
+    try:
+        content = _FILE.validate_json(text)
+    except ValueError as error:
+        raise CatalogueError(f"not a model list of this version: {error}") from error
+    policy = tuple(limit.value() for limit in content.default_upload_policy.limits)
+    models = {entry.id: entry.value(policy) for entry in content.models}
+    source: Literal["packaged", "cached"] = "cached" if content.fetched_at else "packaged"
+    return Catalogue(models=MappingProxyType(models), source=source, fetched_at=content.fetched_at)
+
+
+def to_json(catalogue: Catalogue) -> str:
+    """The catalogue as text that `parse_packaged` reads back."""
+    content: dict[str, object] = {
+        "schema_version": 1,
+        "fetched_at": catalogue.fetched_at,
+        "default_upload_policy": {"limits": []},
+        "models": [_plain(model) for model in catalogue.models.values()],
+    }
+    return json.dumps(content, ensure_ascii=False, indent=1)
+
+
+def _plain(model: Model) -> dict[str, object]:
+    return {
+        "id": model.id,
+        "display_name": model.display_name,
+        "category": model.category,
+        "base_credits": model.base_credits,
+        "billing_type": model.billing_type,
+        "prompt": {"required": model.prompt_required, "max_chars": model.prompt_max_chars},
+        "inputs": [],
+        "params": [
+            {"key": spec.key, "type": spec.type, "required": spec.required, "default": spec.default, "min": spec.min}
+            | {"max": spec.max, "step": spec.step, "options": list(spec.options), "note": spec.description}
+            for spec in model.params
+        ],
+        "structured_params": [
+            {"key": key, "required": key in model.structured_required} for key in model.structured_params
+        ],
+        "reference": _plain_reference(model.reference) if model.reference else None,
+        "requires_upload": model.requires_upload,
+        "callable": model.callable,
+        "completeness": "full" if model.complete else "partial",
+        "notes": list(model.notes),
+    }
+
+
+def _plain_reference(rule: ReferenceRule) -> dict[str, object]:
+    return {
+        "max_files": rule.max_files,
+        "kinds": list(rule.kinds),
+        "rule": rule.text,
+        "mixes": [dict(mix) for mix in rule.mixes],
+        "limits": [
+            {"kind": limit.kind, "max_bytes": limit.max_bytes, "mime_types": list(limit.mime_types)}
+            for limit in rule.limits
+        ],
+    }
+
+
+# --- the live list ------------------------------------------------------------------------------------------------
+
+
+def parse_live(payload: object, fallback: Catalogue, fetched_at: str) -> Catalogue:
+    """Read the answer of GET /api/v1/models over the packaged data. Raises CatalogueError when it holds no list.
+
+    A model the answer does not name stays as packaged: whether the list is ever cut into pages is not documented.
+    """
+    entries = payload.get("data") if isinstance(payload, Mapping) else None
+    if not isinstance(entries, list):
+        raise CatalogueError("the model list has no `data` list in it")
+    models = dict(fallback.models)
+    for entry in entries[:MAX_MODELS]:
+        if isinstance(entry, Mapping) and (model_id := _text(entry, "id")):
+            models[model_id] = _live_model(entry, model_id, models.get(model_id))
+    return Catalogue(models=MappingProxyType(models), source="live", fetched_at=fetched_at)
+
+
+def _live_model(entry: Mapping[str, object], model_id: str, packaged: Model | None) -> Model:
+    """What the entry says over what is packaged; a model that is not packaged starts from nothing known."""
+    known = packaged or _unknown_model(entry, model_id)
+    params = _live_params(entry.get("params"))
+    if params and not known.structured_params:
+        known = replace(known, params=params, complete=True)
+    elif params:
+        known = replace(known, params=tuple(spec for spec in params if spec.key not in known.structured_params))
+    base = entry.get("base_credits")
+    limit = entry.get("max_prompt_length")
+    return replace(
+        known,
+        display_name=_text(entry, "display_name") or known.display_name,
+        base_credits=base if _is_count(base) else known.base_credits,
+        billing_type=_text(entry, "billing_type") or known.billing_type,
+        prompt_max_chars=limit if _is_count(limit) and limit else known.prompt_max_chars,
+        reference=_live_reference(entry, known.reference),
+        requires_upload=known.requires_upload or entry.get("requires_files_api") is True,
+        callable=_is_callable(entry, known),
+        notes=known.notes + tuple(note for note in _texts(entry.get("notices")) if note not in known.notes),
+    )
+
+
+def _unknown_model(entry: Mapping[str, object], model_id: str) -> Model:
+    category = _text(entry, "category")
+    named: Category = category if category in get_args(Category) else "other"  # type: ignore[assignment]
+    return Model(
+        id=model_id,
+        display_name=model_id,
+        category=named,
+        base_credits=None,
+        billing_type="unknown",
+        prompt_required=_texts(entry.get("supported_api_inputs")) == ("text",),
+        prompt_max_chars=None,
+        params=(),
+        callable=named != "other",
+        complete=False,
+    )
+
+
+def _is_callable(entry: Mapping[str, object], known: Model) -> bool:
+    status, runtime = _text(entry, "api_status"), _text(entry, "runtime")
+    if known.category == "other" or runtime == "chat":
+        return False
+    return status == "available" if status else known.callable
+
+
+def _live_params(value: object) -> tuple[Param, ...]:
+    """The specs, or nothing when even one of them cannot be read: half a list would refuse good manifests."""
+    if not isinstance(value, list) or len(value) > MAX_PARAMS:
+        return ()
+    specs = [_live_param(entry) for entry in value]
+    return tuple(spec for spec in specs if spec) if all(specs) else ()
+
+
+def _live_param(entry: object) -> Param | None:
+    if not isinstance(entry, Mapping):
+        return None
+    key, kind = _text(entry, "key"), _text(entry, "type")
+    options = _live_options(entry.get("options"))
+    if not key or kind not in get_args(ParamType) or (kind == "select" and not options):
+        return None
+    default = entry.get("default")
+    return Param(
+        key=key,
+        type=kind,  # type: ignore[arg-type]
+        required=entry.get("required") is True,
+        default=default if isinstance(default, str | int | float) and not isinstance(default, bool) else None,
+        min=_number(entry.get("min")),
+        max=_number(entry.get("max")),
+        step=_number(entry.get("step")),
+        options=options,
+        description=_text(entry, "description"),
+    )
+
+
+def _live_options(value: object) -> tuple[str, ...]:
+    """Options are strings, or objects with a `value`; both are seen in the wild for such lists."""
+    if not isinstance(value, list) or len(value) > MAX_OPTIONS:
+        return ()
+    plain = [item.get("value") if isinstance(item, Mapping) else item for item in value]
+    return tuple(item for item in plain if isinstance(item, str)) if all(isinstance(i, str) for i in plain) else ()
+
+
+def _live_reference(entry: Mapping[str, object], known: ReferenceRule | None) -> ReferenceRule | None:
+    """The number of files and their kinds, where the entry says them; sizes stay as packaged."""
+    rule = entry.get("reference_media")
+    kinds: tuple[MediaKind, ...] = tuple(
+        kind for kind in get_args(MediaKind) if kind in _texts(entry.get("file_kinds"))
+    )
+    most = rule.get("max_files") if isinstance(rule, Mapping) else None
+    if known is None and not kinds and most is None:
+        return None
+    base = known or ReferenceRule(max_files=None, kinds=kinds, limits=(), text="not documented")
+    return replace(base, max_files=most if _is_count(most) else base.max_files, kinds=kinds or base.kinds)
+
+
+def _text(entry: Mapping[str, object], key: str) -> str:
+    value = entry.get(key)
+    return value if isinstance(value, str) and len(value) <= MAX_TEXT_CHARS else ""
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return ()
+    return tuple(item for item in value[:MAX_OPTIONS] if isinstance(item, str) and len(item) <= MAX_TEXT_CHARS)
+
+
+def _number(value: object) -> float | int | None:
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
