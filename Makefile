@@ -1,0 +1,74 @@
+# The face of the project; `make` alone lists what there is. Needs make and a Python 3.11 or newer, nothing else.
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+# The first of these that runs and is new enough; `make setup PYTHON=/path/to/python` decides otherwise.
+PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
+IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
+
+setup: $(READY)  ## create .venv with everything pinned; again only when pyproject.toml or the lock changed
+
+# pip compiles what it installs; our own packages are compiled here, so that a machine that writes no bytecode while
+# running (PYTHONDONTWRITEBYTECODE) does not compile them at every start.
+$(READY): pyproject.toml requirements.lock
+	@python="$(PYTHON)"; \
+	if [ -z "$$python" ]; then \
+	  for name in $(PYTHONS); do \
+	    if "$$name" -c '$(IS_NEW_ENOUGH)' >/dev/null 2>&1; then python="$$name"; break; fi; \
+	  done; \
+	fi; \
+	if [ -z "$$python" ] || ! "$$python" -c '$(IS_NEW_ENOUGH)'; then \
+	  echo "rivya-batch needs Python 3.11 or newer, and none of these is: $(or $(PYTHON),$(PYTHONS))." >&2; \
+	  echo "Install one, or name one: make setup PYTHON=/path/to/python3.12" >&2; \
+	  exit 1; \
+	fi; \
+	echo "setting up $(VENV) with $$("$$python" -c 'import sys; print(sys.executable, sys.version.split()[0])')"; \
+	if command -v uv >/dev/null 2>&1; then \
+	  uv venv --quiet --allow-existing --python "$$("$$python" -c 'import sys; print(sys.executable)')" $(VENV) && \
+	  uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock && \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .; \
+	else \
+	  "$$python" -m venv $(VENV) && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .; \
+	fi
+	@$(BIN)/python -m compileall -q jobs runner
+	@touch $(READY)
+
+demo: $(READY)  ## run a sweep against the simulator: no key, no credits, under a minute
+	@rm -rf out/demo && mkdir -p out/demo
+	@cd out/demo && "$(CURDIR)/$(BIN)/rivya-batch" run "$(CURDIR)/manifests/sweep.yaml" --sim --yes
+	@cd out/demo && "$(CURDIR)/$(BIN)/rivya-batch" --sim results --format jsonl -o results.jsonl
+	@echo "everything is in out/demo:"
+	@cd out/demo && ls -A | sed 's/^/  out\/demo\//'
+
+test: $(READY)  ## every test
+	@$(BIN)/python -m pytest
+
+check: $(READY)  ## format, lint, types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+bench: $(READY)  ## measure what must stay fast
+	@$(BIN)/python -m pytest -q -s -o python_files='bench_*.py' tests/bench
+
+lock: $(READY)  ## resolve requirements.lock anew, with hashes and without addresses
+	@uv="$$(command -v uv || command -v $(BIN)/uv)" || { \
+	  echo "make lock needs uv: $(BIN)/python -m pip install uv" >&2; exit 1; }; \
+	"$$uv" pip compile pyproject.toml --extra media --extra dev --upgrade --universal --python-version 3.11 \
+	  --generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock >/dev/null
+	@if grep -n '://' requirements.lock; then echo "requirements.lock must not hold addresses" >&2; exit 1; fi
+
+clean:  ## remove what was made here, .venv and out/ included
+	@rm -rf $(VENV) out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
