@@ -1,0 +1,87 @@
+"""The way in and the way out: the group of verbs, and the exit code of whatever a verb raises."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import NoReturn
+
+import click
+
+from runner.cli.exits import EXITS
+from runner.cli.flags import everywhere
+from runner.cli.lazy import LazyGroup
+from runner.cli.trouble import tell, tell_fault, tell_usage
+from runner.cli.voice import Voice
+from runner.errors import RunnerError
+from runner.version import VERSION
+
+__all__ = ["group", "main", "run_command"]
+
+INTERRUPTED = 130
+NOBODY_READS = 141  # what a shell reports for a process that ended by SIGPIPE
+
+
+class _Group(LazyGroup):
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(str(code), meaning) for code, meaning in EXITS.items()])
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(VERSION, prog_name="rivya-batch", message="%(prog)s %(version)s")
+@everywhere
+def group() -> None:
+    """Run manifests of media generations: checked, priced, under a hard budget, resumable."""
+
+
+def main() -> NoReturn:
+    """The console script."""
+    code = run_command(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except (AttributeError, OSError):
+        _drop_stdout()
+        code = code or NOBODY_READS
+    sys.exit(code)
+
+
+def run_command(args: Sequence[str]) -> int:
+    """Run one command line and return its exit code; whatever went wrong has been told."""
+    voice = Voice()
+    try:
+        outcome = group.main(args=list(args), prog_name="rivya-batch", obj=voice, standalone_mode=False)
+    except click.ClickException as problem:
+        return tell_usage(voice, problem)
+    except (KeyboardInterrupt, click.Abort):
+        voice.alert("\nInterrupted.")
+        return INTERRUPTED
+    except BrokenPipeError:
+        _drop_stdout()
+        return NOBODY_READS
+    except RunnerError as problem:
+        return tell(voice, [problem])
+    except BaseExceptionGroup as problems:
+        known, unknown = problems.split(RunnerError)
+        if known is not None and unknown is None:
+            return tell(voice, list(_leaves(known)))
+        return tell_fault(voice, problems)
+    except Exception as fault:  # noqa: BLE001 - the last one to ask
+        return tell_fault(voice, fault)
+    return outcome if isinstance(outcome, int) else 0
+
+
+def _drop_stdout() -> None:
+    """Nobody reads stdout any more: what is still in its buffer must not raise while Python ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.close(nowhere)
+
+
+def _leaves(problems: BaseExceptionGroup[RunnerError]) -> Iterator[RunnerError]:
+    for problem in problems.exceptions:
+        if isinstance(problem, BaseExceptionGroup):
+            yield from _leaves(problem)
+        else:
+            yield problem

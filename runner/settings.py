@@ -1,0 +1,339 @@
+"""Settings: one frozen value, made once, that remembers where each part came from.
+
+A value is taken from the first of: a flag, the environment, `rivya-batch.toml` beside the manifest or above it, the
+user's own config file, what is built in. Budgets and rates are different on purpose: the smallest of all layers holds,
+so that no layer can raise another's cap. The manifest's own limits join as one more layer (`Settings.capped`).
+
+Two things a file that travels with a manifest may not say: where requests go and which key goes with them. Otherwise a
+folder from a stranger could send the key to the stranger.
+
+This is the only file that reads the environment.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import stat
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from jobs.rates import Rate, parse_rate
+from jobs.suggest import did_you_mean, shown
+from runner.errors import AuthError, RunnerError, UsageError
+from runner.secret import Secret
+
+__all__ = [
+    "BASE_URL",
+    "ENVIRONMENT",
+    "PROJECT_FILE",
+    "STORE",
+    "Caps",
+    "Settings",
+    "load_settings",
+    "user_config_file",
+]
+
+BASE_URL: Final = "https://rivya.ai"
+STORE: Final = Path(".rivya/ledger.db")
+SIM_STORE: Final = "sim.db"
+ACCOUNT: Final = "default"
+PROJECT_FILE: Final = "rivya-batch.toml"
+
+# Every variable this program reads, with what it means; `doctor` and the README list them.
+ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "RIVYA_API_KEY": "the key",
+        "RIVYA_API_KEY_FILE": "a file that holds the key and that only you can read",
+        "RIVYA_BASE_URL": f"where the service is, default {BASE_URL}; http only for a loopback address",
+        "RIVYA_BATCH_STORE": f"the ledger, default {STORE} in the current folder",
+        "RIVYA_BATCH_BUDGET": "a hard cap in credits for every run",
+        "RIVYA_BATCH_ACCOUNT": f"a label for the account behind the key, default `{ACCOUNT}`",
+        "NO_COLOR": "no colours when set",
+        "FORCE_COLOR": "colours even without a terminal when set",
+        "CI": "no progress screen and no questions when set",
+    }
+)
+
+# A settings or key file is a few lines; more than this is another file by mistake.
+FILE_BYTES_MAX: Final = 64 * 1024
+
+_CAPS: Final = ("budget", "creates", "polls", "uploads", "downloads", "in_flight")
+_USER_KEYS: Final = ("store", "account", *_CAPS, "base_url", "api_key_file")
+_PROJECT_KEYS: Final = ("store", "account", *_CAPS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caps:
+    """Ceilings of one layer; None sets nothing. Rates are per endpoint class, `in_flight` counts tasks."""
+
+    budget: int | None = None
+    creates: Rate | None = None
+    polls: Rate | None = None
+    uploads: Rate | None = None
+    downloads: Rate | None = None
+    in_flight: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything set outside the manifest. `origins` says for each field which layer decided it."""
+
+    base_url: str = BASE_URL
+    store: Path = STORE
+    account: str = ACCOUNT
+    caps: Caps = Caps()
+    color: bool | None = None  # None: as the terminal says
+    ci: bool = False
+    key: Secret | None = None
+    key_problem: RunnerError | None = None  # why there is no usable key; told only to those who need one
+    origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    def need_key(self) -> Secret:
+        """The key. Raises `AuthError` when there is none or it cannot be used."""
+        if self.key is not None:
+            return self.key
+        raise self.key_problem or AuthError(
+            "There is no API key. Nothing was sent.",
+            code="key-missing",
+            next_step="set RIVYA_API_KEY, or RIVYA_API_KEY_FILE to a file that holds it; --sim needs none",
+        )
+
+    def capped(self, caps: Caps, *, origin: str) -> Settings:
+        """These settings with one more layer of ceilings: the smaller of each two holds."""
+        origins, merged = dict(self.origins), {}
+        for name in _CAPS:
+            mine, other = getattr(self.caps, name), getattr(caps, name)
+            merged[name] = mine
+            if other is not None and (mine is None or _size(other) < _size(mine)):
+                merged[name], origins[name] = other, origin
+        return replace(self, caps=Caps(**merged), origins=MappingProxyType(origins))
+
+    def simulated(self) -> Settings:
+        """These settings for a run against the simulator: a ledger of its own, and no real key anywhere near it."""
+        store = self.store if self.origins.get("store") == "--store" else self.store.with_name(SIM_STORE)
+        origins = MappingProxyType({**self.origins, "account": "--sim", "key": "--sim"})
+        return replace(self, store=store, account="sim", key=Secret("sim"), key_problem=None, origins=origins)
+
+
+def _size(cap: int | Rate) -> float:
+    return cap.per_second if isinstance(cap, Rate) else cap
+
+
+def user_config_file() -> Path:
+    """The user's own settings, in the folder the platform keeps such files in."""
+    return platformdirs.user_config_path("rivya-batch") / "config.toml"
+
+
+def load_settings(
+    *,
+    flags: Mapping[str, str | int | None] | None = None,
+    environ: Mapping[str, str] | None = None,
+    beside: Path | None = None,
+    user_config: Path | None = None,
+) -> Settings:
+    """The settings of this process.
+
+    `flags` holds what the command line gave, by setting; `beside` is the folder of the manifest (default: the current
+    one). Raises `UsageError` for a value nobody could mean. A problem with the key is kept for who needs the key.
+    """
+    environ = os.environ if environ is None else environ  # noqa: TID251 - the one place
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    layers = [
+        _Layer(values=given, origins={name: "--" + name.replace("_", "-") for name in given}),
+        _from_environment(environ),
+        *_from_files(beside or Path.cwd(), user_config or user_config_file()),
+    ]
+    settings = Settings(
+        base_url=_base_url(*_first(layers, "base_url", BASE_URL)),
+        store=Path(_text(*_first(layers, "store", str(STORE)))).expanduser(),
+        account=_account(*_first(layers, "account", ACCOUNT)),
+        color=_color(_first(layers, "color", "auto")[0], environ),
+        ci=bool(environ.get("CI")),
+        origins=MappingProxyType(
+            {name: _first(layers, name, "")[1] for name in ("base_url", "store", "account")}
+            | dict.fromkeys(_CAPS, "built-in")
+        ),
+    )
+    for layer in layers:
+        for name in (name for name in _CAPS if name in layer.values):
+            origin = layer.origins[name]
+            settings = settings.capped(Caps(**{name: _cap(name, layer.values[name], origin)}), origin=origin)
+    return _with_key(settings, layers)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Layer:
+    values: Mapping[str, object]
+    origins: Mapping[str, str]
+
+
+def _from_environment(environ: Mapping[str, str]) -> _Layer:
+    named = {
+        "api_key": "RIVYA_API_KEY",
+        "api_key_file": "RIVYA_API_KEY_FILE",
+        "base_url": "RIVYA_BASE_URL",
+        "store": "RIVYA_BATCH_STORE",
+        "budget": "RIVYA_BATCH_BUDGET",
+        "account": "RIVYA_BATCH_ACCOUNT",
+    }
+    origins = {name: variable for name, variable in named.items() if environ.get(variable)}  # empty is unset
+    return _Layer(values={name: environ[variable] for name, variable in origins.items()}, origins=origins)
+
+
+def _from_files(folder: Path, user_config: Path) -> Iterable[_Layer]:
+    folder = folder.absolute()
+    project = next(
+        (place / PROJECT_FILE for place in (folder, *folder.parents) if (place / PROJECT_FILE).is_file()), None
+    )
+    if project is not None:
+        yield _from_toml(project, _PROJECT_KEYS)
+    if user_config.is_file():
+        yield _from_toml(user_config, _USER_KEYS)
+
+
+def _from_toml(file: Path, allowed: tuple[str, ...]) -> _Layer:
+    try:
+        values = tomllib.loads(_small_file(file).decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as problem:
+        raise UsageError(f"{file} cannot be read as TOML: {problem}", next_step="mend or remove the file") from problem
+    for name in values:
+        if name not in allowed:
+            raise UsageError(f"{file} has a setting `{name}`, which {_why_not(name, allowed)}.", next_step="remove it")
+    for name in ("store", "api_key_file"):
+        if name in values:  # a path in a file is meant from that file's folder
+            values[name] = str(file.parent / Path(_text(values[name], str(file))).expanduser())
+    return _Layer(values=values, origins=dict.fromkeys(values, str(file)))
+
+
+def _why_not(name: str, allowed: tuple[str, ...]) -> str:
+    if name == "api_key":
+        return "no settings file may hold: use RIVYA_API_KEY or a key file"
+    if name in _USER_KEYS:
+        return "only the environment or your own config file may set, because a manifest's folder may be a stranger's"
+    return f"does not exist; {did_you_mean(name, allowed, f'there are {shown(allowed)}')}"
+
+
+def _first(layers: Iterable[_Layer], name: str, built_in: object) -> tuple[object, str]:
+    for layer in layers:
+        if name in layer.values:
+            return layer.values[name], layer.origins[name]
+    return built_in, "built-in"
+
+
+def _wrong(value: object, origin: str, wanted: str) -> UsageError:
+    return UsageError(f"{origin} is {value!r}, which is not {wanted}.", next_step=f"correct {origin}")
+
+
+def _text(value: object, origin: str) -> str:
+    if not isinstance(value, str) or not value or "\0" in value:
+        raise _wrong(value, origin, "a text")
+    return value
+
+
+def _account(value: object, origin: str) -> str:
+    label = _text(value, origin)
+    if len(label) > 64 or not label.isprintable():
+        raise _wrong(value, origin, "a label of at most 64 printable characters")
+    return label
+
+
+def _cap(name: str, value: object, origin: str) -> int | Rate:
+    if name in ("budget", "in_flight"):
+        least = 0 if name == "budget" else 1
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
+            value = int(value)
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise _wrong(
+                value, origin, f"a whole number of {'credits' if name == 'budget' else 'tasks'}, {least} or more"
+            )
+        return value
+    rate = parse_rate(_text(value, origin))
+    if not isinstance(rate, Rate):
+        raise _wrong(value, origin, "a rate such as `5/s` or `60/min`")
+    return rate
+
+
+def _base_url(value: object, origin: str) -> str:
+    text = _text(value, origin).rstrip("/")
+    wanted = f"an address such as {BASE_URL} (http only for a loopback address)"
+    try:
+        parts = urlsplit(text)
+        parts.port  # noqa: B018 - the property checks the number
+    except ValueError as problem:
+        raise _wrong(value, origin, wanted) from problem
+    extra = parts.path or parts.query or parts.fragment or parts.username is not None or not text.isascii()
+    if not parts.hostname or extra or parts.scheme not in ("http", "https"):
+        raise UsageError(
+            f"{origin} is not {wanted}.", next_step=f"correct {origin}"
+        )  # it may hold a password: not shown
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise _wrong(value, origin, "https: the key would travel in the open")
+    return text
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _color(choice: object, environ: Mapping[str, str]) -> bool | None:
+    if choice != "auto":
+        return choice == "always"
+    if environ.get("NO_COLOR") or environ.get("TERM") == "dumb":
+        return False
+    return True if environ.get("FORCE_COLOR") else None
+
+
+def _with_key(settings: Settings, layers: Iterable[_Layer]) -> Settings:
+    text, origin = _first(layers, "api_key", None)
+    file, file_origin = _first(layers, "api_key_file", None)
+    if text is None and file is None:
+        return replace(settings, origins=MappingProxyType({**settings.origins, "key": "nowhere"}))
+    key: Secret | None = None
+    problem: RunnerError | None = None
+    try:
+        if text is None:
+            origin = file_origin
+            text = _read_key(Path(_text(file, origin)).expanduser(), origin)
+        key = Secret(str(text).strip())
+    except RunnerError as refused:
+        problem = refused
+    return replace(
+        settings, key=key, key_problem=problem, origins=MappingProxyType({**settings.origins, "key": origin})
+    )
+
+
+def _read_key(file: Path, origin: str) -> str:
+    try:
+        mode = file.stat().st_mode
+        if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):
+            raise AuthError(
+                f"The key file {file} ({origin}) can be read by others on this machine, so it was not used.",
+                code="key-file-open",
+                next_step=f"chmod 600 {file}",
+            )
+        return _small_file(file).decode("ascii", "replace")
+    except OSError as problem:
+        raise AuthError(
+            f"The key file {file} ({origin}) cannot be read: {problem.strerror}.",
+            code="key-file-unreadable",
+            next_step=f"correct {origin}",
+        ) from problem
+
+
+def _small_file(file: Path) -> bytes:
+    with file.open("rb") as stream:
+        data = stream.read(FILE_BYTES_MAX + 1)
+    if len(data) > FILE_BYTES_MAX:
+        raise UsageError(f"{file} is larger than {FILE_BYTES_MAX} bytes, so it is another file by mistake.")
+    return data
