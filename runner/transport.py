@@ -1,0 +1,352 @@
+"""The network, over aiohttp: the only file that imports its client.
+
+Two sessions that share nothing. `AiohttpTransport` talks to the service and carries the key; `AiohttpFetcher` downloads
+results from anywhere and has no key to lose. Both follow no redirect by themselves, keep no cookies, and take neither
+proxy nor password from the environment.
+
+What a broken exchange means depends on one question only: may the request have left? aiohttp's trace answers it, just
+before the first header is written. Which exception came up afterwards is told to people and decides nothing. aiohttp
+repeats a GET once when a kept-alive connection turns out dead; a POST it never repeats (a test counts them).
+
+No foreign exception travels further, not even as a cause: aiohttp's hold the request's headers, and with them the key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from jobs.answers import Phase
+from runner.addresses import address_allowed, base_url, is_loopback, result_url
+from runner.errors import AddressRefused, FetchError, InternalError, LinkDead, TransportError
+from runner.exchange import Fetched, Part, Request, Response, Resume, Sink
+from runner.secret import Secret
+from runner.wire import retry_after
+
+__all__ = ["AiohttpFetcher", "AiohttpTransport", "Deadlines"]
+
+USER_AGENT: Final = "rivya-batch"
+
+# The largest known answer, the catalogue, has about 200 KB; this much of it is kept in memory at once.
+ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024
+
+# A result larger than this is no clip: the longest the models make has a few hundred megabytes.
+DOWNLOAD_BYTES_MAX: Final = 2 * 1024 * 1024 * 1024
+
+REDIRECTS_MAX: Final = 3  # storage hosts need one; each is checked like the first address
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_DEAD: Final = frozenset({401, 403, 404, 410})  # how storage hosts say that a signed address has expired
+_TEMPORARY: Final = frozenset({408, 416, 425, 429})
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15})")
+
+# The most specific first. Anything else, our own mistakes included, is a failed exchange whose phase is what counts.
+_REASONS: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (aiohttp.ClientConnectorCertificateError, "its certificate does not check out"),
+    (aiohttp.ClientConnectorDNSError, "its name cannot be resolved"),
+    (aiohttp.ClientSSLError, "no secure connection came about"),
+    (aiohttp.ConnectionTimeoutError, "connecting took too long"),
+    (aiohttp.ClientConnectorError, "it cannot be connected to"),
+    (aiohttp.ServerTimeoutError, "it kept silent for too long"),
+    (aiohttp.ServerDisconnectedError, "it hung up without an answer"),
+    (aiohttp.ClientPayloadError, "its answer was cut short or garbled"),
+    (aiohttp.ClientResponseError, "its answer is not proper HTTP"),
+    (aiohttp.ClientOSError, "the connection broke"),
+    (TimeoutError, "the whole exchange took too long"),
+    (ConnectionError, "the connection broke"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """How long things may take."""
+
+    connect_s: float = 15.0  # beyond three lost SYN packets nobody is there
+    silence_s: float = 60.0  # a create may validate and charge before its first byte
+    exchange_s: float = 120.0  # total, against answers that trickle
+    upload_s: float = 900.0  # 95 MB, the largest documented reference, at 1 Mbit/s
+    download_s: float = 1800.0  # total, against hosts that trickle just fast enough
+    rate_window_s: float = 30.0
+    rate_window_bytes: int = 30 * 1024  # 1 KiB/s: slower than any line people still use
+
+    def timeout(self, total_s: float) -> aiohttp.ClientTimeout:
+        return aiohttp.ClientTimeout(total=total_s, sock_connect=self.connect_s, sock_read=self.silence_s)
+
+
+class _Progress:
+    """Told by aiohttp's trace how far one request got."""
+
+    def __init__(self) -> None:
+        self.phase = Phase.NOT_SENT
+
+
+async def _headers_leave(
+    _session: aiohttp.ClientSession, context: object, _params: aiohttp.TraceRequestHeadersSentParams
+) -> None:
+    progress = getattr(context, "trace_request_ctx", None)
+    assert isinstance(progress, _Progress)
+    progress.phase = Phase.SENT
+
+
+class AiohttpTransport:
+    """Exchanges with one service. Open it with `async with`; a cap on concurrency is the caller's affair."""
+
+    def __init__(self, service: str, key: Secret | None, *, deadlines: Deadlines | None = None) -> None:
+        self._base = base_url(service)
+        self._key = key
+        self._deadlines = deadlines or Deadlines()
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(_headers_leave)
+        self._session = _session(aiohttp.TCPConnector(limit=0, ssl=_tls()), trace_configs=[trace])
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._session is not None
+        await self._session.close()
+
+    async def send(self, request: Request) -> Response:
+        """One exchange. Raises TransportError when no whole answer came; InternalError for a foreign origin."""
+        assert self._session is not None, "open the transport with `async with`"
+        url = URL(f"{self._base}{request.path}", encoded=True)
+        headers = self._headers(url, request)
+        deadline_s = self._deadlines.upload_s if request.parts else self._deadlines.exchange_s
+        progress = _Progress()
+        started = asyncio.get_running_loop().time()
+        try:
+            async with self._session.request(
+                request.method,
+                url,
+                headers=headers,
+                data=_form(request.parts) if request.parts else request.body,
+                allow_redirects=False,
+                timeout=self._deadlines.timeout(deadline_s),
+                trace_request_ctx=progress,
+            ) as answer:
+                body = await _whole_body(answer)
+                elapsed_s = asyncio.get_running_loop().time() - started
+                return Response(
+                    status=answer.status, headers=_lower(answer), body=self._scrubbed(body), elapsed_s=elapsed_s
+                )
+        except Exception as error:  # noqa: BLE001  # whatever it was, the phase decides, and that is known
+            failure = self._failure(error, progress.phase)
+        raise failure
+
+    def _headers(self, url: URL, request: Request) -> dict[str, str]:
+        """The only place where the key is unwrapped; it goes to one origin and to no other."""
+        if url.origin() != self._base.origin():
+            raise InternalError(f"A request was about to leave for {url.host}, which is not the service. Not sent.")
+        headers = dict(request.headers)
+        if self._key is not None:
+            headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
+        return headers
+
+    def _scrubbed(self, body: bytes) -> bytes:
+        return self._key.scrub(body) if self._key is not None else body
+
+    def _failure(self, error: Exception, phase: Phase) -> TransportError:
+        sent = "The request may have arrived." if phase is Phase.SENT else "Nothing was sent."
+        return TransportError(
+            f"No answer from {self._base.host}: {_reason(error)}. {sent}",
+            phase=phase,
+            final=isinstance(error, aiohttp.ClientConnectorCertificateError),
+        )
+
+
+def _session(
+    connector: aiohttp.TCPConnector, *, trace_configs: list[aiohttp.TraceConfig] | None = None, decompress: bool = True
+) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": USER_AGENT},
+        trust_env=False,
+        auto_decompress=decompress,
+        trace_configs=trace_configs,
+    )
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _form(parts: tuple[Part, ...]) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    for part in parts:
+        # A file goes through BytesIO so that aiohttp writes it in pieces; a large `bytes` would block the loop.
+        value = io.BytesIO(part.content) if part.filename is not None else part.content.decode("utf-8")
+        form.add_field(part.name, value, filename=part.filename, content_type=part.mime)
+    return form
+
+
+def _lower(answer: aiohttp.ClientResponse) -> Mapping[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in answer.headers.items():
+        headers.setdefault(name.lower(), value)
+    return headers
+
+
+async def _whole_body(answer: aiohttp.ClientResponse) -> bytes:
+    """The body, expanded, up to the cap; an answer that says or proves to be larger is not read."""
+    if (answer.content_length or 0) > ANSWER_BYTES_MAX:
+        raise aiohttp.ClientPayloadError
+    body = bytearray()
+    async for chunk in answer.content.iter_any():
+        body += chunk
+        if len(body) > ANSWER_BYTES_MAX:
+            raise aiohttp.ClientPayloadError
+    return bytes(body)
+
+
+def _reason(error: BaseException) -> str:
+    known = next((reason for kind, reason in _REASONS if isinstance(error, kind)), "the exchange failed")
+    return f"{known} ({type(error).__name__})"
+
+
+class _CheckedResolver(AbstractResolver):
+    """Lets only allowed IP addresses through, at the moment of connecting: aiohttp connects to what it returns."""
+
+    def __init__(self, inner: AbstractResolver, *, loopback: bool) -> None:
+        self._inner = inner
+        self._loopback = loopback
+
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+        found = await self._inner.resolve(host, port, family)  # type: ignore[arg-type]  # stubs differ by platform
+        # One address of the user's own network among public ones is reason enough: that is how rebinding looks.
+        if not all(address_allowed(each["host"], loopback=self._loopback) for each in found):
+            raise AddressRefused(
+                f"The result's host {host} leads into a private network, so it was not opened. The item stays paid for."
+            )
+        return found
+
+    async def close(self) -> None:
+        await self._inner.close()
+
+
+class AiohttpFetcher:
+    """Downloads results. `loopback`: the service is on this machine, so results may be as well."""
+
+    def __init__(
+        self, *, loopback: bool = False, deadlines: Deadlines | None = None, resolver: AbstractResolver | None = None
+    ) -> None:
+        self._loopback = loopback
+        self._deadlines = deadlines or Deadlines()
+        self._resolver = resolver
+        self._session: aiohttp.ClientSession | None = None
+
+    @classmethod
+    def beside(cls, service: str, *, deadlines: Deadlines | None = None) -> Self:
+        """A fetcher for the results of one service."""
+        return cls(loopback=is_loopback(base_url(service).host or ""), deadlines=deadlines)
+
+    async def __aenter__(self) -> Self:
+        resolver = _CheckedResolver(self._resolver or aiohttp.ThreadedResolver(), loopback=self._loopback)
+        # No cache of names: every new connection is to an address checked for it.
+        connector = aiohttp.TCPConnector(limit=0, ssl=_tls(), resolver=resolver, use_dns_cache=False)
+        self._session = _session(connector, decompress=False)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._session is not None
+        await self._session.close()
+
+    async def fetch(self, url: str, *, sink: Sink, resume: Resume | None = None) -> Fetched:
+        """The body of `url` into `sink`, through at most three redirects. Raises FetchError and its kinds."""
+        try:
+            async with asyncio.timeout(self._deadlines.download_s):
+                return await self._follow(url, sink, resume)
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            final = isinstance(error, aiohttp.ClientConnectorCertificateError)
+            failure = FetchError(f"A result was not downloaded: {_reason(error)}.", temporary=not final)
+        raise failure
+
+    async def _follow(self, text: str, sink: Sink, resume: Resume | None) -> Fetched:
+        assert self._session is not None, "open the fetcher with `async with`"
+        url = result_url(text, loopback=self._loopback)
+        headers = {"Accept-Encoding": "identity"}
+        if resume is not None:
+            headers |= {"Range": f"bytes={resume.start}-", "If-Range": resume.etag}
+        timeout = self._deadlines.timeout(self._deadlines.download_s)
+        for _ in range(REDIRECTS_MAX + 1):
+            async with self._session.get(url, headers=headers, allow_redirects=False, timeout=timeout) as answer:
+                if answer.status not in _REDIRECTS:
+                    return await self._receive(answer, sink, resume)
+                target = url.join(URL(answer.headers.get("Location", ""), encoded=True))
+                url = result_url(str(target), loopback=self._loopback)
+        raise FetchError(f"A result's address was redirected more than {REDIRECTS_MAX} times. The item stays paid for.")
+
+    async def _receive(self, answer: aiohttp.ClientResponse, sink: Sink, resume: Resume | None) -> Fetched:
+        _check_status(answer)
+        start, total_bytes = _extent(answer, resume)
+        if (total_bytes or 0) > DOWNLOAD_BYTES_MAX:
+            raise _too_large()
+        etag = answer.headers.get("ETag", "")
+        await sink.begin(start=start, total_bytes=total_bytes, etag=etag if etag.startswith('"') else None)
+        received = start
+        clock = asyncio.get_running_loop().time
+        window_ends, window_floor = clock() + self._deadlines.rate_window_s, start + self._deadlines.rate_window_bytes
+        async for chunk in answer.content.iter_any():
+            received += len(chunk)
+            if received > DOWNLOAD_BYTES_MAX:
+                raise _too_large()
+            await sink.write(chunk)
+            if clock() >= window_ends:
+                if received < window_floor:
+                    raise FetchError("A result was not downloaded: its host sends too slowly.", temporary=True)
+                window_ends = clock() + self._deadlines.rate_window_s
+                window_floor = received + self._deadlines.rate_window_bytes
+        if total_bytes is not None and received != total_bytes:
+            raise FetchError(f"A result was cut: {received} of {total_bytes} bytes came.", temporary=True)
+        return Fetched(received_bytes=received, total_bytes=total_bytes, content_type=answer.content_type)
+
+
+def _check_status(answer: aiohttp.ClientResponse) -> None:
+    status = answer.status
+    if status in _DEAD:
+        raise LinkDead(f"A result's address has died (HTTP {status}).", status=status)
+    if status not in {200, 206}:
+        raise FetchError(
+            f"A result was not downloaded: its host answered HTTP {status}.",
+            status=status,
+            temporary=status in _TEMPORARY or status >= 500,
+            retry_after_s=retry_after(_lower(answer)),
+        )
+    if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise FetchError("A result was not downloaded: its host compressed it though asked not to.", status=status)
+
+
+def _extent(answer: aiohttp.ClientResponse, resume: Resume | None) -> tuple[int, int | None]:
+    """Where the body begins and how many bytes the whole file has, if the host says so."""
+    if answer.status == 200:
+        return 0, answer.content_length
+    part = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
+    if resume is None or part is None or int(part[1]) != resume.start:
+        raise FetchError("A result was not downloaded: its host sent a part nobody asked for.", temporary=True)
+    return resume.start, int(part[2])
+
+
+def _too_large() -> FetchError:
+    return FetchError(
+        f"A result has more than {DOWNLOAD_BYTES_MAX} bytes and was not kept. The item stays paid for.",
+        code="download-too-large",
+    )
