@@ -1,0 +1,220 @@
+"""The core of a run: it decides, the runner acts, the ledger remembers.
+
+A plain object with no clock, no I/O and no waiting. The runner asks what may leave now (`next_create`, `next_poll`,
+`next_download`), makes the returned changes durable, does the request, and tells how it ended (`create_ended`, ...),
+which again gives changes to make durable. Between two calls nothing moves; every decision about money is made here.
+
+Order that must hold, and that the runner keeps: the changes of a `Send` are committed before its request leaves.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+
+from jobs.answers import SendEnd, Uploaded
+from jobs.budget import Books
+from jobs.buying import Buying
+from jobs.item import Item
+from jobs.lifecycle import EventType, ItemState
+from jobs.pacing import Pacer
+from jobs.record import Record
+from jobs.runstate import CoreSettings, RunState
+from jobs.steps import Download, Now, Poll, Send, Step, Wait, join
+from jobs.verdict import Pause
+from jobs.watching import Watching
+
+__all__ = ["Core"]
+
+# Results waiting to be saved before buying pauses: links can die within the hour.
+DOWNLOAD_BACKLOG_MAX = 256
+# Definite rejections that are no fault of the item: the next run buys it again.
+_NOT_THE_ITEM = frozenset({"insufficient_credits"})
+
+
+class Core:
+    """One run of one process. Not thread-safe and need not be: every method returns without waiting."""
+
+    def __init__(
+        self, settings: CoreSettings, *, books: Books, prices: Mapping[str, int], creates: Pacer, polls: Pacer
+    ) -> None:
+        self.state = RunState(settings, books=books, prices=prices)
+        self.pacers = (creates, polls)
+        self._buying = Buying(self.state, creates)
+        self._watching = Watching(self.state, polls)
+        self._lacking: dict[str, set[str]] = {}  # digest -> identities that wait for its upload
+        self._missing: dict[str, int] = {}  # identity -> uploads still missing
+        self._downloads: deque[Download] = deque()
+        self._saving: set[tuple[str, int]] = set()
+
+    # Filling
+
+    def admit(self, item: Item, record: Record, now: Now, *, retry: bool = False, again: bool = False) -> Step:
+        """Take an item into the run where its record stands.
+
+        `retry`: a person asked to buy what failed or was refused; `again`: to buy it whatever it came to. Neither
+        touches an item whose purchase is still open or in doubt.
+        """
+        self.state.items[item.identity] = item
+        self.state.records[item.identity] = record
+        match record.state:
+            case ItemState.SUBMITTING:
+                return self._buying.adopt(item.identity, now)
+            case ItemState.ACCEPTED:
+                self.state.slots.add(item.identity)
+                self._watching.watch(item.identity, now, fresh=False)
+            case ItemState.VANISHED | ItemState.STALLED:
+                self._watching.watch(item.identity, now, fresh=False)
+            case ItemState.UNCERTAIN:
+                pass
+            case _ if again and record.attempt is not None:
+                self._buying.buy_again(item.identity, record.attempt.epoch + 1)
+                self._want(item)
+            case ItemState.SUCCEEDED:
+                self._queue_downloads(record)
+            case _ if self._buys(record, retry=retry):
+                self._want(item)
+        return Step()
+
+    def _buys(self, record: Record, *, retry: bool = False) -> bool:
+        match record.state:
+            case ItemState.PLANNED | ItemState.SKIPPED:
+                return True
+            case ItemState.REJECTED:
+                return retry or record.error_code in _NOT_THE_ITEM
+            case ItemState.FAILED:
+                return retry or record.failures <= self.state.settings.resubmit_failed
+            case _:
+                return False
+
+    def _want(self, item: Item) -> None:
+        lacking = {reference.sha256 for reference in item.references} - self.state.uploads.keys()
+        if not lacking:
+            self.state.ready.add(item)
+            return
+        self._missing[item.identity] = len(lacking)
+        for digest in lacking:
+            self._lacking.setdefault(digest, set()).add(item.identity)
+
+    def wanted_uploads(self) -> list[str]:
+        """Digests that items wait for, in the order of their first item."""
+        first = {digest: min(self.state.items[i].index for i in who) for digest, who in self._lacking.items()}
+        return sorted(first, key=lambda digest: first[digest])
+
+    def uploaded(self, digest: str, uploaded: Uploaded) -> None:
+        """A reference is at the service: items that lacked only this may go."""
+        self.state.uploads[digest] = uploaded
+        for identity in self._lacking.pop(digest, set()):
+            self._missing[identity] -= 1
+            if self._missing[identity] == 0:
+                del self._missing[identity]
+                self.state.ready.add(self.state.items[identity])
+
+    def upload_failed(self, digest: str, now: Now, *, code: str, message: str) -> Step:
+        """A reference cannot be had: items that need it are not bought."""
+        step = Step()
+        for identity in sorted(self._lacking.pop(digest, set()), key=lambda i: self.state.items[i].index):
+            del self._missing[identity]
+            for waiting in self._lacking.values():
+                waiting.discard(identity)
+            step = join(step, self.state.skip(identity, now, code=code, message=message))
+        self._lacking = {d: who for d, who in self._lacking.items() if who}
+        return step
+
+    # Creating
+
+    def next_create(self, now: Now) -> Send | Wait | Step:
+        """The next create, or how long there is none; a `Step` means changes without a request: commit, ask again."""
+        if len(self._downloads) >= DOWNLOAD_BACKLOG_MAX:
+            return Wait(until_s=None)
+        return self._buying.next(now)
+
+    def create_ended(self, send: Send, end: SendEnd, now: Now) -> Step:
+        """One send ended. Returns the changes that its verdict leads to."""
+        step = self._buying.ended(send, end, now)
+        if self.state.records[send.identity].state is not ItemState.ACCEPTED:
+            return step
+        if end.task is not None and end.task.status in ("succeeded", "failed"):  # a replayed key, or born failed
+            return join(step, self._watched(send.identity, self._watching.seen(send.identity, end.task, end, now)))
+        self._watching.watch(send.identity, now, fresh=True)
+        return step
+
+    # Polling
+
+    def next_poll(self, now: Now) -> Poll | Wait:
+        """The next status request, or how long there is none."""
+        return self._watching.next(now)
+
+    def poll_ended(self, poll: Poll, end: SendEnd, now: Now) -> Step:
+        """One status request ended."""
+        return self._watched(poll.identity, self._watching.ended(poll, end, now))
+
+    def _watched(self, identity: str, step: Step) -> Step:
+        record = self.state.records[identity]
+        if record.state is ItemState.SUCCEEDED:
+            self._queue_downloads(record)
+        elif record.state is ItemState.FAILED and self._buys(record):
+            self._want(self.state.items[identity])
+        return step
+
+    # Downloading
+
+    def next_download(self) -> Download | None:
+        """The next result to save, oldest first: links can die."""
+        if not self._downloads or self.state.stopping:
+            return None
+        download = self._downloads.popleft()
+        self._saving.add((download.identity, download.n))
+        return download
+
+    def download_ended(self, download: Download, now: Now, saved: Mapping[str, object]) -> Step:
+        """A result was saved, or will not be: `saved` holds url, state, file, sha256, bytes and type."""
+        self._saving.discard((download.identity, download.n))
+        return self.state.move(download.identity, EventType.SAVED, now, {"n": download.n, "url": download.url, **saved})
+
+    def download_left(self, download: Download) -> None:
+        """A result was not saved in this life; the next one tries again."""
+        self._saving.discard((download.identity, download.n))
+
+    def _queue_downloads(self, record: Record) -> None:
+        if not self.state.settings.save_results or record.attempt is None:
+            return
+        task_id = record.attempt.task_id or ""
+        self._downloads.extend(
+            Download(identity=record.identity, n=artifact.n, url=artifact.url, task_id=task_id)
+            for artifact in record.artifacts
+            if artifact.state in ("wanted", "partial")
+        )
+
+    # The end
+
+    def stop(self) -> None:
+        """Start nothing more; what has left is still waited for."""
+        self.state.stopping = True
+
+    def finished(self) -> bool:
+        """Nothing is under way, and nothing more can be done by itself in this life."""
+        state = self.state
+        if self._buying.busy or self._watching.busy or self._saving:
+            return False
+        if state.stopping:
+            return True
+        if self._downloads:
+            return False
+        if Pause.AUTH in state.pauses or Pause.NETWORK in state.pauses:
+            return True
+        if state.slots or self._watching.owed():
+            return False
+        return bool(state.pauses) or not (state.ready or self._lacking)
+
+    def leave_unbought(self, now: Now) -> Step:
+        """At the end: what the budget kept from being bought is marked `skipped`."""
+        reason = self.state.pauses.get(Pause.BUDGET)
+        if reason is None:
+            return Step()
+        waiting = [self.state.items[identity] for identity in self._missing]
+        left = sorted((*self.state.ready.drain(), *waiting), key=lambda item: item.index)
+        self._missing.clear()
+        self._lacking.clear()
+        skip = self.state.skip
+        return join(*(skip(item.identity, now, code="budget_exhausted", message=reason) for item in left))

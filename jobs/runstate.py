@@ -1,0 +1,159 @@
+"""What a run knows: its items, their records, the books, prices seen, and why it may have paused.
+
+Every change of a record goes through `move`, which folds the event, moves the books and returns the change to commit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from jobs.answers import Phase, SendEnd, Uploaded
+from jobs.budget import Books, delta
+from jobs.item import Item
+from jobs.lifecycle import EventType, ItemState
+from jobs.pacing import Pacer
+from jobs.polling import PollFloors, Timings
+from jobs.ready import ReadyQueue
+from jobs.record import Attempt, Change, Event, Record, fold
+from jobs.retry import wait_s
+from jobs.steps import Notice, Now, Step
+from jobs.verdict import Pause, SendPolicy
+
+__all__ = ["CoreSettings", "RunState"]
+
+# Without an answer to anything for this long the service counts as unreachable; the run stops and can go on later.
+UNREACHABLE_AFTER_S = 300.0
+# The Date header counts whole seconds, so two honest readings may differ by a little more than one.
+CLOCK_SLACK_S = 2.0
+
+_SKIPPABLE = frozenset({ItemState.PLANNED, ItemState.REJECTED, ItemState.SKIPPED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoreSettings:
+    """What the run was told, all of it plain values. `spread` gives numbers uniform in 0..1 for jitter."""
+
+    account: str
+    scope: str
+    in_flight_max: int
+    on_exhausted: str = "stop"
+    resubmit_failed: int = 0
+    item_timeout_s: float = 1200.0
+    floors: PollFloors = PollFloors()
+    send_policy: SendPolicy = SendPolicy()
+    save_results: bool = True
+    spread: Callable[[], float] = field(default=lambda: 0.5)
+
+
+class RunState:
+    """The shared memory of the core's parts. No decisions here, only bookkeeping."""
+
+    def __init__(self, settings: CoreSettings, *, books: Books, prices: Mapping[str, int]) -> None:
+        self.settings = settings
+        self.books = books
+        self.prices = dict(prices)
+        self.timings = Timings()
+        self.items: dict[str, Item] = {}
+        self.records: dict[str, Record] = {}
+        self.uploads: dict[str, Uploaded] = {}  # digest -> the reference as the service holds it
+        self.ready = ReadyQueue()
+        self.pauses: dict[Pause, str] = {}
+        self.stopping = False
+        self.slots: set[str] = set()  # items that hold one of the in-flight places
+        self.server_offset_s = 0.0  # the service's clock minus ours
+        self._class_probe: dict[str, str] = {}  # price class -> the one attempt that will show its price
+        self._last_contact_s: float | None = None
+
+    def move(
+        self, identity: str, event_type: EventType, now: Now, data: Mapping[str, object], *, body: bytes | None = None
+    ) -> Step:
+        """Fold one event into the item's record and move the books."""
+        before = self.records[identity]
+        event = Event(type=event_type, at_s=now.wall_s, identity=identity, data=data)
+        record = fold(before, event)
+        change = delta(before, event, record)
+        scope = record.attempt.scope if record.attempt else self.settings.scope
+        if scope == self.settings.scope:
+            self.books = self.books.moved(change)
+        self.records[identity] = record
+        cap = self.books.cap if event_type is EventType.INTENT else None
+        return Step(
+            changes=(Change(event=event, record=record, delta=change, scope=scope, body=body, cap_credits=cap),)
+        )
+
+    def skip(self, identity: str, now: Now, *, code: str, message: str) -> Step:
+        """Not bought in this life. An item that a person asked to buy once more keeps the end it had."""
+        if self.records[identity].state not in _SKIPPABLE:
+            return Step(notices=(Notice(name="kept", data={"item": self.items[identity].key, "why": message}),))
+        return self.move(identity, EventType.SKIPPED, now, {"code": code, "message": message})
+
+    def attempt(self, identity: str) -> Attempt:
+        """The item's latest attempt."""
+        attempt = self.records[identity].attempt
+        assert attempt is not None, f"{identity} has no attempt"
+        return attempt
+
+    def pause(self, why: Pause, reason: str) -> tuple[Notice, ...]:
+        """Stop buying, for this reason; told once."""
+        if why in self.pauses:
+            return ()
+        self.pauses[why] = reason
+        return (Notice(name="paused", data={"why": why.value, "reason": reason}),)
+
+    def probe(self, item: Item) -> None:
+        """A class without a price seen waits for this one attempt to show it."""
+        if item.price_class not in self.prices:
+            self._class_probe[item.price_class] = item.identity
+            self.ready.shut(item.price_class)
+
+    def price_seen(self, price_class: str, credits: int) -> None:
+        """The service named a price: the class may go on."""
+        self.prices[price_class] = max(credits, self.prices.get(price_class, 0))
+        self._class_probe.pop(price_class, None)
+        self.ready.reopen(price_class)
+
+    def release(self, identity: str) -> None:
+        """The item's attempt is over, for good or for this life: give its place back."""
+        self.slots.discard(identity)
+        price_class = self.items[identity].price_class
+        if self._class_probe.get(price_class) == identity:
+            del self._class_probe[price_class]
+            self.ready.reopen(price_class)
+
+    def stop_on_overshoot(self) -> tuple[Notice, ...]:
+        """A charge above its bound may have gone over the cap: then nothing more is bought."""
+        if not self.books.overshoot:
+            return ()
+        over, cap = self.books.overshoot, self.books.cap
+        return self.pause(Pause.BUDGET, f"a charge was higher than expected: {over} credits over the cap of {cap}")
+
+    def pace(self, pacer: Pacer, token: int, end: SendEnd, now: Now) -> tuple[Notice, ...]:
+        """Tell the limiter how a request ended; 429 and 503 slow it down."""
+        if end.status in (429, 503) or (end.error is not None and end.error.code == "rate_limited"):
+            pause_s = wait_s(pacer.refusals + 1, end.retry_after_s, self.settings.spread())
+            change = pacer.refused(token, now.mono_s, wait_s=pause_s, reason=end.reason)
+        else:
+            change = pacer.answered(token, now.mono_s)
+        if change is None:
+            return ()
+        data = {"limit": change.name, "before": change.before_per_s, "after": change.after_per_s, "why": change.reason}
+        return (Notice(name="rate", data=data),)
+
+    def contact(self, end: SendEnd, now: Now) -> tuple[Notice, ...]:
+        """Follow the service's clock, and whether it can be reached at all."""
+        if end.server_epoch_s is not None:
+            self.server_offset_s = end.server_epoch_s - now.wall_s
+        reached = end.phase is Phase.ANSWERED and (end.status or 0) < 500
+        if reached or self._last_contact_s is None:
+            self._last_contact_s = now.mono_s
+        if reached or now.mono_s - self._last_contact_s < UNREACHABLE_AFTER_S:
+            return ()
+        return self.pause(
+            Pause.NETWORK, f"no usable answer for {UNREACHABLE_AFTER_S / 60:g} min, last: {end.reason}"
+        )
+
+    def server_age_s(self, attempt: Attempt, now: Now) -> float | None:
+        """Seconds since the intent by the service's clock; None when a clock ran backwards and tells nothing."""
+        age_s = now.wall_s + self.server_offset_s - attempt.server_at_s
+        return age_s if age_s > -CLOCK_SLACK_S else None

@@ -1,0 +1,166 @@
+"""Watching: when to ask for a task, and what its status means for the item."""
+
+from __future__ import annotations
+
+from jobs.answers import Phase, SendEnd, TaskSeen
+from jobs.lifecycle import EventType, ItemState
+from jobs.pacing import Pacer
+from jobs.polling import PollHeap, first_wait_s, next_wait_s
+from jobs.record import Attempt
+from jobs.runstate import RunState
+from jobs.steps import Now, Poll, Step, Wait, join
+from jobs.verdict import Pause
+
+__all__ = ["Watching"]
+
+# A task that answers 404 right after its creation may only be late to appear.
+VANISH_GRACE_S = 60.0
+
+_WATCHED = frozenset({ItemState.ACCEPTED, ItemState.VANISHED, ItemState.STALLED})
+
+
+class Watching:
+    """One heap of all tasks that may still end."""
+
+    def __init__(self, state: RunState, pacer: Pacer) -> None:
+        self._state = state
+        self._pacer = pacer
+        self._heap = PollHeap()
+        self._asking: set[str] = set()
+        self._owed: set[str] = set()  # left by an earlier life and not asked for yet
+
+    def watch(self, identity: str, now: Now, *, fresh: bool) -> None:
+        """Ask for this item's task: after its first wait when it is fresh, at once when an earlier life left it."""
+        if not fresh:
+            self._owed.add(identity)
+            self._heap.push(identity, now.mono_s)
+            return
+        settings, item = self._state.settings, self._state.items[identity]
+        span = self._state.timings.span_s(item.price_class)
+        self._heap.push(identity, now.mono_s + first_wait_s(settings.floors, span, settings.spread()))
+
+    @property
+    def busy(self) -> bool:
+        """A status request is under way."""
+        return bool(self._asking)
+
+    def owed(self) -> bool:
+        """A task of an earlier life was not asked for yet."""
+        return bool(self._owed)
+
+    def next(self, now: Now) -> Poll | Wait:
+        """The next status request, or how long there is none."""
+        state = self._state
+        if state.stopping or Pause.AUTH in state.pauses or Pause.NETWORK in state.pauses:
+            return Wait(until_s=None)
+        while (due_s := self._heap.due_s()) is not None:
+            at_s = max(due_s, self._pacer.due_s(now.mono_s))
+            if at_s > now.mono_s:
+                return Wait(until_s=None if at_s == float("inf") else at_s)
+            identity = self._heap.pop()
+            if state.records[identity].state not in _WATCHED:
+                continue  # it ended some other way
+            task_id = state.attempt(identity).task_id
+            assert task_id is not None
+            self._asking.add(identity)
+            return Poll(identity=identity, task_id=task_id, token=self._pacer.leave(now.mono_s))
+        return Wait(until_s=None)
+
+    def ended(self, poll: Poll, end: SendEnd, now: Now) -> Step:
+        """One status request ended."""
+        state = self._state
+        self._asking.discard(poll.identity)
+        if end.phase is Phase.ANSWERED:
+            self._owed.discard(poll.identity)
+        notices = state.pace(self._pacer, poll.token, end, now) + state.contact(end, now)
+        told = Step(notices=notices)
+        if end.phase is Phase.ANSWERED and end.status in (401, 403) and end.error is not None:
+            self._again(poll.identity, now)
+            return join(told, Step(notices=state.pause(Pause.AUTH, end.reason)))
+        if end.task is not None and end.task.id == poll.task_id:
+            return join(told, self.seen(poll.identity, end.task, end, now))
+        if end.phase is Phase.ANSWERED and end.status == 404:
+            return join(told, self._not_found(poll.identity, end, now))
+        self._again(poll.identity, now, at_least_s=end.retry_after_s or 0.0)
+        return join(told, self._overdue(poll.identity, now))
+
+    def seen(self, identity: str, task: TaskSeen, end: SendEnd, now: Now) -> Step:
+        """The service showed the task. Unknown words of status are no end."""
+        if task.status in ("succeeded", "failed"):
+            return self._finished(identity, task, end, now)
+        step = Step()
+        if self._state.records[identity].state is ItemState.VANISHED:
+            step = self._state.move(identity, EventType.SEEN, now, {"status": task.status})
+            self._state.slots.add(identity)
+        self._again(identity, now)
+        return join(step, self._overdue(identity, now))
+
+    def _finished(self, identity: str, task: TaskSeen, end: SendEnd, now: Now) -> Step:
+        state = self._state
+        item, attempt = state.items[identity], state.attempt(identity)
+        charge, assumed = charge_of(task, attempt)
+        data: dict[str, object] = {
+            "final_credits": task.final_credits,
+            "charge": charge,
+            "assumed": assumed,
+            "request_id": end.request_id,
+        }
+        if task.status == "succeeded":
+            data["urls"] = list(task.urls)
+            step = state.move(identity, EventType.SUCCEEDED, now, data)
+            if charge:
+                state.price_seen(item.price_class, charge)
+        else:
+            data["code"] = task.error.code if task.error else "generation_failed"
+            data["message"] = task.error.message if task.error else "the service gave no reason"
+            step = state.move(identity, EventType.FAILED, now, data)
+        state.release(identity)
+        if attempt.accepted_at_s is not None:
+            state.timings.learn(item.price_class, max(0.0, now.wall_s - attempt.accepted_at_s))
+        return join(step, Step(notices=state.stop_on_overshoot()))
+
+    def _not_found(self, identity: str, end: SendEnd, now: Now) -> Step:
+        state = self._state
+        accepted_at_s = state.attempt(identity).accepted_at_s or now.wall_s
+        self._again(identity, now)
+        in_grace = now.wall_s - accepted_at_s < VANISH_GRACE_S
+        if in_grace or state.records[identity].state is ItemState.VANISHED:
+            return Step()
+        reason = f"the service answers 404 for {state.attempt(identity).task_id}; its credits count as spent"
+        step = state.move(identity, EventType.VANISHED, now, {"reason": reason, "request_id": end.request_id})
+        state.release(identity)
+        return step
+
+    def _overdue(self, identity: str, now: Now) -> Step:
+        state = self._state
+        accepted_at_s = state.attempt(identity).accepted_at_s
+        if state.records[identity].state is not ItemState.ACCEPTED or accepted_at_s is None:
+            return Step()
+        if now.wall_s - accepted_at_s < state.settings.item_timeout_s:
+            return Step()
+        minutes = state.settings.item_timeout_s / 60
+        reason = f"no end {minutes:g} min after it was accepted (limits.timeout); it may still finish"
+        step = state.move(identity, EventType.STALLED, now, {"reason": reason})
+        state.release(identity)
+        return step
+
+    def _again(self, identity: str, now: Now, *, at_least_s: float = 0.0) -> None:
+        state = self._state
+        age_s = max(0.0, now.wall_s - (state.attempt(identity).accepted_at_s or now.wall_s))
+        span = state.timings.span_s(state.items[identity].price_class)
+        gap_s = next_wait_s(age_s, state.settings.floors, span, state.settings.spread())
+        self._heap.push(identity, now.mono_s + max(gap_s, at_least_s))
+
+
+def charge_of(task: TaskSeen, attempt: Attempt) -> tuple[int, bool]:
+    """Credits to settle, and whether they are assumed.
+
+    A success that says 0 while credits were reserved is not believed: the field is documented to stay 0 until late. A
+    failure that says 0 is the documented refund.
+    """
+    final = task.final_credits
+    if task.status == "failed":
+        return (final, False) if final is not None else (attempt.reserved, True)
+    if final:
+        return final, False
+    return attempt.reserved, attempt.reserved > 0

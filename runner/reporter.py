@@ -1,0 +1,92 @@
+"""The engine tells, it does not print. A screen, JSON lines and a test's spy are reporters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from jobs.item import Item
+from jobs.pacing import PacerStatistics
+from jobs.record import Change, Money
+from jobs.steps import Notice
+
+__all__ = ["Reporter", "RunOutcome", "RunStarted", "RunStatistics", "Trouble"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStatistics:
+    """The run at this moment. `counts` is items by state; credits are this run's, over all its lives."""
+
+    counts: Mapping[str, int]
+    items: int
+    saved: int  # results on disk
+    results: int  # results known
+    saved_bytes: int
+    uploads_done: int
+    uploads_needed: int
+    credits: Money
+    cap_credits: int | None
+    pacers: tuple[PacerStatistics, ...]
+    pauses: Mapping[str, str]
+    elapsed_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunStarted:
+    """A run began. `statistics` may be called at any time until it ended."""
+
+    run_id: str
+    items: int
+    new: int
+    cap_credits: int | None
+    statistics: Callable[[], RunStatistics]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """One item that did not succeed, for the summary."""
+
+    key: str
+    state: str
+    code: str | None
+    message: str | None
+    task_id: str | None
+    request_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOutcome:
+    """How a life of a run ended. `done_before` items had succeeded in earlier lives."""
+
+    run_id: str
+    exit_code: int
+    statistics: RunStatistics
+    done_before: int
+    creates: int  # POSTs of creates that left in this life
+    downloads: Mapping[str, int]  # results by download state
+    pauses: Mapping[str, str]
+    troubles: tuple[Trouble, ...] = field(default=())  # the first ones
+    out_dir: str = ""
+    interrupted: int | None = None  # the signal's number
+
+
+class Reporter:
+    """Override what you want to know. Every method returns at once; an exception from one is a fault of ours."""
+
+    def started(self, run: RunStarted) -> None:
+        """The ledger is open and the first request is about to leave."""
+
+    def changed(self, item: Item, change: Change) -> None:
+        """One event of one item is durable."""
+
+    def noticed(self, notice: Notice) -> None:
+        """Something worth a line: a pause, a change of speed, a price that was not expected."""
+
+    def uploaded(self, name: str, size_bytes: int) -> None:
+        """A reference is at the service."""
+
+    def stopping(self, why: str, wait_s: float) -> None:
+        """A signal came: nothing new is started; what was sent is waited for, at most `wait_s`."""
+
+    def ended(self, outcome: RunOutcome) -> None:
+        """Everything is saved."""
