@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from jobs.catalogue import Model, Param
-from jobs.params import Problem, plain_text, typed_param
-from jobs.suggest import did_you_mean, shown
+from jobs.params import Problem, typed_param
+from jobs.suggest import did_you_mean
+from jobs.wording import listed, plain_text
 
 __all__ = ["KEYS", "expressible", "translate"]
 
@@ -86,24 +87,25 @@ def expressible(model: Model) -> tuple[str, ...]:
 def _translated(model: Model, name: str, value: object) -> tuple[str, object] | Problem:
     if name not in KEYS:
         return Problem(
-            code="options.unknown",
+            code="option-unknown",
             path=f"options.{name}",
             message=f"there is no option `{name}`",
-            help=did_you_mean(name, KEYS, f"the options are {shown(KEYS)}; what only one model knows goes to `params`"),
+            help=did_you_mean(name, KEYS)
+            or f"the options are {listed(KEYS)}; what only one model knows goes to `params`",
         )
     spec = _carrier(model, name)
     if spec is None:
         known = expressible(model)
         return Problem(
-            code="options.not-expressible",
+            code="option-not-expressible",
             path=f"options.{name}",
             message=f"{model.id} has no {name} to choose",
-            help=f"it can express {shown(known)}" if known else "it can express none of the options",
+            help=f"it can express {listed(known)}" if known else "it can express none of the options",
         )
     sent = typed_param(model, spec.key, _in_model_words(spec, name, value))
     if isinstance(sent, Problem) or (name == "sound" and not isinstance(value, bool)):
         return Problem(
-            code="options.value",
+            code="option-value",
             path=f"options.{name}",
             message=f"{model.id} cannot express {name} `{plain_text(value) or value}`",
             help=f"it can express {_portable_values(spec, name)}",
@@ -141,4 +143,4 @@ def _portable_values(spec: Param, name: str) -> str:
         low, high = plain_text(spec.min), plain_text(spec.max)
         return f"a number from {low or 'any'} to {high or 'any'}" if low or high else "any number"
     portable = {word: ours for ours, words in _WORDS[name].items() for word in words if name == "aspect"}
-    return shown(dict.fromkeys(portable.get(option, option) for option in spec.options))
+    return listed(dict.fromkeys(portable.get(option, option) for option in spec.options))

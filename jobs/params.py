@@ -16,9 +16,10 @@ from decimal import Decimal
 
 from jobs.catalogue import Model, Param
 from jobs.findings import Severity
-from jobs.suggest import did_you_mean, nearest, shown
+from jobs.suggest import did_you_mean, nearest
+from jobs.wording import listed, plain_text, written
 
-__all__ = ["Problem", "plain_text", "typed_param", "typed_params"]
+__all__ = ["Problem", "typed_param", "typed_params"]
 
 REFERENCE_KEY = "referenceMediaItems"  # the runner fills it from the references it uploaded
 
@@ -53,7 +54,7 @@ def typed_params(model: Model, params: Mapping[str, object]) -> tuple[dict[str, 
             problems.append(outcome)
             if outcome.severity == "error":
                 continue
-            sent[key] = _as_written(value)
+            sent[key] = _aswritten(value)
         else:
             sent[key] = outcome
     problems += _missing(model, params)
@@ -64,7 +65,7 @@ def typed_param(model: Model, key: str, value: object) -> object | Problem:
     """One value as it is sent, or what is wrong with it."""
     if key == REFERENCE_KEY:
         return Problem(
-            code="params.reference-items",
+            code="param-reference-items",
             path=f"params.{key}",
             message=f"`{REFERENCE_KEY}` cannot be written by hand",
             help="name the files under `references:` and list them in the job's `references`; they are then uploaded",
@@ -75,19 +76,6 @@ def typed_param(model: Model, key: str, value: object) -> object | Problem:
         if spec.key == key:
             return _TYPED[spec.type](model, spec, value)
     return _unknown(model, key)
-
-
-def plain_text(value: object) -> str | None:
-    """A YAML scalar as the text people see: `true`, `8`, `0.5`; 8.0 is `8`. None for what is no scalar."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float) and math.isfinite(value):
-        return str(int(value)) if value.is_integer() else repr(value)
-    return None
 
 
 def _select(model: Model, spec: Param, value: object) -> object | Problem:
@@ -101,10 +89,10 @@ def _select(model: Model, spec: Param, value: object) -> object | Problem:
     close = nearest(text, spec.options) if text is not None else None
     hint = f"did you mean `{close}`? " if close is not None else ""
     return Problem(
-        code="params.not-an-option",
+        code="param-not-an-option",
         path=f"params.{spec.key}",
-        message=f"`{spec.key}` of {model.id} cannot be {_written(value)}",
-        help=f"{hint}it takes {shown(spec.options)}",
+        message=f"`{spec.key}` of {model.id} cannot be {written(value)}",
+        help=f"{hint}it takes {listed(spec.options)}",
     )
 
 
@@ -114,18 +102,18 @@ def _number(model: Model, spec: Param, value: object) -> object | Problem:
         number = json.loads(value)
     if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
         return Problem(
-            code="params.not-a-number",
+            code="param-not-a-number",
             path=f"params.{spec.key}",
-            message=f"`{spec.key}` of {model.id} is a number, not {_written(value)}",
+            message=f"`{spec.key}` of {model.id} is a number, not {written(value)}",
             help=_range_help(spec),
         )
     if isinstance(number, float) and number.is_integer():
         number = int(number)
     if (spec.min is not None and number < spec.min) or (spec.max is not None and number > spec.max):
         return Problem(
-            code="params.out-of-range",
+            code="param-out-of-range",
             path=f"params.{spec.key}",
-            message=f"`{spec.key}` of {model.id} cannot be {_written(value)}",
+            message=f"`{spec.key}` of {model.id} cannot be {written(value)}",
             help=_range_help(spec),
         )
     return _off_step(model, spec, number) or number
@@ -142,7 +130,7 @@ def _off_step(model: Model, spec: Param, number: float) -> Problem | None:
     below = start + steps * step
     around = [below, below + step] if spec.max is None or below + step <= Decimal(str(spec.max)) else [below]
     return Problem(
-        code="params.off-step",
+        code="param-off-step",
         path=f"params.{spec.key}",
         message=f"`{spec.key}` of {model.id} goes in steps of {plain_text(spec.step)}, so it cannot be {number}",
         help="the nearest values are " + " and ".join(f"`{plain_text(float(value))}`" for value in around),
@@ -153,14 +141,14 @@ def _text(model: Model, spec: Param, value: object) -> object | Problem:
     text = plain_text(value)
     if text is None or isinstance(value, bool):
         return Problem(
-            code="params.not-text",
+            code="param-not-text",
             path=f"params.{spec.key}",
-            message=f"`{spec.key}` of {model.id} is text, not {_written(value)}",
+            message=f"`{spec.key}` of {model.id} is text, not {written(value)}",
             help="write it in quotes if the word itself is meant, or leave it out",
         )
     if len(text) > MAX_TEXT_CHARS:
         return Problem(
-            code="params.too-long",
+            code="param-too-long",
             path=f"params.{spec.key}",
             message=f"`{spec.key}` has {len(text):,} characters; {MAX_TEXT_CHARS:,} are allowed",
             help="shorten it",
@@ -175,7 +163,7 @@ def _structured(model: Model, key: str, value: object) -> object | Problem:
     """A list or an object is handed on as written; what is inside is the service's to judge."""
     reason = ""
     if not isinstance(value, list | dict) or not value:
-        reason = f"`{key}` of {model.id} is a list or an object with something in it, not {_written(value)}"
+        reason = f"`{key}` of {model.id} is a list or an object with something in it, not {written(value)}"
     else:
         try:
             size_bytes = len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
@@ -187,21 +175,21 @@ def _structured(model: Model, key: str, value: object) -> object | Problem:
     if not reason:
         return value
     help_line = "see `rivya-batch models " + model.id + "` for its shape"
-    return Problem(code="params.structure", path=f"params.{key}", message=reason, help=help_line)
+    return Problem(code="param-structure", path=f"params.{key}", message=reason, help=help_line)
 
 
 def _unknown(model: Model, key: str) -> Problem:
     known = [*(spec.key for spec in model.params), *model.structured_params]
-    takes = f"{model.id} takes {shown(known)}" if known else f"{model.id} takes no params"
+    takes = f"{model.id} takes {listed(known)}" if known else f"{model.id} takes no params"
     if model.complete:
         message, severity = f"{model.id} has no param `{key}`", "error"
     else:
         message, severity = f"{model.id} has no documented param `{key}`; it is sent as written", "warning"
     return Problem(
-        code="params.unknown",
+        code="param-unknown",
         path=f"params.{key}",
         message=message,
-        help=did_you_mean(key, known, takes),
+        help=did_you_mean(key, known) or takes,
         severity="error" if severity == "error" else "warning",
     )
 
@@ -220,10 +208,10 @@ def _missing(model: Model, params: Mapping[str, object]) -> list[Problem]:
 
 
 def _required(model: Model, key: str, help_line: str) -> Problem:
-    return Problem(code="params.required", path="params", message=f"{model.id} needs `params.{key}`", help=help_line)
+    return Problem(code="param-required", path="params", message=f"{model.id} needs `params.{key}`", help=help_line)
 
 
-def _as_written(value: object) -> object:
+def _aswritten(value: object) -> object:
     """A value of an undocumented param: booleans travel as strings on every documented model."""
     return plain_text(value) if isinstance(value, bool) else value
 
@@ -234,9 +222,3 @@ def _range_help(spec: Param) -> str:
     step = f"in steps of {plain_text(spec.step)}" if spec.step else ""
     limits = " ".join(part for part in (low, high, step) if part)
     return f"it takes a number {limits}".rstrip()
-
-
-def _written(value: object) -> str:
-    """A value for a message, in the words of the manifest and never longer than a line."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return f"`{text}`" if len(text) <= 60 else f"`{text[:57]}...`"

@@ -16,8 +16,8 @@ from jinja2.runtime import Context, LoopContext
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.tests import TESTS
 
-from jobs.params import plain_text
-from jobs.suggest import did_you_mean, shown
+from jobs.suggest import did_you_mean
+from jobs.wording import listed, plain_text
 
 __all__ = ["ENVIRONMENT", "MAX_TEXT_CHARS", "STEPS", "BadTemplateError", "joined", "new_steps"]
 
@@ -90,7 +90,9 @@ class _Environment(ImmutableSandboxedEnvironment):
 
 def _no_key(obj: Mapping[str, object], key: str) -> str:
     known = sorted(name for name in obj if "." not in name)
-    return f"there is no `{key}`; " + did_you_mean(key, known, f"there is {shown(known)}" if known else "it is empty")
+    return f"there is no `{key}`; " + (
+        did_you_mean(key, known) or (f"there is {listed(known)}" if known else "it is empty")
+    )
 
 
 def _mind(size: int) -> None:

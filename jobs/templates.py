@@ -17,7 +17,8 @@ from jinja2 import TemplateError, nodes
 from jinja2.visitor import NodeTransformer
 
 from jobs.sandbox import ENVIRONMENT, STEPS, BadTemplateError, joined, new_steps
-from jobs.suggest import did_you_mean, shown
+from jobs.suggest import did_you_mean
+from jobs.wording import listed
 
 __all__ = ["ROOTS", "BadTemplateError", "Field", "Template", "compiled", "is_template", "render"]
 
@@ -201,7 +202,7 @@ class _Inspection:
             raise BadTemplateError("loops cannot be recursive", line)
         if isinstance(node, nodes.Filter) and node.name not in ENVIRONMENT.filters:
             names = [name for name in ENVIRONMENT.filters if not name.startswith("_")]
-            help_line = did_you_mean(node.name, names, f"the filters are {shown(sorted(names))}")
+            help_line = did_you_mean(node.name, names) or f"the filters are {listed(sorted(names))}"
             raise BadTemplateError(f"there is no filter `{node.name}`; {help_line}", line)
         name = node.name if isinstance(node, nodes.Name) else node.attr if isinstance(node, nodes.Getattr) else ""
         if name.startswith("_"):
