@@ -13,6 +13,7 @@
     |   |   `-- TransportError      8   one exchange without a whole answer; says how far it got
     |   `-- ServiceRefused          8   a whole answer that says no, or cannot be read
     |-- LedgerError                 9   (never raised itself)
+    |   |-- LedgerConflict          1   a write does not fit what the ledger holds; a fault of ours
     |   |-- LedgerLocked            9   another runner holds it
     |   `-- LedgerUnusable          9   damaged, foreign, or from a newer release
     |-- DiskFull                    9   no room left for the ledger or a result
@@ -44,6 +45,7 @@ __all__ = [
     "DiskFull",
     "FetchError",
     "InternalError",
+    "LedgerConflict",
     "LedgerError",
     "LedgerLocked",
     "LedgerUnusable",
@@ -198,6 +200,14 @@ class LedgerError(RunnerError):
 
     exit_code = 9
     default_code = "ledger"
+
+
+class LedgerConflict(LedgerError):
+    """A write does not fit what the ledger holds. Nothing was written of it, and nothing is sent after it."""
+
+    exit_code = 1
+    default_code = "ledger-conflict"
+    default_next_step = "run the same command again; if it happens again, report it with the output of `doctor`"
 
 
 class LedgerLocked(LedgerError):
