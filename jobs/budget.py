@@ -39,6 +39,11 @@ class Books:
         return None if self.cap is None else self.cap - self.reserved - self.settled
 
     @property
+    def money(self) -> Money:
+        """The two figures without the cap."""
+        return Money(reserved=self.reserved, settled=self.settled)
+
+    @property
     def overshoot(self) -> int:
         """Credits above the cap: only a charge above its bound can cause it."""
         return max(0, -(self.left or 0))

@@ -1,0 +1,287 @@
+"""The engine carries out what the core decides: it sends, waits, commits and tells. It decides nothing.
+
+Four lanes (uploads, creates, polls, downloads) in one task group; none of them ever waits for another. The one rule of
+order: what the core says must be durable is committed before the request that it allows leaves, and what a request
+proved is committed before anything else happens to that item.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import anyio
+from aiolimiter import AsyncLimiter
+
+from jobs.answers import SendEnd, Uploaded
+from jobs.core import Core
+from jobs.item import Item, ReferenceFile
+from jobs.rates import Rate
+from jobs.steps import Download, Poll, Send, Step, Wait
+from jobs.verdict import Pause
+from runner.clock import Clock
+from runner.errors import AuthError, RunnerError, ServiceError, ServiceRefused
+from runner.lane import Lane
+from runner.ledger import KnownUpload, Ledger
+from runner.reporter import Reporter, RunStatistics
+
+__all__ = ["Engine", "Lanes", "Saver", "Sender", "Uploader"]
+
+# Requests of one kind at once. More than this never helped on one core; a place in flight is held by a task of the
+# service, not by a worker, so thousands of tasks need no more workers.
+CREATE_CREW = 32
+POLL_CREW = 32
+UPLOAD_CREW = 4
+DOWNLOAD_CREW = 8
+
+# After the first signal, how long creates that have left may take to come back.
+DRAIN_S = 30.0
+
+
+class Sender(Protocol):
+    """Creates and statuses (`runner.service.Service`)."""
+
+    async def create(self, *, idempotency_key: str, body: bytes) -> SendEnd: ...
+
+    async def status(self, task_id: str) -> SendEnd: ...
+
+
+class Uploader(Protocol):
+    """Brings one reference to the service; raises RunnerError."""
+
+    async def __call__(self, reference: ReferenceFile, model: str) -> Uploaded: ...
+
+
+class Saver(Protocol):
+    """Saves one result; gives the data of its `saved` event, or None when the next life should try again."""
+
+    async def __call__(self, item: Item, download: Download) -> Mapping[str, object] | None: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lanes:
+    """What the lanes outside the core's pacing are limited to; None is no limit."""
+
+    uploads: Rate | None = None
+    downloads: Rate | None = None
+
+
+_Upload = tuple[ReferenceFile, str]  # the file and the model it is first wanted for
+
+
+@dataclass(slots=True)
+class _Counts:
+    creates: int = 0
+    uploads_done: int = 0
+    uploads_needed: int = 0
+    saved_bytes: int = 0
+    downloads: Counter[str] = field(default_factory=Counter)
+
+
+class Engine:
+    """One life of one run. Fill the core (`admit`), then `run`."""
+
+    def __init__(
+        self,
+        core: Core,
+        *,
+        ledger: Ledger,
+        sender: Sender,
+        uploader: Uploader,
+        saver: Saver,
+        reporter: Reporter,
+        clock: Clock,
+        lanes: Lanes | None = None,
+    ) -> None:
+        self.core = core
+        self.counts = _Counts()
+        self._ledger = ledger
+        self._sender = sender
+        self._uploader = uploader
+        self._saver = saver
+        self._reporter = reporter
+        self._clock = clock
+        self._limits = lanes or Lanes()
+        self._uploads: deque[_Upload] = deque()
+        self._over = False
+        self._began_s = clock.now().mono_s
+        self._scope = anyio.CancelScope()
+        self._upload_limiter = _limiter(self._limits.uploads)
+        self._download_limiter = _limiter(self._limits.downloads)
+        self._lanes = (
+            self._lane("uploads", UPLOAD_CREW, self._next_upload, self._upload),
+            self._lane("creates", CREATE_CREW, self._next_create, self._create),
+            self._lane("polls", POLL_CREW, self._next_poll, self._poll),
+            self._lane("downloads", DOWNLOAD_CREW, self._next_download, self._download),
+        )
+
+    def _lane(
+        self, name: str, crew: int, ask: Callable[[], Awaitable[object]], work: Callable[..., Awaitable[None]]
+    ) -> Lane[object]:
+        return Lane(name, crew=crew, ask=ask, work=work, mono_s=lambda: self._clock.now().mono_s)
+
+    async def run(self) -> None:
+        """Work until nothing more can be done in this life. Raises RunnerError for what ends a run early."""
+        wanted = set(self.core.wanted_uploads())
+        for item in self.core.state.items.values():
+            for reference in item.references:
+                if reference.sha256 in wanted:
+                    wanted.discard(reference.sha256)
+                    self._uploads.append((reference, item.model))
+        self.counts.uploads_needed = len(self._uploads)
+        self._look()
+        with self._scope:
+            async with anyio.create_task_group() as group:
+                for lane in self._lanes:
+                    lane.start(group)
+        await self.commit(self.core.leave_unbought(self._clock.now()))
+
+    async def commit(self, step: Step) -> None:
+        """Make a step durable, then tell."""
+        if step.changes:
+            await self._ledger.record(step.changes)
+            for change in step.changes:
+                self._reporter.changed(self.core.state.items[change.event.identity], change)
+        for notice in step.notices:
+            self._reporter.noticed(notice)
+
+    def drain(self, why: str) -> None:
+        """First signal: start nothing; what was sent may come back for `DRAIN_S`, then the rest is left as it is."""
+        self.core.stop()
+        self._scope.deadline = min(self._scope.deadline, anyio.current_time() + DRAIN_S)
+        self._reporter.stopping(why, DRAIN_S)
+        self._look()
+
+    def cut(self) -> None:
+        """Second signal: end now. Everything paid for is in the ledger already."""
+        self._scope.cancel()
+
+    def statistics(self) -> RunStatistics:
+        """The run at this moment."""
+        state = self.core.state
+        artifacts = [artifact for record in state.records.values() for artifact in record.artifacts]
+        return RunStatistics(
+            counts=Counter(record.state.value for record in state.records.values()),
+            items=len(state.records),
+            saved=sum(artifact.state in ("verified", "unverified") for artifact in artifacts),
+            results=len(artifacts),
+            saved_bytes=self.counts.saved_bytes,
+            uploads_done=self.counts.uploads_done,
+            uploads_needed=self.counts.uploads_needed,
+            credits=state.books.money,
+            cap_credits=state.books.cap,
+            pacers=tuple(pacer.statistics() for pacer in self.core.pacers),
+            pauses={why.value: reason for why, reason in state.pauses.items()},
+            elapsed_s=self._clock.now().mono_s - self._began_s,
+        )
+
+    def _look(self) -> None:
+        """After every change: is the run over, and who has something new to ask?"""
+        self._over = self.core.finished()
+        for lane in self._lanes:
+            lane.wake()
+
+    # Uploads
+
+    async def _next_upload(self) -> _Upload | Wait | None:
+        if self._over or self.core.state.stopping or not self._uploads:
+            return None
+        if self._upload_limiter is not None:
+            await self._upload_limiter.acquire()
+        return self._uploads.popleft() if self._uploads else None
+
+    async def _upload(self, wanted: _Upload) -> None:
+        reference, model = wanted
+        digest = reference.sha256
+        try:
+            uploaded = await self._uploader(reference, model)
+        except RunnerError as error:
+            await self._upload_failed(digest, error)
+        else:
+            now = self._clock.now()
+            await self._ledger.save_upload(KnownUpload(sha256=digest, uploaded=uploaded, at_s=now.wall_s))
+            self.core.uploaded(digest, uploaded)
+            self.counts.uploads_done += 1
+            self._reporter.uploaded(reference.path, reference.bytes)
+        self._look()
+
+    async def _upload_failed(self, digest: str, error: RunnerError) -> None:
+        pause = _pause_for(error)
+        if pause is not None:
+            await self.commit(Step(notices=self.core.state.pause(pause, error.message)))
+            return
+        now = self._clock.now()
+        await self.commit(self.core.upload_failed(digest, now, code=error.code, message=error.message))
+
+    # Creates
+
+    async def _next_create(self) -> Send | Wait | None:
+        while not self._over:
+            answer = self.core.next_create(self._clock.now())
+            if not isinstance(answer, Step):
+                return answer
+            await self.commit(answer)
+            self._look()
+        return None
+
+    async def _create(self, send: Send) -> None:
+        await self.commit(send.step)
+        self.counts.creates += 1
+        body = send.step.changes[-1].body if send.step.changes else self._ledger.body(send.key)
+        assert body is not None, "an intent holds its body"
+        end = await self._sender.create(idempotency_key=send.key, body=body)
+        await self._settle(self.core.create_ended(send, end, self._clock.now()))
+
+    # Polls
+
+    async def _next_poll(self) -> Poll | Wait | None:
+        return None if self._over else self.core.next_poll(self._clock.now())
+
+    async def _poll(self, poll: Poll) -> None:
+        end = await self._sender.status(poll.task_id)
+        await self._settle(self.core.poll_ended(poll, end, self._clock.now()))
+
+    # Downloads
+
+    async def _next_download(self) -> Download | Wait | None:
+        if self._over:
+            return None
+        download = self.core.next_download()
+        if download is None:
+            return Wait(until_s=None)
+        if self._download_limiter is not None:
+            await self._download_limiter.acquire()
+        return download
+
+    async def _download(self, download: Download) -> None:
+        saved = await self._saver(self.core.state.items[download.identity], download)
+        if saved is None:
+            self.core.download_left(download)
+            self.counts.downloads["left"] += 1
+            self._look()
+            return
+        self.counts.downloads[str(saved["state"])] += 1
+        size_bytes = saved.get("bytes")
+        self.counts.saved_bytes += size_bytes if isinstance(size_bytes, int) else 0
+        await self._settle(self.core.download_ended(download, self._clock.now(), saved))
+
+    async def _settle(self, step: Step) -> None:
+        self._look()
+        await self.commit(step)
+
+
+def _pause_for(error: RunnerError) -> Pause | None:
+    """An upload's failure that says nothing about the file, but about the key or the service."""
+    if isinstance(error, AuthError):
+        return Pause.AUTH
+    if isinstance(error, ServiceRefused) and error.status < 500 and error.status != 429:
+        return None
+    return Pause.NETWORK if isinstance(error, ServiceError) else None
+
+
+def _limiter(rate: Rate | None) -> AsyncLimiter | None:
+    """One permit at a time, evenly: the lane's turn means a single waiter, which is what a leaky bucket is good at."""
+    return None if rate is None else AsyncLimiter(1, 1.0 / rate.per_second)

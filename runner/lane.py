@@ -1,0 +1,70 @@
+"""A lane: a fixed crew of workers for one kind of request, fed by a question only one of them asks at a time.
+
+The question (`ask`) answers with a job, with how long there is none, or with None when the run is over. Whoever holds
+the lane's turn waits for the earlier of that moment and `wake`; the others wait for the turn. So there is one timer a
+lane however many items wait, and a worker that has a job never holds up the next question.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+
+from jobs.steps import Wait
+
+__all__ = ["Lane"]
+
+
+Job = TypeVar("Job")
+
+
+class Lane(Generic[Job]):
+    """One kind of request."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        crew: int,
+        ask: Callable[[], Awaitable[Job | Wait | None]],
+        work: Callable[[Job], Awaitable[None]],
+        mono_s: Callable[[], float],
+    ) -> None:
+        self.name = name
+        self._crew = crew
+        self._ask = ask
+        self._work = work
+        self._mono_s = mono_s
+        self._turn = asyncio.Lock()
+        self._news = asyncio.Event()
+
+    def start(self, group: TaskGroup) -> None:
+        """Put the crew to work in the run's task group."""
+        for number in range(self._crew):
+            group.start_soon(self._worker, name=f"{self.name}-{number}")
+
+    def wake(self) -> None:
+        """Something changed: ask again."""
+        self._news.set()
+
+    async def _worker(self) -> None:
+        while True:
+            async with self._turn:
+                job = await self._next()
+            if job is None:
+                return
+            await self._work(job)
+
+    async def _next(self) -> Job | None:
+        while True:
+            self._news.clear()
+            answer = await self._ask()
+            if not isinstance(answer, Wait):
+                return answer
+            wait_s = None if answer.until_s is None else max(0.0, answer.until_s - self._mono_s())
+            with anyio.move_on_after(wait_s):
+                await self._news.wait()
