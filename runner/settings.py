@@ -12,7 +12,6 @@ This is the only file that reads the environment.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import stat
 import tomllib
@@ -20,13 +19,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
-from urllib.parse import urlsplit
+from typing import Any, Final
 
 import platformdirs
 
 from jobs.rates import Rate, parse_rate
-from jobs.suggest import did_you_mean, shown
+from jobs.suggest import did_you_mean
+from jobs.wording import listed
+from runner.addresses import base_url
 from runner.errors import AuthError, RunnerError, UsageError
 from runner.secret import Secret
 
@@ -152,7 +152,7 @@ def load_settings(
         *_from_files(beside or Path.cwd(), user_config or user_config_file()),
     ]
     settings = Settings(
-        base_url=_base_url(*_first(layers, "base_url", BASE_URL)),
+        base_url=str(base_url(_text(*_first(layers, "base_url", BASE_URL)))),
         store=Path(_text(*_first(layers, "store", str(STORE)))).expanduser(),
         account=_account(*_first(layers, "account", ACCOUNT)),
         color=_color(_first(layers, "color", "auto")[0], environ),
@@ -165,7 +165,8 @@ def load_settings(
     for layer in layers:
         for name in (name for name in _CAPS if name in layer.values):
             origin = layer.origins[name]
-            settings = settings.capped(Caps(**{name: _cap(name, layer.values[name], origin)}), origin=origin)
+            cap: dict[str, Any] = {name: _cap(name, layer.values[name], origin)}
+            settings = settings.capped(Caps(**cap), origin=origin)
     return _with_key(settings, layers)
 
 
@@ -206,19 +207,29 @@ def _from_toml(file: Path, allowed: tuple[str, ...]) -> _Layer:
         raise UsageError(f"{file} cannot be read as TOML: {problem}", next_step="mend or remove the file") from problem
     for name in values:
         if name not in allowed:
-            raise UsageError(f"{file} has a setting `{name}`, which {_why_not(name, allowed)}.", next_step="remove it")
+            raise UsageError(
+                f"{file} has a setting `{name}`, which {_why_not(name)}.", next_step=_instead(name, allowed)
+            )
     for name in ("store", "api_key_file"):
         if name in values:  # a path in a file is meant from that file's folder
             values[name] = str(file.parent / Path(_text(values[name], str(file))).expanduser())
     return _Layer(values=values, origins=dict.fromkeys(values, str(file)))
 
 
-def _why_not(name: str, allowed: tuple[str, ...]) -> str:
+def _why_not(name: str) -> str:
     if name == "api_key":
-        return "no settings file may hold: use RIVYA_API_KEY or a key file"
+        return "no settings file may hold"
     if name in _USER_KEYS:
-        return "only the environment or your own config file may set, because a manifest's folder may be a stranger's"
-    return f"does not exist; {did_you_mean(name, allowed, f'there are {shown(allowed)}')}"
+        return "only the environment or your own config file may set: a manifest's folder may come from a stranger"
+    return "does not exist"
+
+
+def _instead(name: str, allowed: tuple[str, ...]) -> str:
+    if name == "api_key":
+        return "use RIVYA_API_KEY, or RIVYA_API_KEY_FILE with a file that only you can read"
+    if name in _USER_KEYS:
+        return f"set it in {user_config_file()}"
+    return did_you_mean(name, allowed, f"there are {listed(allowed)}")
 
 
 def _first(layers: Iterable[_Layer], name: str, built_in: object) -> tuple[object, str]:
@@ -256,34 +267,9 @@ def _cap(name: str, value: object, origin: str) -> int | Rate:
             )
         return value
     rate = parse_rate(_text(value, origin))
-    if not isinstance(rate, Rate):
+    if rate is None:
         raise _wrong(value, origin, "a rate such as `5/s` or `60/min`")
     return rate
-
-
-def _base_url(value: object, origin: str) -> str:
-    text = _text(value, origin).rstrip("/")
-    wanted = f"an address such as {BASE_URL} (http only for a loopback address)"
-    try:
-        parts = urlsplit(text)
-        parts.port  # noqa: B018 - the property checks the number
-    except ValueError as problem:
-        raise _wrong(value, origin, wanted) from problem
-    extra = parts.path or parts.query or parts.fragment or parts.username is not None or not text.isascii()
-    if not parts.hostname or extra or parts.scheme not in ("http", "https"):
-        raise UsageError(
-            f"{origin} is not {wanted}.", next_step=f"correct {origin}"
-        )  # it may hold a password: not shown
-    if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise _wrong(value, origin, "https: the key would travel in the open")
-    return text
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _color(choice: object, environ: Mapping[str, str]) -> bool | None:

@@ -1,0 +1,38 @@
+"""Text in columns: as wide as its cells, never cut, the same on a terminal and in a file."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+__all__ = ["columns", "shortened"]
+
+
+def columns(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), indent: int = 0) -> str:
+    """Lines of aligned cells below a header, each with its newline; columns named in `right` end flush."""
+    lines = [tuple(header), *(tuple(row) for row in rows)]
+    widths = [max(_width(line[n]) for line in lines) for n in range(len(header))]
+    return "".join(_line(line, widths, [name in right for name in header], indent) for line in lines)
+
+
+def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool], indent: int) -> str:
+    padded = []
+    for cell, width, flush in zip(cells, widths, right, strict=True):
+        gap = " " * (width - _width(cell))
+        padded.append(gap + cell if flush else cell + gap)
+    return (" " * indent + "  ".join(padded)).rstrip() + "\n"
+
+
+def _width(text: str) -> int:
+    """Columns a terminal gives the text: wide characters take two, combining ones none."""
+    return sum(
+        0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
+    )
+
+
+def shortened(text: str, limit: int) -> str:
+    """The text, cut in the middle with an ellipsis when it is longer than `limit` characters."""
+    if len(text) <= limit:
+        return text
+    front = (limit - 1) // 2
+    return f"{text[:front]}…{text[len(text) - (limit - 1 - front) :]}"

@@ -1,0 +1,78 @@
+"""Numbers as people read them, and the few that a run's progress comes down to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jobs.lifecycle import ItemState
+from runner.reporter import RunStatistics
+
+__all__ = ["Figures", "count", "duration", "figures", "size"]
+
+_CREATED = (
+    ItemState.ACCEPTED,
+    ItemState.SUCCEEDED,
+    ItemState.FAILED,
+    ItemState.UNCERTAIN,
+    ItemState.VANISHED,
+    ItemState.STALLED,
+)
+_FAILED = (ItemState.FAILED, ItemState.REJECTED, ItemState.VANISHED, ItemState.STALLED, ItemState.UNCERTAIN)
+_OPEN = (ItemState.PLANNED, ItemState.SUBMITTING, ItemState.ACCEPTED)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """Items of a run in the words of its progress line; `credits` is what was spent and what is held."""
+
+    items: int
+    created: int
+    finished: int
+    failed: int
+    open: int
+    credits: int
+    cap: int | None
+
+
+def figures(now: RunStatistics) -> Figures:
+    """The figures of this moment."""
+    return Figures(
+        items=now.items,
+        created=_sum(now.counts, _CREATED),
+        finished=_sum(now.counts, (ItemState.SUCCEEDED,)),
+        failed=_sum(now.counts, _FAILED),
+        open=_sum(now.counts, _OPEN),
+        credits=now.credits.reserved + now.credits.settled,
+        cap=now.cap_credits,
+    )
+
+
+def _sum(counts: Mapping[str, int], states: tuple[ItemState, ...]) -> int:
+    return sum(counts.get(state, 0) for state in states)
+
+
+def duration(seconds: float) -> str:
+    """A length of time in at most two units: `41s`, `8m 41s`, `2h 05m`, `3d 4h`."""
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02}s" if whole % 60 else f"{whole // 60}m"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600}h"
+
+
+def size(size_bytes: int) -> str:
+    """A number of bytes in the largest unit that keeps it readable: `61 MB`, `1.4 GB`."""
+    amount, units = float(size_bytes), ["GB", "MB", "KB", "B"]
+    while amount >= 1000 and len(units) > 1:
+        amount /= 1000
+        units.pop()
+    return f"{amount:.1f} {units[-1]}" if units[-1] != "B" and amount < 10 else f"{amount:.0f} {units[-1]}"
+
+
+def count(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: `1 item`, `2 items`."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -1,0 +1,47 @@
+"""The question before anything is spent. Nothing but `yes` goes on."""
+
+from __future__ import annotations
+
+from jobs.plan import Plan, Standing
+from runner.cli.figures import count
+from runner.cli.voice import Voice
+from runner.errors import UsageError
+
+__all__ = ["confirm"]
+
+
+def confirm(voice: Voice, plan: Plan, *, command: str) -> None:
+    """Return when the spending is agreed to; raises `UsageError` when it is not.
+
+    A terminal is asked. Without one, `--yes` and a budget are needed both: a budget alone is no consent, and consent
+    without a budget has no end.
+    """
+    new = plan.count(Standing.NEW)
+    if new == 0:
+        return
+    if voice.yes and plan.cap_credits is not None:
+        return
+    if not voice.can_ask():
+        raise _cannot_ask(voice, plan, command)
+    if voice.yes:
+        return
+    cap = plan.cap_credits
+    limit = f"up to {cap:,} credits" if cap is not None else f"{plan.likely:,} credits or more, without a cap"
+    if voice.ask(f"\nSpend {limit}? Type yes: ") != "yes":
+        raise UsageError(
+            f"The answer was not `yes`. Nothing was sent; {count(new, 'item')} left to buy.",
+            code="declined",
+            next_step="run the same command again",
+        )
+
+
+def _cannot_ask(voice: Voice, plan: Plan, command: str) -> UsageError:
+    lacking = [] if voice.yes else ["--yes"]
+    if plan.cap_credits is None:
+        lacking.append(f"--budget {max(plan.likely, 1)}")
+    return UsageError(
+        f"Buying {count(plan.count(Standing.NEW), 'item')} needs a `yes`, and nobody can be asked here. "
+        "Nothing was sent.",
+        code="not-confirmed",
+        next_step=f"{command} {' '.join(lacking)}",
+    )

@@ -1,0 +1,130 @@
+"""The plan as people read it before they say yes, and as programs read it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from jobs.escape import for_terminal
+from jobs.plan import Plan, PlannedItem, Standing
+from runner.cli.columns import columns, shortened
+from runner.cli.figures import count, duration, size
+
+__all__ = ["explained", "plan_object", "plan_screen"]
+
+KEY_CHARS = 70
+ITEMS_EXPLAINED = 200  # more reasons than that are for `--json`
+
+
+def plan_screen(plan: Plan, *, balance: int | None = None, pace: str = "", notes: Sequence[str] = ()) -> str:
+    """The plan as text. `pace` says how fast it would go (`20/min, 8 in flight`); `balance` is told when known."""
+    facts = "".join(f"  {name:<8} {text}\n" for name, text in _facts(plan, balance, pace, notes))
+    return f"{_headline(plan)}\n\n{_table(plan)}\n{facts}"
+
+
+def plan_object(plan: Plan, *, explain: bool = False) -> dict[str, object]:
+    """The plan as `--json` writes it; counts, not lists, unless they are asked for."""
+    told: dict[str, object] = {
+        "run": plan.run_id,
+        "items": len(plan.items),
+        "new": plan.count(Standing.NEW),
+        "done": plan.count(Standing.DONE),
+        "open": plan.count(Standing.OPEN),
+        "credits": {"low": plan.low, "likely": plan.likely, "high": plan.high},
+        "seconds": round(plan.seconds, 1),
+        "cap": plan.cap_credits,
+        "held": plan.books.reserved,
+        "spent": plan.books.settled,
+        "uploads": len(plan.uploads),
+        "missing": plan.missing,
+    }
+    if explain:
+        told["reasons"] = [
+            {"item": one.item.key, "identity": one.item.identity, "standing": one.standing, "reason": one.reason}
+            for one in plan.items
+        ]
+    return told
+
+
+def explained(plan: Plan, steps: Sequence[tuple[str, int]] = ()) -> str:
+    """How the items came about, step by step, and for each item what would happen and why."""
+    counts = "".join(f"  {for_terminal(step):<28} {number:>7,}\n" for step, number in steps)
+    shown = plan.items[:ITEMS_EXPLAINED]
+    rows = [(one.standing.value, shortened(for_terminal(one.item.key), KEY_CHARS), _why(one)) for one in shown]
+    rest = len(plan.items) - len(shown)
+    more = f"  and {rest:,} more: see them with --json --explain\n" if rest else ""
+    return (counts + "\n" if counts else "") + columns(("", "item", "why"), rows, indent=2) + more
+
+
+def _why(one: PlannedItem) -> str:
+    if one.estimate is None:
+        return for_terminal(one.reason)
+    return for_terminal(f"{one.reason} ({_each([one])} credits)")
+
+
+def _headline(plan: Plan) -> str:
+    jobs = len({one.item.job for one in plan.items})
+    text = f"{for_terminal(plan.run_id)}: {count(len(plan.items), 'item')} in {count(jobs, 'job')}"
+    parts = [(plan.count(Standing.DONE), "already done"), (plan.count(Standing.OPEN), "under way")]
+    return ", ".join([text, *(f"{number:,} {word}" for number, word in parts if number)])
+
+
+def _table(plan: Plan) -> str:
+    """One row for each job and model, in the order of the manifest."""
+    groups: dict[tuple[str, str], list[PlannedItem]] = {}
+    for one in plan.items:
+        groups.setdefault((one.item.job, one.item.model), []).append(one)
+    rows = [_row(job, model, ones) for (job, model), ones in groups.items()]
+    header = ("job", "model", "new", "done", "open", "each", "credits")
+    return columns(header, rows, right=header[2:], indent=2)
+
+
+def _row(job: str, model: str, ones: Sequence[PlannedItem]) -> Sequence[str]:
+    standings = Counter(one.standing for one in ones)
+    new = [one for one in ones if one.estimate is not None]
+    more = "+" if any(one.estimate and not one.estimate.known for one in new) else ""
+    price = f"{sum(one.estimate.likely for one in new if one.estimate):,}{more}" if new else "-"
+    numbers = (f"{standings[each]:,}" for each in (Standing.NEW, Standing.DONE, Standing.OPEN))
+    return for_terminal(job), for_terminal(model), *numbers, _each(new), price
+
+
+def _each(new: Sequence[PlannedItem]) -> str:
+    """What one item costs: a number, or from the cheapest to the dearest, `+` where it is a guess."""
+    estimates = [one.estimate for one in new if one.estimate is not None]
+    if not estimates:
+        return "-"
+    low, high = min(e.likely for e in estimates), max(e.likely for e in estimates)
+    more = "" if all(e.known for e in estimates) else "+"
+    return f"{low:,}{more}" if low == high else f"{low:,}-{high:,}{more}"
+
+
+def _facts(plan: Plan, balance: int | None, pace: str, notes: Sequence[str]) -> Iterator[tuple[str, str]]:
+    new = plan.count(Standing.NEW)
+    if plan.uploads:
+        known = f" ({plan.uploads_known} are there already)" if plan.uploads_known else ""
+        total = size(sum(reference.bytes for reference in plan.uploads))
+        yield "upload", f"{count(len(plan.uploads), 'reference')}, {total}{known}"
+    yield "spend", "; ".join(_spend(plan, balance)) if new else "nothing"
+    if plan.books.settled or plan.books.reserved:
+        yield "so far", f"{plan.books.settled:,} spent, {plan.books.reserved:,} held"
+    if new:
+        yield "time", f"about {duration(plan.seconds)}" + (f" at {pace}" if pace else "")
+    if new and plan.or_more:
+        yield "note", "base prices: params may cost more; the cap holds in any case"
+    if plan.missing:
+        yield (
+            "note",
+            f"{count(plan.missing, 'item')} of earlier runs no longer in the manifest; what was bought is kept",
+        )
+    for note in notes:
+        yield "note", for_terminal(note)
+
+
+def _spend(plan: Plan, balance: int | None) -> Iterator[str]:
+    likely = f"{plan.likely:,} credits" if plan.low == plan.likely else f"{plan.low:,} to {plan.likely:,} credits"
+    yield likely + (
+        f" or more, {plan.high:,} at worst by our guess" if plan.or_more and plan.high > plan.likely else ""
+    )
+    yield f"cap {plan.cap_credits:,}" if plan.cap_credits is not None else "no cap"
+    if balance is not None:
+        yield f"balance {balance:,}"

@@ -1,0 +1,116 @@
+"""The end of a run in a few lines: what was done, what it cost, what failed, where the files are, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from jobs.escape import for_terminal
+from jobs.lifecycle import ItemState
+from runner.cli.columns import shortened
+from runner.cli.figures import count, duration, figures, size
+from runner.cli.voice import Voice
+from runner.reporter import RunOutcome, Trouble
+
+__all__ = ["done_event", "tell_summary"]
+
+TROUBLES_SHOWN = 5  # the rest are a `results` away
+KEY_CHARS = 60
+
+
+def done_event(outcome: RunOutcome) -> dict[str, object]:
+    """The last line of `--json`."""
+    return {
+        "event": "done",
+        "exit_code": outcome.exit_code,
+        "run": outcome.run_id,
+        "counts": dict(outcome.statistics.counts),
+        "credits": {
+            "settled": outcome.statistics.credits.settled,
+            "reserved": outcome.statistics.credits.reserved,
+            "cap": outcome.statistics.cap_credits,
+        },
+        "creates": outcome.creates,
+        "done_before": outcome.done_before,
+        "downloads": dict(outcome.downloads),
+        "pauses": dict(outcome.pauses),
+        "seconds": round(outcome.statistics.elapsed_s, 3),
+        "dir": outcome.out_dir,
+        "interrupted": outcome.interrupted,
+    }
+
+
+def tell_summary(voice: Voice, outcome: RunOutcome, *, command: str, store_flag: str = "") -> None:
+    """Tell how the run ended. `command` is what to type to go on; `store_flag` what looking at it needs."""
+    color = "green" if outcome.exit_code == 0 else "yellow"
+    voice.talk()
+    voice.talk(voice.paint(_headline(outcome), fg=color, bold=True))
+    for name, text in _facts(outcome):
+        voice.talk(f"  {name:<9} {text}")
+    voice.talk(voice.paint("next:", bold=True) + " " + "\n      ".join(_next(outcome, command, store_flag)))
+
+
+def _headline(outcome: RunOutcome) -> str:
+    seen, statistics = figures(outcome.statistics), outcome.statistics
+    wanted = seen.items - outcome.done_before
+    before = f" ({outcome.done_before:,} more were done before)" if outcome.done_before else ""
+    if wanted == 0:
+        return f"{for_terminal(outcome.run_id)}  nothing to do{before}"
+    done = seen.finished - outcome.done_before
+    return f"{for_terminal(outcome.run_id)}  {done:,} of {wanted:,} done in {duration(statistics.elapsed_s)}{before}"
+
+
+def _facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
+    money, cap = outcome.statistics.credits, outcome.statistics.cap_credits
+    left = "" if cap is None else f", {max(0, cap - money.settled - money.reserved):,} of the cap left"
+    yield "credits", f"{money.settled:,} spent, {money.reserved:,} held{left}"
+    for reason in outcome.pauses.values():
+        yield "stopped", for_terminal(reason)
+    for state in (ItemState.UNCERTAIN, ItemState.VANISHED, ItemState.STALLED, ItemState.FAILED, ItemState.REJECTED):
+        yield from _state_lines(outcome, state)
+    for state in (ItemState.SKIPPED, ItemState.PLANNED):
+        if outcome.statistics.counts.get(state):
+            yield state.value, f"{outcome.statistics.counts[state]:,} not bought"
+    if outcome.statistics.saved or outcome.statistics.results:
+        missing = outcome.statistics.results - outcome.statistics.saved
+        lacking = f"; {count(missing, 'result')} not saved" if missing else ""
+        where = f"{outcome.statistics.saved:,} in {for_terminal(outcome.out_dir)}"
+        yield "files", f"{where} ({size(outcome.statistics.saved_bytes)}){lacking}"
+
+
+def _state_lines(outcome: RunOutcome, state: ItemState) -> Iterator[tuple[str, str]]:
+    number = outcome.statistics.counts.get(state, 0)
+    if not number:
+        return
+    shown = [trouble for trouble in outcome.troubles if trouble.state == state][:TROUBLES_SHOWN]
+    yield state.value, f"{number:<3,} {_trouble(shown[0])}" if shown else f"{number:,}"
+    for trouble in shown[1:]:
+        yield "", f"    {_trouble(trouble)}"
+    if number > len(shown) > 0:
+        yield "", f"    and {number - len(shown):,} more"
+
+
+def _trouble(trouble: Trouble) -> str:
+    word = ": ".join(part for part in (trouble.code, trouble.message) if part)
+    ids = [f"task {trouble.task_id}" if trouble.task_id else "", trouble.request_id or ""]
+    known = ", ".join(part for part in ids if part)
+    return for_terminal(f"{shortened(trouble.key, KEY_CHARS)} {word}" + (f" ({known})" if known else ""))
+
+
+def _next(outcome: RunOutcome, command: str, store_flag: str) -> Sequence[str]:
+    """Commands that make sense now, the most urgent first."""
+    counts, run = outcome.statistics.counts, f"{outcome.run_id}{store_flag}"
+    lines = []
+    if outcome.exit_code in (130, 143, 8, 9) or outcome.interrupted:
+        lines.append(f"{command}    # goes on; nothing is bought twice")
+    if outcome.exit_code == 5:
+        lines.append(f"{command}    # after a top-up, or with a higher --budget")
+    doubtful = [trouble for trouble in outcome.troubles if trouble.state == ItemState.UNCERTAIN]
+    lines += [f"rivya-batch show {_quoted(doubtful[0].key)}{store_flag}"] if doubtful else []
+    if counts.get(ItemState.FAILED) or counts.get(ItemState.REJECTED):
+        lines.append(f"rivya-batch retry {run} --failed")
+    return [*lines, f"rivya-batch results {run}"]
+
+
+def _quoted(text: str) -> str:
+    """One word for a shell; an item's key holds commas and spaces."""
+    return "'" + for_terminal(text).replace("'", "'\\''") + "'"
