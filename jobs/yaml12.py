@@ -1,0 +1,134 @@
+"""YAML text to plain values, every value with its place.
+
+The parser is PyYAML's; the meaning is ours. PyYAML speaks YAML 1.1, where `16:9` is 969, `no` is false and `010` is
+eight: three ways to buy the wrong thing. So only its events are used, and this file decides what they mean: YAML 1.2
+core types, no tags, no doubled keys, text keys only.
+
+Events rather than PyYAML's nodes, for two reasons. Its C composer calls itself once per level, so a deeply nested text
+ends the process instead of raising; and events show an alias where it is used. One pass builds the values and beside
+them a tree of the events, whose marks become a `Place` only when somebody asks.
+
+A `Document` with findings is still worth checking further (an unknown key may stand beside a doubled one), but it
+never becomes a manifest.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+import yaml
+from pydantic import JsonValue
+
+from jobs.findings import Finding, Place
+from jobs.utf8 import BYTE_ORDER_MARK, place_at
+from jobs.yaml_errors import syntax_finding
+from jobs.yaml_events import PARSERS, Event, is_collection, place_of
+from jobs.yaml_reader import CONTROL, Node, Reader, StopReading
+
+__all__ = ["MAX_CHARS", "Document", "Path", "dotted", "load"]
+
+MAX_CHARS: Final = 4 * 1024 * 1024  # some 25,000 jobs; a longer list belongs into a data file
+MAX_CONTROLS: Final = 20  # a file with more of them is no text
+
+Path: TypeAlias = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """One YAML text as plain values. `data` may share lists and mappings (aliases): read it, do not change it."""
+
+    file: str
+    text: str
+    data: JsonValue
+    findings: tuple[Finding, ...]  # what loading found; with any, `data` is a best guess for further checks only
+    _root: Node = field(repr=False)
+
+    def place(self, path: Path, *, key: bool = False) -> Place:
+        """Return where the value at `path` stands, or its key; the nearest ancestor that exists if it does not.
+
+        A block list or mapping is shown by its key. A value that came through an alias or a merge is shown where
+        it is written.
+        """
+        node, label = self._root, None
+        for step in path:
+            child = node.children.get(step)
+            if child is None:
+                break
+            node, label = child, node.keys.get(step) if isinstance(step, str) else None
+        event: Event = node.start
+        if label is not None and (key or _shown_by_key(node.start)):
+            event = label
+        return place_of(event, self.file, self.text, dotted(path))
+
+
+def dotted(path: Path) -> str:
+    """Return `path` as people write it: `jobs[0].params.duration`."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path)
+    return text.removeprefix(".")
+
+
+def load(text: str, file: str) -> tuple[Document | None, list[Finding]]:
+    """Read one YAML text. The document is None only when nothing can be said about its content."""
+    unreadable = _unreadable(text, file)
+    if unreadable:
+        return None, unreadable
+    reader = Reader(PARSERS[0](text), file, text)
+    with _no_collection_pauses():
+        try:
+            root = reader.document()
+        except yaml.MarkedYAMLError as error:
+            last = syntax_finding(error, text, file)
+            return None, [*(one for one in reader.findings if one.code != last.code), last]
+        except StopReading:
+            return None, reader.findings
+    if root is None:
+        place = Place(file=file, line=1, column=1, end_column=2)
+        remedy = "start with `version: 1`, or let `rivya-batch init` write a first manifest"
+        return None, [Finding(code="empty-file", message="the file holds nothing", place=place, help=remedy)]
+    found = reader.findings
+    return Document(file=file, text=text, data=root.value, findings=tuple(found), _root=root), list(found)
+
+
+def _unreadable(text: str, file: str) -> list[Finding]:
+    """Return why the parser should not see this text at all."""
+    if len(text) > MAX_CHARS:
+        place = Place(file=file, line=1, column=1, end_column=2)
+        message = f"the file has {len(text):,} characters; a manifest may have {MAX_CHARS:,}"
+        remedy = "put long lists into a CSV or JSON lines file and name it with `data: {file: ...}`"
+        return [Finding(code="file-too-large", message=message, place=place, help=remedy)]
+    findings = []
+    for found in CONTROL.finditer(text):
+        place = place_at(text, found.start(), file)
+        message = f"control character U+{ord(found[0]):04X} in the file"
+        findings.append(Finding(code="control-character", message=message, place=place, help="take it out"))
+        if len(findings) == MAX_CONTROLS:
+            break
+    if text.startswith(BYTE_ORDER_MARK):
+        place = Place(file=file, line=1, column=1, end_column=2)
+        message = "the file starts with a byte order mark, an invisible character"
+        remedy = "save it as UTF-8 without BOM"
+        findings.append(Finding(code="byte-order-mark", message=message, place=place, help=remedy))
+    return findings
+
+
+def _shown_by_key(event: Event) -> bool:
+    """A block collection has no one line of its own, an empty value no width: their key is what people look for."""
+    if is_collection(event):
+        return not event.flow_style
+    return event.start_mark.index == event.end_mark.index
+
+
+@contextmanager
+def _no_collection_pauses() -> Iterator[None]:
+    """Keep the cyclic collector out: it walks the growing tree again and again, three quarters of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
