@@ -76,7 +76,7 @@ class Ledger(Protocol):
     """What the runner asks of a ledger. Reads are plain calls; a write returns only once it is durable."""
 
     async def begin_life(self, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
-        """Write the run and all its items (new ones as `planned`), in few transactions; keep items it no longer wants."""
+        """Write the run and all its items, new ones as `planned`, in one transaction; keep items it no longer wants."""
 
     async def end_life(self, life: Life, *, at_s: float, exit_code: int) -> None:
         """Close the life."""

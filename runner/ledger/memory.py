@@ -1,0 +1,275 @@
+"""The ledger in memory: for tests, and for runs that leave nothing behind. It passes the same contract as the real one.
+
+    store = MemoryStore()                                    plays the file: it stays
+    ledger = MemoryLedger(store, account="default", base_url="https://rivya.ai")     plays the handle: it may die
+
+`faults` is asked around every write, with its number from 1 and whether the write is about to be done or just was; what
+it raises is raised at the writer. Either way the handle is dead then, and only the store tells what got through:
+
+    def die_after_the_third(number: int, moment: Moment) -> None:
+        if (number, moment) == (3, "after"):
+            raise Crash
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import ChainMap
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from jobs.item import Item
+from jobs.lifecycle import HELD, EventType, ItemState
+from jobs.record import Attempt, Change, Event, Money, Record
+from runner.errors import LedgerConflict, LedgerLocked, LedgerUnusable
+from runner.ledger import KnownUpload, Life, PastItem, RunInfo
+
+__all__ = ["Faults", "Kept", "MemoryLedger", "MemoryStore", "Moment"]
+
+Moment = Literal["before", "after"]
+Faults = Callable[[int, Moment], None]
+
+_NOT_OF_THE_ATTEMPT = frozenset({EventType.PLANNED, EventType.SKIPPED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """An attempt as it is kept: whose it is, where it stands, and its frozen body."""
+
+    identity: str
+    state: ItemState
+    attempt: Attempt
+    body: bytes
+    body_sha256: str
+
+
+@dataclass(slots=True, kw_only=True)
+class MemoryStore:
+    """What would be the file. Public, so that a test can look at everything."""
+
+    account: str | None = None
+    base_url: str | None = None
+    holder: MemoryLedger | None = None
+    runs: dict[str, RunInfo] = field(default_factory=dict)
+    lives: dict[int, Life] = field(default_factory=dict)
+    run_items: dict[tuple[str, str], PastItem] = field(default_factory=dict)
+    records: dict[str, Record] = field(default_factory=dict)
+    attempts: dict[str, Kept] = field(default_factory=dict)
+    books: dict[str, Money] = field(default_factory=dict)
+    uploads: dict[str, KnownUpload] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+    claims: dict[tuple[object, ...], str] = field(default_factory=dict)  # what only one attempt may have, and its key
+
+
+class MemoryLedger:
+    """One owner of a store at a time, as one runner has one file."""
+
+    def __init__(self, store: MemoryStore, *, account: str, base_url: str, faults: Faults | None = None) -> None:
+        if store.holder is not None:
+            raise LedgerLocked("the ledger in memory is in use by another run")
+        if store.account is not None and (store.account, store.base_url) != (account, base_url):
+            raise LedgerUnusable(f"the ledger in memory belongs to account `{store.account}` at {store.base_url}")
+        store.account, store.base_url, store.holder = account, base_url, self
+        self.store = store
+        self.writes = 0
+        self._faults = faults
+        self._dead = False
+
+    async def begin_life(self, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
+        life = Life(life_id=len(self.store.lives) + 1, run_id=run.run_id, started_at_s=at_s, pid=pid, host=host)
+        await self._write(lambda: self._begin(run, items, life))
+        return life
+
+    async def end_life(self, life: Life, *, at_s: float, exit_code: int) -> None:
+        ended = replace(life, ended_at_s=at_s, exit_code=exit_code)
+        await self._write(lambda: self.store.lives.update({life.life_id: ended}))
+
+    async def record(self, changes: Sequence[Change]) -> None:
+        if changes:
+            await self._write(lambda: _add(self.store, changes))
+
+    async def save_upload(self, upload: KnownUpload) -> None:
+        await self._write(lambda: self.store.uploads.update({upload.sha256: upload}))
+
+    async def forget_upload(self, sha256: str) -> None:
+        await self._write(lambda: self.store.uploads.pop(sha256, None))
+
+    def records(self, identities: Sequence[str]) -> dict[str, Record]:
+        known = self.store.records
+        return {identity: known[identity] for identity in identities if identity in known}
+
+    def body(self, key: str) -> bytes:
+        return self.store.attempts[key].body
+
+    def books(self, scope: str) -> Money:
+        return self.store.books.get(scope, Money())
+
+    def class_prices(self) -> dict[str, int]:
+        prices: dict[str, int] = {}
+        for kept in self.store.attempts.values():
+            price = _price_seen(kept)
+            if price is not None:
+                name = kept.attempt.price_class
+                prices[name] = max(price, prices.get(name, 0))
+        return prices
+
+    def uploads(self, digests: Sequence[str]) -> dict[str, KnownUpload]:
+        known = self.store.uploads
+        return {digest: known[digest] for digest in digests if digest in known}
+
+    def past_items(self, run_id: str) -> list[PastItem]:
+        mine = (past for (run, _), past in self.store.run_items.items() if run == run_id)
+        return sorted(mine, key=lambda past: (past.index, not past.wanted, past.identity))
+
+    def position(self) -> int:
+        return len(self.store.events)
+
+    async def close(self) -> None:
+        self._dead = True
+        if self.store.holder is self:
+            self.store.holder = None
+
+    async def _write(self, work: Callable[[], object]) -> None:
+        """One write, whole or not at all; then a turn of the loop, as every commit takes one."""
+        if self._dead:
+            raise LedgerUnusable("the ledger in memory is closed here, or died at an earlier write")
+        self.writes += 1
+        self._ask_faults("before")
+        work()
+        self._ask_faults("after")
+        await asyncio.sleep(0)
+
+    def _ask_faults(self, moment: Moment) -> None:
+        if self._faults is None:
+            return
+        try:
+            self._faults(self.writes, moment)
+        except BaseException:
+            self._dead, self.store.holder = True, None
+            raise
+
+    def _begin(self, run: RunInfo, items: Sequence[Item], life: Life) -> None:
+        store = self.store
+        store.runs[run.run_id] = run
+        store.lives[life.life_id] = life
+        store.books.setdefault(run.run_id, Money())
+        for item in items:
+            if item.identity not in store.records:
+                event = Event(type=EventType.PLANNED, at_s=life.started_at_s, identity=item.identity)
+                store.records[item.identity] = Record(
+                    identity=item.identity, state=ItemState.PLANNED, version=1, first_at_s=event.at_s
+                )
+                store.events.append(event)
+        for (run_id, identity), past in list(store.run_items.items()):
+            if run_id == run.run_id:
+                store.run_items[run_id, identity] = replace(past, wanted=False)
+        store.run_items.update({(run.run_id, item.identity): _past(item) for item in items})
+
+
+def _add(store: MemoryStore, changes: Sequence[Change]) -> None:
+    """All changes or none: they go to a layer above the store, which is laid down at the end."""
+    layer = _Layer(store)
+    for change in changes:
+        _add_change(layer, change)
+    store.records.update(layer.records.maps[0])
+    store.attempts.update(layer.attempts.maps[0])
+    store.books.update(layer.books.maps[0])
+    store.claims.update(layer.claims.maps[0])
+    store.events.extend(change.event for change in changes)
+
+
+class _Layer:
+    """A store as it will be: reads fall through, writes stay on top."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self.records = ChainMap({}, store.records)
+        self.attempts = ChainMap({}, store.attempts)
+        self.books = ChainMap({}, store.books)
+        self.claims = ChainMap({}, store.claims)
+
+
+def _add_change(layer: _Layer, change: Change) -> None:
+    record, attempt = change.record, change.record.attempt
+    before = layer.records.get(record.identity)
+    if before is None or before.version != record.version - 1:
+        raise LedgerConflict(f"item {record.identity} is not at version {record.version - 1}")
+    layer.records[record.identity] = record
+    if attempt is None or change.event.type in _NOT_OF_THE_ATTEMPT:
+        assert change.delta == Money(), "credits move with an attempt only"
+        return
+    assert attempt.scope == change.scope, "an attempt stays in the books that carry it"
+    if change.event.type is EventType.INTENT:
+        assert before.state not in HELD, "an item is bought by one attempt at a time"
+        layer.attempts[attempt.key] = _opened(layer, change, attempt)
+    else:
+        layer.attempts[attempt.key] = _moved(layer, change, attempt)
+    layer.books[change.scope] = _paid(layer.books.get(change.scope, Money()), change)
+
+
+def _opened(layer: _Layer, change: Change, attempt: Attempt) -> Kept:
+    assert change.body is not None, "an intent freezes its body"
+    assert change.delta == Money(reserved=attempt.bound), "an intent reserves its bound and nothing else"
+    if attempt.key in layer.attempts:
+        raise LedgerConflict(f"attempt {attempt.key} is there already")
+    _claim(layer, (change.record.identity, attempt.epoch, attempt.ordinal), attempt.key)
+    return Kept(
+        identity=change.record.identity,
+        state=change.record.state,
+        attempt=attempt,
+        body=change.body,
+        body_sha256=hashlib.sha256(change.body).hexdigest(),
+    )
+
+
+def _moved(layer: _Layer, change: Change, attempt: Attempt) -> Kept:
+    assert change.body is None, "a body is frozen by the intent"
+    if attempt.key not in layer.attempts:
+        raise LedgerConflict(f"attempt {attempt.key} was never opened")
+    if attempt.task_id is not None:
+        _claim(layer, ("task", attempt.task_id), attempt.key)
+    return replace(layer.attempts[attempt.key], state=change.record.state, attempt=attempt)
+
+
+def _claim(layer: _Layer, what: tuple[object, ...], key: str) -> None:
+    owner = layer.claims.setdefault(what, key)
+    if owner != key:
+        raise LedgerConflict(f"{what} belongs to attempt {owner}, not to {key}")
+
+
+def _paid(held: Money, change: Change) -> Money:
+    after = Money(reserved=held.reserved + change.delta.reserved, settled=held.settled + change.delta.settled)
+    if after.reserved < 0 or after.settled < 0:
+        raise LedgerConflict(f"the books of {change.scope} would fall below zero")
+    over = change.cap_credits is not None and after.reserved + after.settled > change.cap_credits
+    if over and change.event.type is EventType.INTENT:
+        raise LedgerConflict(f"an intent of {change.delta.reserved} does not fit the cap of {change.cap_credits}")
+    return after
+
+
+def _price_seen(kept: Kept) -> int | None:
+    """What the service said this attempt costs. Nothing charged for a failure is a refund, not a price."""
+    reserved, final = kept.attempt.reserved_credits, kept.attempt.final_credits
+    if reserved is None and not final and not (final == 0 and kept.state is ItemState.SUCCEEDED):
+        return None
+    return max(reserved or 0, final or 0)
+
+
+def _past(item: Item) -> PastItem:
+    return PastItem(
+        identity=item.identity,
+        key=item.key,
+        job=item.job,
+        model=item.model,
+        prompt=item.prompt,
+        params=item.params,
+        reference_digests=tuple(reference.sha256 for reference in item.references),
+        repeat=item.repeat,
+        edition=item.edition,
+        axes=item.axes,
+        tags=item.tags,
+        output_stem=item.output_stem,
+        index=item.index,
+        wanted=True,
+    )

@@ -1,0 +1,285 @@
+-- Every statement of the ledger, by name. A block begins with its name and one line of purpose.
+
+-- name: meta
+-- Whose ledger this is.
+SELECT account, base_url, instance_id, created_at_s FROM meta;
+
+-- name: sign_meta
+-- Say once whose ledger this is.
+INSERT INTO meta (only_row, account, base_url, instance_id, created_at_s)
+VALUES (1, :account, :base_url, :instance_id, :created_at_s);
+
+-- name: sign_migration
+-- Note a migration in the transaction that applies it.
+INSERT INTO migrations (number, name, applied_at_s) VALUES (:number, :name, :applied_at_s);
+
+-- name: wrong_books
+-- Scopes whose books are not the sum of their attempts; there must be none.
+SELECT scope FROM (
+    SELECT scope, reserved, settled FROM books
+    UNION ALL
+    SELECT scope, -reserved, -settled FROM attempts
+) GROUP BY scope HAVING sum(reserved) <> 0 OR sum(settled) <> 0;
+
+-- name: put_run
+-- Write the run, or what its latest life knows of it.
+INSERT INTO runs (run_id, name, edition, manifest_path, manifest_sha256, cap_credits, out_dir)
+VALUES (:run_id, :name, :edition, :manifest_path, :manifest_sha256, :cap_credits, :out_dir)
+ON CONFLICT (run_id) DO UPDATE SET
+    manifest_path = excluded.manifest_path,
+    manifest_sha256 = excluded.manifest_sha256,
+    cap_credits = excluded.cap_credits,
+    out_dir = excluded.out_dir;
+
+-- name: open_books
+-- Begin a scope's books at nothing.
+INSERT OR IGNORE INTO books (scope) VALUES (:scope);
+
+-- name: begin_life
+-- Open a life of a run.
+INSERT INTO lives (run_id, started_at_s, pid, host) VALUES (:run_id, :started_at_s, :pid, :host);
+
+-- name: end_life
+-- Close a life.
+UPDATE lives SET ended_at_s = :ended_at_s, exit_code = :exit_code WHERE life_id = :life_id;
+
+-- name: known_identities
+-- Which of these items the ledger has.
+SELECT items.identity FROM json_each(:identities) AS wanted CROSS JOIN items ON items.identity = wanted.value;
+
+-- name: plan_item
+-- Write an item the ledger has never seen.
+INSERT INTO items (
+    identity, model, prompt, params, reference_digests, repeat, edition, price_class, state, version, first_at_s
+) VALUES (
+    :identity, :model, :prompt, :params, :reference_digests, :repeat, :edition, :price_class, 'planned', 1, :at_s
+);
+
+-- name: unwant_all
+-- Before a life says what it wants.
+UPDATE run_items SET wanted = 0 WHERE run_id = :run_id AND wanted = 1;
+
+-- name: want_item
+-- Write how a run names an item now.
+INSERT INTO run_items (run_id, identity, item_index, item_key, job, axes, tags, output_stem, wanted)
+VALUES (:run_id, :identity, :item_index, :item_key, :job, :axes, :tags, :output_stem, 1)
+ON CONFLICT (run_id, identity) DO UPDATE SET
+    item_index = excluded.item_index,
+    item_key = excluded.item_key,
+    job = excluded.job,
+    axes = excluded.axes,
+    tags = excluded.tags,
+    output_stem = excluded.output_stem,
+    wanted = 1;
+
+-- name: add_event
+-- Append one event.
+INSERT INTO events (at_s, life_id, identity, attempt_key, type, data)
+VALUES (:at_s, :life_id, :identity, :attempt_key, :type, :data);
+
+-- name: reserve
+-- Reserve an intent's bound, if it fits the cap.
+UPDATE books SET reserved = reserved + :bound
+WHERE scope = :scope AND (:cap IS NULL OR reserved + settled + :bound <= :cap);
+
+-- name: move_books
+-- Add what an event moves.
+UPDATE books SET reserved = reserved + :reserved, settled = settled + :settled WHERE scope = :scope;
+
+-- name: add_attempt
+-- Write an attempt with its frozen body.
+INSERT INTO attempts (
+    "key", identity, epoch, ordinal, scope, price_class, state, body, body_sha256, bound, reserved, server_at_s,
+    opened_at_s
+) VALUES (
+    :key, :identity, :epoch, :ordinal, :scope, :price_class, :state, :body, :body_sha256, :bound, :reserved,
+    :server_at_s, :opened_at_s
+);
+
+-- name: move_attempt
+-- Write where an attempt stands.
+UPDATE attempts SET
+    state = :state,
+    reserved = :reserved,
+    settled = :settled,
+    ambiguous = :ambiguous,
+    sends = :sends,
+    task_id = :task_id,
+    reserved_credits = :reserved_credits,
+    final_credits = :final_credits,
+    accepted_at_s = :accepted_at_s,
+    finished_at_s = :finished_at_s
+WHERE "key" = :key;
+
+-- name: move_item
+-- Write where an item stands, unless somebody wrote it since.
+UPDATE items SET
+    state = :state,
+    version = :version,
+    attempts = :attempts,
+    sends = :sends,
+    failures = :failures,
+    latest_attempt_key = :latest_attempt_key,
+    error_code = :error_code,
+    error_message = :error_message,
+    request_id = :request_id
+WHERE identity = :identity AND version = :version - 1;
+
+-- name: put_artifact
+-- Write one result file, or where it stands.
+INSERT INTO artifacts (attempt_key, n, url, state, file, sha256, bytes, type)
+VALUES (:attempt_key, :n, :url, :state, :file, :sha256, :bytes, :type)
+ON CONFLICT (attempt_key, n) DO UPDATE SET
+    url = excluded.url,
+    state = excluded.state,
+    file = excluded.file,
+    sha256 = excluded.sha256,
+    bytes = excluded.bytes,
+    type = excluded.type;
+
+-- name: put_upload
+-- Remember what the account holds of a content.
+INSERT OR REPLACE INTO uploads (
+    sha256, file_id, url, kind, name, mime_type, duration_token, duration_s, expires_at, at_s
+) VALUES (
+    :sha256, :file_id, :url, :kind, :name, :mime_type, :duration_token, :duration_s, :expires_at, :at_s
+);
+
+-- name: drop_upload
+-- The service no longer knows it.
+DELETE FROM uploads WHERE sha256 = :sha256;
+
+-- name: records
+-- Where these items stand, each with its latest attempt. The order of columns is that of `rows.record_of`.
+SELECT
+    i.identity, i.state, i.version, i.first_at_s, i.attempts, i.sends, i.failures, i.error_code, i.error_message,
+    i.request_id,
+    a."key", a.epoch, a.ordinal, a.scope, a.price_class, a.bound, a.opened_at_s, a.server_at_s, a.reserved, a.settled,
+    a.ambiguous, a.sends, a.task_id, a.reserved_credits, a.final_credits, a.accepted_at_s, a.finished_at_s
+FROM json_each(:identities) AS wanted
+CROSS JOIN items AS i ON i.identity = wanted.value
+LEFT JOIN attempts AS a ON a."key" = i.latest_attempt_key;
+
+-- name: artifacts
+-- The result files of these items' latest attempts.
+SELECT i.identity, f.n, f.url, f.state, f.file, f.sha256, f.bytes, f.type
+FROM json_each(:identities) AS wanted
+CROSS JOIN items AS i ON i.identity = wanted.value
+CROSS JOIN artifacts AS f ON f.attempt_key = i.latest_attempt_key
+ORDER BY f.n;
+
+-- name: body
+-- The frozen body of an attempt.
+SELECT body, body_sha256 FROM attempts WHERE "key" = :key;
+
+-- name: books
+-- Credits of one scope.
+SELECT reserved, settled FROM books WHERE scope = :scope;
+
+-- name: class_prices
+-- The highest figure the service gave for each price class. Nothing charged for a failure is a refund, not a price.
+SELECT price_class, max(max(coalesce(reserved_credits, 0), coalesce(final_credits, 0))) AS credits
+FROM attempts
+WHERE reserved_credits IS NOT NULL OR final_credits > 0 OR (final_credits = 0 AND state = 'succeeded')
+GROUP BY price_class;
+
+-- name: uploads
+-- What the account holds of these contents.
+SELECT uploads.*
+FROM json_each(:digests) AS wanted CROSS JOIN uploads ON uploads.sha256 = wanted.value;
+
+-- name: past_items
+-- All items any life of a run wanted, in order; of one place the one it wants now comes first.
+SELECT r.*, i.model, i.prompt, i.params, i.reference_digests, i.repeat, i.edition
+FROM run_items AS r JOIN items AS i USING (identity)
+WHERE r.run_id = :run_id
+ORDER BY r.item_index, r.wanted DESC, r.identity;
+
+-- name: position
+-- A number that grows with every event.
+SELECT coalesce(max(seq), 0) AS position FROM events;
+
+-- name: runs
+-- All runs with their latest life, the latest first.
+SELECT r.*, l.life_id, l.started_at_s, l.pid, l.host, l.ended_at_s, l.exit_code,
+    coalesce(b.reserved, 0) AS reserved, coalesce(b.settled, 0) AS settled
+FROM runs AS r
+JOIN lives AS l ON l.life_id = (SELECT max(life_id) FROM lives WHERE lives.run_id = r.run_id)
+LEFT JOIN books AS b ON b.scope = r.run_id
+ORDER BY l.life_id DESC;
+
+-- name: run_states
+-- How many of the items a run wants are in each state.
+SELECT i.state, count(*) AS items
+FROM run_items AS r JOIN items AS i USING (identity)
+WHERE r.run_id = :run_id AND r.wanted = 1
+GROUP BY i.state;
+
+-- name: uncertain_credits
+-- Credits held for attempts whose outcome needs a person.
+SELECT coalesce(sum(reserved), 0) AS credits FROM attempts
+WHERE scope = :scope AND state IN ('uncertain', 'vanished', 'stalled');
+
+-- name: run_items
+-- What a run calls its items, in order.
+SELECT r.identity, r.item_key, r.job, r.axes, r.tags, i.model, i.prompt, i.params
+FROM run_items AS r JOIN items AS i USING (identity)
+WHERE r.run_id = :run_id AND r.wanted >= :wanted
+ORDER BY r.item_index, r.wanted DESC, r.identity;
+
+-- name: slowest
+-- The items of a run that are in flight the longest.
+SELECT r.item_key, a.identity, a.state, a.task_id, a.sends, a.opened_at_s, a.accepted_at_s
+FROM attempts AS a JOIN run_items AS r ON r.identity = a.identity AND r.run_id = :run_id
+WHERE a.state IN ('submitting', 'accepted') ORDER BY a.opened_at_s, r.item_key LIMIT :limit;
+
+-- name: names_of_item
+-- The runs that name an item, the latest first.
+SELECT r.run_id, r.item_key, r.job, r.axes, r.tags, r.wanted
+FROM run_items AS r
+WHERE r.identity = :identity
+ORDER BY r.run_id = :run_id DESC, r.wanted DESC, (SELECT max(life_id) FROM lives WHERE lives.run_id = r.run_id) DESC;
+
+-- name: item
+-- What an item is.
+SELECT model, prompt, params, reference_digests, repeat, edition, price_class FROM items WHERE identity = :identity;
+
+-- name: find_by_name
+-- Items a run, or any run, calls so: what is wanted now and ran last comes first.
+SELECT r.identity FROM run_items AS r
+WHERE r.item_key = :word AND (:run_id IS NULL OR r.run_id = :run_id)
+ORDER BY r.wanted DESC, (SELECT max(life_id) FROM lives WHERE lives.run_id = r.run_id) DESC;
+
+-- name: find_by_mark
+-- Items with exactly this identity, task id or idempotency key.
+SELECT identity FROM items WHERE identity = :word
+UNION SELECT identity FROM attempts WHERE task_id = :word OR "key" = :word;
+
+-- name: find_by_prefix
+-- Items whose identity begins so, with or without its tag.
+SELECT identity FROM items
+WHERE substr(identity, 1, length(:word)) = :word
+    OR substr(identity, instr(identity, '-') + 1, length(:word)) = :word
+ORDER BY identity LIMIT :limit;
+
+-- name: item_keys
+-- What people can ask for.
+SELECT DISTINCT item_key FROM run_items WHERE :run_id IS NULL OR run_id = :run_id;
+
+-- name: attempts_of_item
+-- All attempts of an item, in the order they were opened. The columns after `state` are those of `rows.attempt_of`.
+SELECT
+    a.state, a.body_sha256,
+    a."key", a.epoch, a.ordinal, a.scope, a.price_class, a.bound, a.opened_at_s, a.server_at_s, a.reserved, a.settled,
+    a.ambiguous, a.sends, a.task_id, a.reserved_credits, a.final_credits, a.accepted_at_s, a.finished_at_s
+FROM attempts AS a WHERE a.identity = :identity ORDER BY a.epoch, a.ordinal;
+
+-- name: artifacts_of_item
+-- The result files of all attempts of an item.
+SELECT f.attempt_key, f.n, f.url, f.state, f.file, f.sha256, f.bytes, f.type
+FROM attempts AS a JOIN artifacts AS f ON f.attempt_key = a."key"
+WHERE a.identity = :identity ORDER BY f.n;
+
+-- name: events_of_item
+-- Everything that happened to an item, in order.
+SELECT seq, at_s, life_id, attempt_key, type, data FROM events WHERE identity = :identity ORDER BY seq;

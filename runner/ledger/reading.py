@@ -1,0 +1,67 @@
+"""The reads of the SQLite ledger. Each fetches its whole answer at once, so that no reader holds up a commit."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+
+from jobs.record import Artifact, Money, Record
+from runner.ledger import KnownUpload, PastItem
+from runner.ledger.rows import Row, artifact_of, past_item_of, record_of, upload_of
+
+__all__ = ["LedgerReads"]
+
+
+class LedgerReads:
+    """The reading half of the ledger, over one way to ask.
+
+    `ask` runs a named query; within `snapshot` all queries see the same moment.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[str, Mapping[str, object]], list[Row]],
+        snapshot: Callable[[], AbstractContextManager[None]],
+    ) -> None:
+        self.ask = ask
+        self.snapshot = snapshot
+
+    def records(self, identities: Sequence[str]) -> dict[str, Record]:
+        asked = {"identities": json.dumps(list(identities))}
+        artifacts: dict[str, list[Artifact]] = {}
+        with self.snapshot():
+            rows = self.ask("records", asked)
+            for file in self.ask("artifacts", asked):
+                artifacts.setdefault(file["identity"], []).append(artifact_of(file))
+        # An identity is the first column.
+        found = (tuple(row) for row in rows)
+        return {columns[0]: record_of(columns, tuple(artifacts.get(columns[0], ()))) for columns in found}
+
+    def body(self, key: str) -> bytes:
+        rows = self.ask("body", {"key": key})
+        if not rows:
+            raise KeyError(key)
+        body = bytes(rows[0]["body"])
+        assert hashlib.sha256(body).hexdigest() == rows[0]["body_sha256"], f"the body of {key} is not what was written"
+        return body
+
+    def books(self, scope: str) -> Money:
+        rows = self.ask("books", {"scope": scope})
+        return Money(reserved=rows[0]["reserved"], settled=rows[0]["settled"]) if rows else Money()
+
+    def class_prices(self) -> dict[str, int]:
+        return {row["price_class"]: row["credits"] for row in self.ask("class_prices", {})}
+
+    def uploads(self, digests: Sequence[str]) -> dict[str, KnownUpload]:
+        rows = self.ask("uploads", {"digests": json.dumps(list(digests))})
+        return {row["sha256"]: upload_of(row) for row in rows}
+
+    def past_items(self, run_id: str) -> list[PastItem]:
+        return [past_item_of(row) for row in self.ask("past_items", {"run_id": run_id})]
+
+    def position(self) -> int:
+        position = self.ask("position", {})[0]["position"]
+        assert isinstance(position, int), "a sequence number"
+        return position

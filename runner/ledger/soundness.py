@@ -1,0 +1,63 @@
+"""Is this file a ledger, whole, ours to read, and of this account? Asked once, when it is opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+from runner.ledger.file import unusable
+from runner.ledger.statements import QUERIES, SCHEMA_VERSION
+from runner.ledger.writing import Connection
+
+__all__ = ["APPLICATION_ID", "check_kind", "check_owner", "check_whole", "pragma"]
+
+# "RvBt": tells our files from every other SQLite database.
+APPLICATION_ID: Final = 0x52764274
+
+
+def check_kind(connection: Connection, path: Path) -> None:
+    if pragma(connection, "application_id") != APPLICATION_ID:
+        raise unusable(path, "is a database of another program", way_out="name another ledger with --store")
+    version = pragma(connection, "user_version")
+    if version > SCHEMA_VERSION:
+        raise unusable(
+            path,
+            f"was written by a newer release (its shape is {version}, this one knows {SCHEMA_VERSION})",
+            code="ledger-newer",
+            way_out="use the newer release of rivya-batch",
+        )
+    if version < 1:
+        raise unusable(path, "is damaged: it has lost its version", code="ledger-damaged")
+
+
+def check_owner(connection: Connection, path: Path, *, account: str, base_url: str) -> None:
+    """Keys are remembered per account at one service: sending open attempts elsewhere would pay twice."""
+    rows = connection.execute(QUERIES["meta"]).fetchall()
+    if not rows:
+        raise unusable(path, "is damaged: it does not say whose it is", code="ledger-damaged")
+    row = rows[0]
+    if (row["account"], row["base_url"]) != (account, base_url):
+        raise unusable(
+            path,
+            f"belongs to account `{row['account']}` at {row['base_url']}, not to `{account}` at {base_url}",
+            code="ledger-other-account",
+            way_out=(
+                f"set RIVYA_BATCH_ACCOUNT={row['account']} and RIVYA_BASE_URL={row['base_url']}, "
+                "or name another ledger with --store"
+            ),
+        )
+
+
+def check_whole(connection: Connection, path: Path) -> None:
+    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchall()[0]
+    if verdict != "ok":
+        raise unusable(path, f"is damaged: {verdict}", code="ledger-damaged")
+    for wrong in connection.execute(QUERIES["wrong_books"]).fetchall():
+        raise unusable(
+            path, f"is damaged: the books of `{wrong['scope']}` are not the sum of its attempts", code="ledger-damaged"
+        )
+
+
+def pragma(connection: Connection, name: str) -> int:
+    (value,) = connection.execute(f"PRAGMA {name}").fetchall()[0]
+    return int(value)

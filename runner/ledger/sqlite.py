@@ -1,0 +1,343 @@
+"""The ledger on SQLite. The only file that imports sqlite3, and the place where its errors become ours.
+
+    ledger = open_ledger(path, account="default", base_url="https://rivya.ai")     one runner, by an OS lock
+    reader = open_reader(path)                                                     anybody, beside a running run
+
+Writing: one connection, owned by `GroupCommit`; each call is a savepoint, so that one refused call leaves the others
+of its commit alone. Trouble with the file (full, broken, gone) fails every call of its commit and ends the handle:
+after a failed flush nobody knows what is on the disk, and a second try can report a success that is none.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Final, Self, TypeVar, cast
+
+from jobs.item import Item
+from jobs.record import Change
+from runner.errors import DiskFull, LedgerConflict, RunnerError
+from runner.ledger import KnownUpload, Life, RunInfo, writing
+from runner.ledger.durability import OLDEST_SQLITE, journal_mode, pragmas
+from runner.ledger.file import born, condition, failed, prepare_folder, resolved, unborn, unusable
+from runner.ledger.group import GroupCommit, Outcome, Statistics
+from runner.ledger.lock import LedgerLock
+from runner.ledger.reading import LedgerReads
+from runner.ledger.rows import Row
+from runner.ledger.soundness import APPLICATION_ID, check_kind, check_owner, check_whole, pragma
+from runner.ledger.statements import MIGRATIONS, QUERIES
+from runner.ledger.writing import Connection
+
+__all__ = ["LedgerReader", "SqliteLedger", "open_ledger", "open_reader"]
+
+T = TypeVar("T")
+
+_Trouble = Callable[[], RunnerError]  # a fresh error for every writer that has to hear of it
+
+
+class SqliteLedger(LedgerReads):
+    """The ledger while this process owns it. Made by `open_ledger`."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        writer: sqlite3.Connection,
+        reader: sqlite3.Connection,
+        lock: LedgerLock,
+        in_thread: bool,
+    ) -> None:
+        super().__init__(partial(_ask, reader, path), partial(_snapshot, reader))
+        self.path = path
+        self._writer = writer
+        self._reader = reader
+        self._lock = lock
+        self._inode = path.stat().st_ino
+        self._life_id: int | None = None
+        self._trouble: _Trouble | None = None
+        self._group = GroupCommit(self._commit, finish=self._finish, in_thread=in_thread)
+
+    async def begin_life(self, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
+        db = _as_seam(self._writer)
+        life = await self._write(partial(writing.begin_life, db, run, items, at_s=at_s, pid=pid, host=host))
+        self._life_id = life.life_id
+        return life
+
+    async def end_life(self, life: Life, *, at_s: float, exit_code: int) -> None:
+        await self._write(partial(writing.end_life, _as_seam(self._writer), life, at_s=at_s, exit_code=exit_code))
+
+    async def record(self, changes: Sequence[Change]) -> None:
+        if changes:
+            await self._write(partial(writing.add_changes, _as_seam(self._writer), changes, life_id=self._life_id))
+
+    async def save_upload(self, upload: KnownUpload) -> None:
+        await self._write(partial(writing.put_upload, _as_seam(self._writer), upload))
+
+    async def forget_upload(self, sha256: str) -> None:
+        await self._write(partial(writing.drop_upload, _as_seam(self._writer), sha256))
+
+    async def close(self) -> None:
+        """Write what is waiting and release the lock, which goes last."""
+        if not self._lock.held:
+            return
+        try:
+            await self._group.close()
+        finally:
+            self._reader.close()
+
+    def statistics(self) -> Statistics:
+        """How well commits are shared."""
+        return self._group.statistics()
+
+    async def _write(self, work: Callable[[], T]) -> T:
+        if not self._lock.held:
+            raise unusable(self.path, "is closed here: this process ended its run, or was forked from one that owns it")
+        return await self._group.do(work)
+
+    def _commit(self, works: Sequence[Callable[[], object]]) -> Sequence[Outcome]:
+        """Do the calls in one transaction. It never raises: every call gets its value or its error."""
+        if self._trouble is None and not self._is_in_place():
+            self._trouble = partial(unusable, self.path, "was moved or deleted while a run was writing to it")
+        if self._trouble is None:
+            try:
+                self._writer.execute("BEGIN IMMEDIATE")
+                outcomes = [self._do(work) for work in works]
+                self._writer.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._trouble = _translated(error, self.path)
+                with suppress(sqlite3.Error):
+                    self._writer.execute("ROLLBACK")
+            else:
+                return outcomes
+        return [Outcome(error=self._trouble()) for _ in works]
+
+    def _do(self, work: Callable[[], object]) -> Outcome:
+        """One call in its savepoint. Trouble with the file is raised; all other errors are the caller's own."""
+        self._writer.execute("SAVEPOINT call")
+        try:
+            outcome = Outcome(value=work())
+        except sqlite3.IntegrityError as error:
+            outcome = Outcome(error=LedgerConflict(f"the ledger refuses a write: {error}", code="ledger-rule"))
+        except Exception as error:  # one caller's fault must not reach the others of its commit
+            if isinstance(error, sqlite3.Error) and _primary_code(error) in _FILE_TROUBLE:
+                raise
+            outcome = Outcome(error=error)
+        if outcome.error is not None:
+            self._writer.execute("ROLLBACK TO call")
+        self._writer.execute("RELEASE call")
+        return outcome
+
+    def _is_in_place(self) -> bool:
+        try:
+            return self.path.stat().st_ino == self._inode
+        except OSError:
+            return False
+
+    def _finish(self) -> None:
+        self._writer.close()
+        self._lock.release()
+
+
+class LedgerReader(LedgerReads):
+    """A look at a ledger, also while a run writes to it. Made by `open_reader`; for a `with`."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
+        super().__init__(partial(_ask, connection, path), partial(_snapshot, connection))
+        self.path = path
+        self._connection = connection
+        whose = self.ask("meta", {})[0]
+        self.account: str = whose["account"]
+        self.base_url: str = whose["base_url"]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+
+def open_ledger(
+    path: Path,
+    *,
+    account: str,
+    base_url: str,
+    in_thread: bool = True,
+    now: Callable[[], float] = time.time,
+) -> SqliteLedger:
+    """Own the ledger, making it if there is none.
+
+    `in_thread` commits in a thread of its own; without it, on the loop (for virtual time). Raises `LedgerLocked`,
+    `LedgerUnusable` (damaged, foreign, newer, or of another account or service) or `DiskFull`.
+    """
+    _check_library()
+    path = resolved(path)
+    prepare_folder(path)
+    with ExitStack() as undo:
+        try:
+            lock = LedgerLock(path, at_s=now())
+        except OSError as error:
+            raise failed(path, error) from error
+        undo.callback(lock.release)
+        if condition(path) == "missing":
+            _create(path, account=account, base_url=base_url, now=now)
+        with _translating(path):
+            writer = _connect(path)
+            undo.callback(writer.close)
+            check_kind(_as_seam(writer), path)
+            check_whole(_as_seam(writer), path)
+            check_owner(_as_seam(writer), path, account=account, base_url=base_url)
+            _migrate(writer, now=now)
+            _set_journal(writer, path)
+            reader = writer
+            if in_thread:
+                reader = _connect(path)
+                undo.callback(reader.close)
+                reader.execute("PRAGMA query_only = ON")
+        ledger = SqliteLedger(path, writer=writer, reader=reader, lock=lock, in_thread=in_thread)
+        undo.pop_all()
+        return ledger
+
+
+def open_reader(path: Path) -> LedgerReader | None:
+    """Look at the ledger without the lock; None when there is none yet. Raises `LedgerUnusable`."""
+    _check_library()
+    path = resolved(path)
+    if condition(path) == "missing":
+        return None
+    with ExitStack() as undo, _translating(path):
+        connection = _connect(path)
+        undo.callback(connection.close)
+        connection.execute("PRAGMA query_only = ON")
+        check_kind(_as_seam(connection), path)
+        reader = LedgerReader(path, connection)
+        undo.pop_all()
+        return reader
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    """A connection that never makes a file. Also for readers it may write: a journal left by a crash is rolled back."""
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    for setting in pragmas():
+        connection.execute(setting)
+    return connection
+
+
+def _as_seam(connection: sqlite3.Connection) -> Connection:
+    """The same object; its type says no more than the ledger needs."""
+    return cast("Connection", connection)
+
+
+def _create(path: Path, *, account: str, base_url: str, now: Callable[[], float]) -> None:
+    new = unborn(path)
+    with _translating(path):
+        connection = _connect(new)
+        try:
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            _migrate(connection, now=now)
+            whose = {"account": account, "base_url": base_url, "instance_id": uuid.uuid4().hex, "created_at_s": now()}
+            connection.execute(QUERIES["sign_meta"], whose)
+        finally:
+            connection.close()
+    try:
+        born(new, path)
+    except OSError as error:
+        raise failed(path, error) from error
+
+
+def _migrate(connection: sqlite3.Connection, *, now: Callable[[], float]) -> None:
+    """Each step and its record in one transaction."""
+    for step in MIGRATIONS[pragma(_as_seam(connection), "user_version") :]:
+        connection.executescript(f"BEGIN IMMEDIATE;\n{step.sql}")
+        signed = {"number": step.number, "name": step.name, "applied_at_s": now()}
+        connection.execute(QUERIES["sign_migration"], signed)
+        connection.execute(f"PRAGMA user_version = {step.number}")
+        connection.execute("COMMIT")
+
+
+def _set_journal(connection: sqlite3.Connection, path: Path) -> None:
+    wanted = journal_mode(sqlite3.sqlite_version_info)
+    (got,) = connection.execute(f"PRAGMA journal_mode = {wanted}").fetchone()
+    if got != wanted:
+        raise unusable(
+            path, "is kept open by another program", way_out="close that program, then run the same command again"
+        )
+
+
+def _check_library() -> None:
+    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+        oldest = ".".join(map(str, OLDEST_SQLITE))
+        raise RunnerError(
+            f"this Python is linked to SQLite {sqlite3.sqlite_version}; the ledger needs {oldest} or newer",
+            next_step="use a Python with a newer SQLite",
+        )
+
+
+def _ask(connection: sqlite3.Connection, path: Path, name: str, params: Mapping[str, object]) -> list[Row]:
+    with _translating(path):
+        return cast("list[Row]", connection.execute(QUERIES[name], params).fetchall())
+
+
+@contextmanager
+def _snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """All reads within see one moment. Keep it short: a commit waits for it."""
+    outermost = not connection.in_transaction
+    if outermost:
+        connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if outermost and connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
+@contextmanager
+def _translating(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        trouble = _translated(error, path)
+        raise trouble() from error
+
+
+def _primary_code(error: sqlite3.Error) -> int | None:
+    """SQLite's own result code; None for what Python's module found by itself, such as a wrong binding."""
+    code = getattr(error, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
+
+
+# Result codes that say something about the file and not about the statement, in words after "the ledger FILE ...".
+_FILE_TROUBLE: Final[Mapping[int | None, str]] = {
+    sqlite3.SQLITE_FULL: "has no room to grow",
+    sqlite3.SQLITE_CORRUPT: "is damaged",
+    sqlite3.SQLITE_NOTADB: "is damaged, or not a ledger at all",
+    sqlite3.SQLITE_IOERR: "could not be read or written",
+    sqlite3.SQLITE_READONLY: "may not be written",
+    sqlite3.SQLITE_CANTOPEN: "could not be opened",
+    sqlite3.SQLITE_PERM: "may not be opened",
+    sqlite3.SQLITE_BUSY: "was held by another program for too long",
+    sqlite3.SQLITE_LOCKED: "was held by another program for too long",
+    sqlite3.SQLITE_PROTOCOL: "was held by another program for too long",
+    sqlite3.SQLITE_NOMEM: "needs more memory than there is",
+    sqlite3.SQLITE_INTERRUPT: "was interrupted",
+}
+_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+
+
+def _translated(error: sqlite3.Error, path: Path) -> _Trouble:
+    """Our error for SQLite's. A statement that is wrong in itself is a fault of ours and reads like one."""
+    code = _primary_code(error)
+    if code == sqlite3.SQLITE_FULL:
+        return partial(DiskFull, f"the ledger {path} {_FILE_TROUBLE[code]}: the disk or its quota is full")
+    what = _FILE_TROUBLE.get(code, "does not have the shape this release expects")
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    text = f"{what} ({name}: {error})"
+    if code in _DAMAGED:
+        return partial(unusable, path, text, code="ledger-damaged")
+    way_out = "see `rivya-batch doctor`, then run the same command again: nothing is bought twice"
+    return partial(unusable, path, text, way_out=way_out)
