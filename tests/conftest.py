@@ -1,0 +1,71 @@
+"""What every test stands on: no way out of this machine, no settings of the person who runs it, mocks that fit."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from ipaddress import ip_address
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import aioresponses.core
+import pytest
+import stamina
+
+
+def _is_here(host: object) -> bool:
+    if host in {None, "", "localhost", b"localhost"}:
+        return True
+    try:
+        return ip_address(host.decode() if isinstance(host, bytes) else str(host)).is_loopback
+    except ValueError:
+        return False
+
+
+def _refuse_the_world(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook cannot be taken off again, which is the point: no library under test can get around it."""
+    if event in {"socket.connect", "socket.sendto"}:
+        address = arguments[1]
+        if isinstance(address, tuple) and not _is_here(address[0]):
+            raise RuntimeError(f"a test tried to reach {address[0]}")
+    elif event == "socket.getaddrinfo" and not _is_here(arguments[0]):
+        host = arguments[0]
+        try:
+            ip_address(str(host))  # reading a literal asks nobody
+        except ValueError:
+            raise RuntimeError(f"a test tried to look up {host!r}") from None
+
+
+sys.addaudithook(_refuse_the_world)
+
+
+class _MockedResponse(aiohttp.ClientResponse):
+    """aioresponses 0.7 does not know the argument that aiohttp 3.14 added."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        named.setdefault("stream_writer", SimpleNamespace(output_size=0))
+        super().__init__(*arguments, **named)
+
+
+aioresponses.core.ClientResponse = _MockedResponse  # type: ignore[misc, attr-defined]
+
+
+@pytest.fixture(autouse=True)
+def nobody_s_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No variable, config or cache of the person who runs the tests reaches the product."""
+    for name in list(os.environ):  # noqa: TID251  # to take away, not to read
+        if name.startswith("RIVYA_") or name in {"NO_COLOR", "FORCE_COLOR", "CI"}:
+            monkeypatch.delenv(name)
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    for kind in ("CONFIG", "CACHE", "STATE", "DATA"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
+
+
+@pytest.fixture
+def no_waiting() -> Iterator[None]:
+    """Retries of the free calls follow each other at once; their number stays what the product says."""
+    with stamina.set_testing(True, attempts=1000, cap=True):
+        yield
