@@ -90,6 +90,10 @@ class Simulator:
         return self._world.profile
 
     @property
+    def seed(self) -> int:
+        return self._world.seed
+
+    @property
     def origin(self) -> str:
         """Scheme, host and port that result and upload URLs begin with."""
         return self._world.origin
