@@ -237,7 +237,9 @@ class Buying:
             data = {"code": code, "message": error.message if error else end.reason, "request_id": end.request_id}
             step = state.move(identity, EventType.REJECTED, now, data)
             self._leave(identity)
-            return step
+            if verdict.kind is VerdictKind.NO_CREDITS:
+                return step
+            return join(step, Step(notices=state.item_failed()))
         sent = {
             "outcome": verdict.kind.value,
             "ambiguous": follow.ambiguous,

@@ -13,9 +13,9 @@ from jobs.lifecycle import ItemState
 from jobs.pricing import Estimate, estimate
 from jobs.record import Money, Record
 
-__all__ = ["Past", "Plan", "PlannedItem", "Standing", "identities_digest", "make_plan", "seconds_to_finish"]
+__all__ = ["Pace", "Past", "Plan", "PlannedItem", "Standing", "identities_digest", "make_plan", "seconds_to_finish"]
 
-# Seconds a task usually takes, by what it makes; only for the plan's guess, and replaced by what the ledger has seen.
+# Seconds a task usually takes, by what it makes; only for the plan's guess.
 TYPICAL_S: Mapping[str, float] = {"image": 10.0, "video": 90.0, "audio": 20.0}
 
 
@@ -25,6 +25,15 @@ class Standing(StrEnum):
     NEW = "new"  # buy it
     OPEN = "open"  # go on with what was bought, or is in doubt; costs nothing more
     DONE = "done"  # nothing; it ended
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """What bounds the speed of a run: the create rate, the places in flight, and what each model makes."""
+
+    creates_per_s: float
+    in_flight: int
+    category_of: Mapping[str, str]  # model id -> image, video, audio
 
 
 class Past(Protocol):
@@ -112,13 +121,14 @@ def make_plan(
     known_uploads: frozenset[str],
     books: Money,
     cap_credits: int | None,
-    seconds: float,
     position: int,
+    pace: Pace,
+    wanted: frozenset[str],
     resubmit_failed: int = 0,
     retry: bool = False,
     again: bool = False,
 ) -> Plan:
-    """Match the wanted items against what the ledger knows."""
+    """Match the chosen items against what the ledger knows. `wanted` are the identities of the whole manifest."""
     reasons = _Reasons(past)
     planned = []
     for item in items:
@@ -138,7 +148,7 @@ def make_plan(
                     known.add(reference.sha256)
                 else:
                     needed.setdefault(reference.sha256, reference)
-    wanted = {item.identity for item in items}
+    new = [pace.category_of[entry.item.model] for entry in planned if entry.standing is Standing.NEW]
     return Plan(
         run_id=run_id,
         items=tuple(planned),
@@ -146,7 +156,7 @@ def make_plan(
         uploads_known=len(known),
         books=books,
         cap_credits=cap_credits,
-        seconds=seconds,
+        seconds=seconds_to_finish(new, pace),
         missing=sum(one.identity not in wanted for one in past),
         position=position,
     )
@@ -222,15 +232,13 @@ def _differences(before: Past, now: Item) -> list[str]:
     return found
 
 
-def seconds_to_finish(
-    categories: Sequence[str], *, creates_per_s: float, in_flight: int, typical_s: Mapping[str, float] = TYPICAL_S
-) -> float:
+def seconds_to_finish(categories: Sequence[str], pace: Pace) -> float:
     """Seconds from the first create to the last result: the rate or the places in flight, whichever binds."""
     if not categories:
         return 0.0
-    times_s = [typical_s.get(category, max(TYPICAL_S.values())) for category in categories]
-    by_rate_s = (len(times_s) - 1) / creates_per_s
-    by_places_s = max(0.0, sum(times_s) / in_flight - max(times_s))
+    times_s = [TYPICAL_S.get(category, max(TYPICAL_S.values())) for category in categories]
+    by_rate_s = (len(times_s) - 1) / pace.creates_per_s
+    by_places_s = max(0.0, sum(times_s) / pace.in_flight - max(times_s))
     return max(by_rate_s, by_places_s) + max(times_s)
 
 

@@ -43,6 +43,7 @@ class CoreSettings:
     floors: PollFloors = PollFloors()
     send_policy: SendPolicy = SendPolicy()
     save_results: bool = True
+    halt_after: int | None = None  # failed items after which nothing more is bought
     spread: Callable[[], float] = field(default=lambda: 0.5)
 
 
@@ -62,6 +63,7 @@ class RunState:
         self.stopping = False
         self.slots: set[str] = set()  # items that hold one of the in-flight places
         self.server_offset_s = 0.0  # the service's clock minus ours
+        self._failed = 0  # items that failed in this life
         self._class_probe: dict[str, str] = {}  # price class -> the one attempt that will show its price
         self._last_contact_s: float | None = None
 
@@ -120,6 +122,14 @@ class RunState:
         if self._class_probe.get(price_class) == identity:
             del self._class_probe[price_class]
             self.ready.reopen(price_class)
+
+    def item_failed(self) -> tuple[Notice, ...]:
+        """One more item failed or was refused; `--halt` may have been waiting for it."""
+        self._failed += 1
+        limit = self.settings.halt_after
+        if limit is None or self._failed < limit:
+            return ()
+        return self.pause(Pause.HALT, f"{self._failed} items failed, and --halt allows fewer than {limit}")
 
     def stop_on_overshoot(self) -> tuple[Notice, ...]:
         """A charge above its bound may have gone over the cap: then nothing more is bought."""

@@ -37,6 +37,8 @@ class Pause(StrEnum):
     BUDGET = "budget"
     NETWORK = "network"
     CONFIG = "config"
+    DISK = "disk"
+    HALT = "halt"  # more items failed than `--halt` allows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

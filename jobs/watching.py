@@ -114,6 +114,7 @@ class Watching:
             data["code"] = task.error.code if task.error else "generation_failed"
             data["message"] = task.error.message if task.error else "the service gave no reason"
             step = state.move(identity, EventType.FAILED, now, data)
+            step = join(step, Step(notices=state.item_failed()))
         state.release(identity)
         if attempt.accepted_at_s is not None:
             state.timings.learn(item.price_class, max(0.0, now.wall_s - attempt.accepted_at_s))

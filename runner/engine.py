@@ -58,7 +58,7 @@ class Uploader(Protocol):
 class Saver(Protocol):
     """Saves one result; gives the data of its `saved` event, or None when the next life should try again."""
 
-    async def __call__(self, item: Item, download: Download) -> Mapping[str, object] | None: ...
+    async def __call__(self, item: Item, wanted: Download) -> Mapping[str, object] | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,287 @@
+"""Where a run is put together: the one place that names concrete classes. Everything below sees protocols."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import socket
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
+
+import anyio
+
+from jobs.answers import Uploaded
+from jobs.budget import Books
+from jobs.core import Core
+from jobs.item import Item, ReferenceFile
+from jobs.lifecycle import ItemState
+from jobs.outcome import exit_code, interrupted_code
+from jobs.pacing import Pacer
+from jobs.plan import Standing
+from jobs.polling import PollFloors
+from jobs.record import Record
+from jobs.runstate import CoreSettings
+from jobs.steps import Step
+from jobs.verdict import SendPolicy
+from runner.blobs import LocalBlobs
+from runner.clock import Clock
+from runner.engine import Engine, Lanes
+from runner.errors import UsageError
+from runner.exchange import Fetcher, Transport
+from runner.ledger import Ledger, RunInfo
+from runner.ledger.sqlite import open_ledger
+from runner.models_cache import store_catalogue
+from runner.prepare import Prepared, usable_uploads
+from runner.reporter import Reporter, RunOutcome, RunStarted, Trouble
+from runner.saving import ResultSaver
+from runner.service import Service
+from runner.settings import Settings
+from runner.transport import AiohttpFetcher, AiohttpTransport
+from runner.uploads import read_reference
+
+__all__ = ["Run", "balance", "halt_after", "refresh_models", "run_prepared"]
+
+# Items named in the summary; the rest are a `results` away.
+TROUBLES_MAX = 20
+
+# The order in which an earlier life's work is taken up: open intents first, their keys may be forgotten; then what runs
+# at the service; then results; then new purchases.
+_RESUME_ORDER = (ItemState.SUBMITTING, ItemState.ACCEPTED, ItemState.VANISHED, ItemState.STALLED, ItemState.SUCCEEDED)
+
+
+async def balance(settings: Settings) -> int:
+    """The account's credits, which also proves the key. Raises AuthError, Unreachable or ServiceRefused."""
+    async with AiohttpTransport(settings.base_url, settings.need_key()) as transport:
+        return await Service(transport).credits()
+
+
+async def refresh_models(settings: Settings, *, now_epoch_s: float) -> None:
+    """Fetch the live catalogue and keep it for `check` and `plan`. Needs no key."""
+    async with AiohttpTransport(settings.base_url, None) as transport:
+        store_catalogue(settings.base_url, await Service(transport).models(), now_epoch_s=now_epoch_s)
+
+
+async def run_prepared(prepared: Prepared, *, settings: Settings, reporter: Reporter) -> RunOutcome:
+    """Do what the plan says, or go on with it. Raises RunnerError for what ends a run before or outside its items."""
+    ledger = open_ledger(settings.store, account=settings.account, base_url=settings.service)
+    try:
+        async with AsyncExitStack() as stack:
+            transport = await stack.enter_async_context(AiohttpTransport(settings.base_url, settings.need_key()))
+            fetcher = await stack.enter_async_context(AiohttpFetcher.beside(settings.base_url))
+            run = Run(prepared, settings=settings, ledger=ledger, reporter=reporter, clock=Clock())
+            return await run.live(transport, fetcher)
+    finally:
+        with anyio.CancelScope(shield=True):
+            await ledger.close()
+
+
+class Run:
+    """One life of one run over any ledger, transport and fetcher."""
+
+    def __init__(
+        self, prepared: Prepared, *, settings: Settings, ledger: Ledger, reporter: Reporter, clock: Clock
+    ) -> None:
+        self._prepared = prepared
+        self._settings = settings
+        self._ledger = ledger
+        self._reporter = reporter
+        self._clock = clock
+        self._signal: int | None = None
+
+    async def live(self, transport: Transport, fetcher: Fetcher) -> RunOutcome:
+        """Open a life in the ledger, work, close it."""
+        prepared, ledger = self._prepared, self._ledger
+        service = Service(transport)
+        items = [planned.item for planned in prepared.plan.items]
+        info = self._info()
+        now = self._clock.now()
+        life = await ledger.begin_life(
+            info, prepared.expansion.items, at_s=now.wall_s, pid=os.getpid(), host=socket.gethostname()
+        )
+        core = self._core()
+        engine = self._engine(core, service, fetcher)
+        done_before = await self._admit(engine, items)
+        started = RunStarted(
+            run_id=info.run_id,
+            items=len(items),
+            new=prepared.plan.count(Standing.NEW),
+            cap_credits=info.cap_credits,
+            statistics=engine.statistics,
+        )
+        self._reporter.started(started)
+        with self._signals(engine):
+            await engine.run()
+        outcome = self._outcome(engine, done_before)
+        await ledger.end_life(life, at_s=self._clock.now().wall_s, exit_code=outcome.exit_code)
+        self._reporter.ended(outcome)
+        return outcome
+
+    def _info(self) -> RunInfo:
+        prepared = self._prepared
+        return RunInfo(
+            run_id=prepared.plan.run_id,
+            name=prepared.manifest.name,
+            edition=prepared.expansion.edition,
+            manifest_path=str(prepared.path.absolute()),
+            manifest_sha256=prepared.digest,
+            cap_credits=prepared.plan.cap_credits,
+            out_dir=str(prepared.out_dir.absolute()),
+        )
+
+    def _core(self) -> Core:
+        prepared, limits, manifest = self._prepared, self._prepared.limits, self._prepared.manifest
+        scope = prepared.plan.run_id
+        held = self._ledger.books(scope)
+        sends = manifest.retries.sends
+        settings = CoreSettings(
+            account=self._settings.account,
+            scope=scope,
+            in_flight_max=limits.in_flight,
+            on_exhausted=manifest.budget.on_exhausted,
+            resubmit_failed=manifest.retries.resubmit_failed,
+            item_timeout_s=limits.timeout_s,
+            floors=PollFloors(first_poll_s=limits.first_poll_s, poll_gap_s=limits.poll_gap_s),
+            send_policy=SendPolicy() if sends is None else SendPolicy(resends_max=sends),
+            save_results=not prepared.choices.no_download,
+            halt_after=halt_after(prepared.choices.halt, len(prepared.plan.items)),
+            spread=random.Random().random,  # noqa: S311 - jitter, not a secret
+        )
+        return Core(
+            settings,
+            books=Books(
+                cap=prepared.plan.cap_credits,
+                per_item=manifest.budget.per_item,
+                reserved=held.reserved,
+                settled=held.settled,
+            ),
+            prices=self._ledger.class_prices(),
+            creates=Pacer("creates", limits.creates),
+            polls=Pacer("polls", limits.polls),
+        )
+
+    def _engine(self, core: Core, service: Service, fetcher: Fetcher) -> Engine:
+        prepared = self._prepared
+
+        async def upload(reference: ReferenceFile, model: str) -> Uploaded:
+            assert reference.kind is not None and reference.mime is not None, "checked before the run"
+            content = await read_reference(reference.location, sha256=reference.sha256)
+            return await service.upload(
+                content,
+                name=reference.name,
+                kind=reference.kind,
+                mime=reference.mime,
+                model=model,
+                client_request_id=reference.sha256,
+            )
+
+        saver = ResultSaver(
+            core,
+            fetcher=fetcher,
+            blobs=LocalBlobs(prepared.out_dir),
+            sender=service,
+            clock=self._clock,
+            run_id=prepared.plan.run_id,
+            sidecars=prepared.manifest.output.sidecar,
+        )
+        return Engine(
+            core,
+            ledger=self._ledger,
+            sender=service,
+            uploader=upload,
+            saver=saver,
+            reporter=self._reporter,
+            clock=self._clock,
+            lanes=Lanes(uploads=prepared.limits.uploads, downloads=prepared.limits.downloads),
+        )
+
+    async def _admit(self, engine: Engine, items: Sequence[Item]) -> int:
+        """Fill the core with the items as the ledger has them now; returns how many had succeeded before."""
+        core, choices, now = engine.core, self._prepared.choices, self._clock.now()
+        records = self._ledger.records([item.identity for item in items])
+        digests = {reference.sha256 for item in items for reference in item.references}
+        core.state.uploads.update(usable_uploads(self._ledger.uploads(sorted(digests)), now_s=now.wall_s))
+        for item in sorted(items, key=lambda item: _resume_rank(records[item.identity], item)):
+            step = core.admit(item, records[item.identity], now, retry=choices.retry, again=choices.again)
+            if step != Step():
+                await engine.commit(step)
+        return sum(record.state is ItemState.SUCCEEDED for record in records.values())
+
+    def _outcome(self, engine: Engine, done_before: int) -> RunOutcome:
+        state = engine.core.state
+        code = exit_code(
+            state.records.values(),
+            pauses=state.pauses,
+            left=engine.counts.downloads["left"],
+            keep=state.settings.save_results,
+        )
+        if self._signal is not None and code != 9:
+            code = interrupted_code(self._signal)
+        return RunOutcome(
+            run_id=self._prepared.plan.run_id,
+            exit_code=code,
+            statistics=engine.statistics(),
+            done_before=done_before,
+            creates=engine.counts.creates,
+            downloads=Counter(engine.counts.downloads),
+            pauses={why.value: reason for why, reason in state.pauses.items()},
+            troubles=tuple(_troubles(engine.core))[:TROUBLES_MAX],
+            out_dir=os.path.relpath(self._prepared.out_dir),
+            interrupted=self._signal,
+        )
+
+    @contextmanager
+    def _signals(self, engine: Engine) -> Iterator[None]:
+        """First Ctrl-C or SIGTERM: drain. Second: now."""
+
+        def received(number: int) -> None:
+            if self._signal is None:
+                self._signal = number
+                engine.drain(signal.Signals(number).name)
+            else:
+                engine.cut()
+
+        loop = asyncio.get_running_loop()
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        for number in numbers:
+            loop.add_signal_handler(number, received, number)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                loop.remove_signal_handler(number)
+
+
+def _resume_rank(record: Record, item: Item) -> tuple[int, float, int]:
+    order = _RESUME_ORDER.index(record.state) if record.state in _RESUME_ORDER else len(_RESUME_ORDER)
+    opened_at_s = record.attempt.opened_at_s if record.attempt else 0.0
+    return order, opened_at_s if record.state is ItemState.SUBMITTING else 0.0, item.index
+
+
+def _troubles(core: Core) -> Iterable[Trouble]:
+    fine = (ItemState.SUCCEEDED, ItemState.PLANNED, ItemState.SKIPPED)
+    for identity, record in core.state.records.items():
+        if record.state not in fine:
+            yield Trouble(
+                key=core.state.items[identity].key,
+                state=record.state.value,
+                code=record.error_code,
+                message=record.error_message,
+                task_id=record.attempt.task_id if record.attempt else None,
+                request_id=record.request_id,
+            )
+
+
+def halt_after(text: str | None, items: int) -> int | None:
+    """`fail=3` or `fail=5%` as a number of items. Raises UsageError for anything else."""
+    if text is None:
+        return None
+    name, _, amount = text.partition("=")
+    number = amount.removesuffix("%")
+    if name != "fail" or not number.isascii() or not number.isdigit() or int(number) == 0:
+        raise UsageError(f"--halt {text} is no limit.", next_step="write --halt fail=3 or --halt fail=5%")
+    if not amount.endswith("%"):
+        return int(number)
+    return max(1, -(-items * int(number) // 100))

@@ -1,0 +1,393 @@
+"""From a manifest's path to a checked plan. Reads files and the ledger, sends nothing, buys nothing."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from jobs.answers import Uploaded
+from jobs.catalogue import Catalogue
+from jobs.expand import Context, Expansion, expand
+from jobs.findings import Finding
+from jobs.item import Item
+from jobs.manifest import Manifest, parse
+from jobs.plan import Pace, Plan, identities_digest, make_plan
+from jobs.rates import Rate, parse_duration_s, parse_rate
+from jobs.record import Money, Record
+from jobs.sources import Sources, needs
+from jobs.suggest import did_you_mean
+from jobs.yaml12 import Document, load
+from runner.errors import ManifestRejected, StalePlan, UsageError
+from runner.ledger import KnownUpload, PastItem
+from runner.ledger.sqlite import open_reader
+from runner.models_cache import load_catalogue
+from runner.settings import Caps, Settings
+from runner.sources import read_manifest, read_sources
+
+__all__ = [
+    "Checked",
+    "Choices",
+    "Limits",
+    "Prepared",
+    "check_manifest",
+    "prepare",
+    "prepare_saved",
+    "saved_plan",
+    "usable_uploads",
+]
+
+# The service's limits are unknown, so a run that says nothing stays well below what such services usually allow.
+DEFAULT_CREATES = Rate(count=60, window_s=60.0)
+DEFAULT_POLLS = Rate(count=5, window_s=1.0)
+DEFAULT_UPLOADS = Rate(count=2, window_s=1.0)
+DEFAULT_IN_FLIGHT = 16
+DEFAULT_TIMEOUT_S = 20 * 60.0
+DEFAULT_FIRST_POLL_S = 2.0
+DEFAULT_POLL_GAP_S = 1.0
+
+# How long a reference is trusted to stay at the service: its life is unknown, and uploading again is free.
+UPLOAD_AGE_S_MAX = 20 * 3600.0
+# One that says when it ends must last at least this much longer, so that a create in the queue still finds it.
+UPLOAD_LIFE_LEFT_S = 3600.0
+
+PLAN_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choices:
+    """What one command picks and permits; everything that is not a setting."""
+
+    select: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    limit: int | None = None
+    variables: Mapping[str, str] = field(default_factory=dict)
+    date: str | None = None  # YYYY-MM-DD; today when None
+    allow_large: bool = False
+    again: bool = False
+    retry: bool = False
+    halt: str | None = None  # `fail=3` or `fail=5%`
+    no_download: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """The limits in force: the manifest's, the settings' and the flags', whichever is smaller."""
+
+    creates: Rate
+    polls: Rate
+    uploads: Rate
+    downloads: Rate | None
+    in_flight: int
+    timeout_s: float
+    first_poll_s: float
+    poll_gap_s: float
+
+    @property
+    def pace(self) -> str:
+        """In words, for the plan."""
+        return f"{self.creates}, {self.in_flight} in flight"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checked:
+    """A manifest that was read and expanded, with everything that was found; items only when nothing is wrong."""
+
+    path: Path
+    texts: Mapping[str, str]  # for snippets, by file
+    findings: tuple[Finding, ...]
+    manifest: Manifest | None = None
+    expansion: Expansion | None = None
+    digest: str = ""  # of the manifest and of everything it named
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that stop a run."""
+        return tuple(finding for finding in self.findings if finding.severity == "error")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A plan with all that running it needs."""
+
+    path: Path
+    manifest: Manifest
+    catalogue: Catalogue
+    expansion: Expansion
+    plan: Plan
+    limits: Limits
+    choices: Choices
+    digest: str
+    warnings: tuple[Finding, ...]
+    texts: Mapping[str, str]
+
+    @property
+    def out_dir(self) -> Path:
+        """Where results go: relative to the manifest's folder unless it says otherwise."""
+        name = self.manifest.output.dir or f"out/{self.manifest.name}"
+        return self.path.parent / name
+
+
+def check_manifest(path: Path, *, catalogue: Catalogue, choices: Choices) -> Checked:
+    """Read, expand and check one manifest. Every finding at once; never raises for what the user wrote."""
+    text, findings = read_manifest(path)
+    texts: dict[str, str] = {}
+    if text is None:
+        return Checked(path=path, texts=texts, findings=tuple(findings))
+    texts[str(path)] = text
+    document, more = load(text, str(path))
+    findings = [*findings, *more]
+    if document is None:
+        return Checked(path=path, texts=texts, findings=tuple(findings))
+    manifest, more = parse(document)
+    findings += more
+    if manifest is None:
+        return Checked(path=path, texts=texts, findings=tuple(findings))
+    sources = read_sources(path, needs(document, manifest))
+    texts.update(sources.texts)
+    findings += sources.findings
+    if any(finding.severity == "error" for finding in findings):
+        return Checked(path=path, texts=texts, findings=tuple(findings), manifest=manifest)
+    expansion = _expand(document, manifest, sources, catalogue, choices)
+    return Checked(
+        path=path,
+        texts=texts,
+        findings=(*findings, *expansion.findings),
+        manifest=manifest,
+        expansion=expansion,
+        digest=_digest(text, sources),
+    )
+
+
+def _expand(
+    document: Document, manifest: Manifest, sources: Sources, catalogue: Catalogue, choices: Choices
+) -> Expansion:
+    context = Context(
+        date=choices.date or time.strftime("%Y-%m-%d"),
+        variables=dict(choices.variables),
+        allow_large=choices.allow_large,
+    )
+    return expand(document, manifest, sources, catalogue, context)
+
+
+def _digest(text: str, sources: Sources) -> str:
+    """One hash over the manifest, its data and prompt files, and its references."""
+    digest = hashlib.sha256(text.encode())
+    for name, content in sorted(sources.texts.items()):
+        digest.update(f"\0{name}\0{content}".encode())
+    for name, files in sorted(sources.references.items()):
+        digest.update(f"\0{name}\0{[file.sha256 for file in files]}".encode())
+    return digest.hexdigest()
+
+
+def prepare(manifest_path: Path, *, settings: Settings, choices: Choices) -> Prepared:
+    """Check the manifest and match it against the ledger. Raises ManifestRejected, UsageError or LedgerUnusable."""
+    catalogue = load_catalogue(settings.base_url, now_epoch_s=time.time())
+    checked = check_manifest(manifest_path, catalogue=catalogue, choices=choices)
+    if checked.errors:
+        raise ManifestRejected(
+            f"{manifest_path} has {len(checked.errors)} error{'s' * (len(checked.errors) > 1)}. Nothing was sent.",
+            findings=checked.findings,
+        )
+    manifest, expansion = checked.manifest, checked.expansion
+    assert manifest is not None, "without errors there is a manifest"
+    assert expansion is not None, "and its items"
+    caps = settings.capped(_manifest_caps(manifest), origin=str(manifest_path)).caps
+    limits = _limits(manifest, caps)
+    items = _chosen(expansion.items, choices)
+    digests = sorted({reference.sha256 for item in items for reference in item.references})
+    known = _known(settings.store, expansion.run_id, [item.identity for item in items], digests)
+    categories = {item.model: catalogue.models[item.model].category for item in items}
+    plan = make_plan(
+        items,
+        run_id=expansion.run_id,
+        records=known.records,
+        past=known.past,
+        prices=known.prices,
+        known_uploads=known.uploads,
+        books=known.books,
+        cap_credits=caps.budget,
+        position=known.position,
+        pace=Pace(
+            creates_per_s=limits.creates.per_second, in_flight=limits.in_flight, category_of=categories
+        ),
+        wanted=frozenset(item.identity for item in expansion.items),
+        resubmit_failed=manifest.retries.resubmit_failed,
+        retry=choices.retry,
+        again=choices.again,
+    )
+    return Prepared(
+        path=manifest_path,
+        manifest=manifest,
+        catalogue=catalogue,
+        expansion=expansion,
+        plan=plan,
+        limits=limits,
+        choices=choices,
+        digest=checked.digest,
+        warnings=checked.findings,
+        texts=checked.texts,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """What the ledger says about the wanted items; empty without a ledger."""
+
+    records: Mapping[str, Record] = field(default_factory=dict)
+    past: Sequence[PastItem] = ()
+    prices: Mapping[str, int] = field(default_factory=dict)
+    uploads: frozenset[str] = frozenset()
+    books: Money = Money()
+    position: int = 0
+
+
+def _known(store: Path, run_id: str, identities: Sequence[str], digests: Sequence[str]) -> _Known:
+    reader = open_reader(store)
+    if reader is None:
+        return _Known()
+    with reader:
+        return _Known(
+            records=reader.records(identities),
+            past=reader.past_items(run_id),
+            prices=reader.class_prices(),
+            uploads=frozenset(usable_uploads(reader.uploads(digests), now_s=time.time())),
+            books=reader.books(run_id),
+            position=reader.position(),
+        )
+
+
+def usable_uploads(known: Mapping[str, KnownUpload], *, now_s: float) -> dict[str, Uploaded]:
+    """The references that the service can be trusted to hold still."""
+    return {digest: one.uploaded for digest, one in known.items() if _usable(one, now_s)}
+
+
+def _usable(known: KnownUpload, now_s: float) -> bool:
+    if not 0 <= now_s - known.at_s < UPLOAD_AGE_S_MAX:
+        return False
+    if known.uploaded.expires_at is None:
+        return True
+    try:
+        expires_s = datetime.fromisoformat(known.uploaded.expires_at).timestamp()
+    except ValueError:
+        return True
+    return expires_s - now_s > UPLOAD_LIFE_LEFT_S
+
+
+def _chosen(items: Sequence[Item], choices: Choices) -> list[Item]:
+    """The items that `--select`, `--exclude` and `--limit` leave. A pattern meets an item's key, its job or a tag."""
+    chosen = [
+        item
+        for item in items
+        if (not choices.select or _meets(item, choices.select)) and not _meets(item, choices.exclude)
+    ]
+    if not chosen:
+        patterns = ", ".join((*choices.select, *choices.exclude))
+        raise UsageError(
+            f"No item is left by the selection {patterns}. Nothing was sent.",
+            code="nothing-selected",
+            next_step=did_you_mean((choices.select or ("",))[0], [item.key for item in items], "see `plan --explain`"),
+        )
+    return chosen[: choices.limit]
+
+
+def _meets(item: Item, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns for name in (item.key, item.job, *item.tags))
+
+
+def _manifest_caps(manifest: Manifest) -> Caps:
+    limits = manifest.limits
+    return Caps(
+        budget=manifest.budget.credits,
+        creates=_rate(limits.creates),
+        polls=_rate(limits.polls),
+        uploads=_rate(limits.uploads),
+        downloads=_rate(limits.downloads),
+        in_flight=limits.in_flight,
+    )
+
+
+def _limits(manifest: Manifest, caps: Caps) -> Limits:
+    said = manifest.limits
+    return Limits(
+        creates=caps.creates or DEFAULT_CREATES,
+        polls=caps.polls or DEFAULT_POLLS,
+        uploads=caps.uploads or DEFAULT_UPLOADS,
+        downloads=caps.downloads,
+        in_flight=caps.in_flight or DEFAULT_IN_FLIGHT,
+        timeout_s=_seconds(said.timeout, DEFAULT_TIMEOUT_S),
+        first_poll_s=_seconds(said.first_poll, DEFAULT_FIRST_POLL_S),
+        poll_gap_s=_seconds(said.poll_gap, DEFAULT_POLL_GAP_S),
+    )
+
+
+def _rate(text: str | None) -> Rate | None:
+    return None if text is None else parse_rate(text)
+
+
+def _seconds(text: str | None, otherwise_s: float) -> float:
+    seconds = None if text is None else parse_duration_s(text)
+    return otherwise_s if seconds is None else seconds
+
+
+# A saved plan: what was agreed to, and what it was made from. `run plan.json` refuses when any of it moved.
+
+
+def saved_plan(prepared: Prepared) -> dict[str, object]:
+    """The plan as a JSON-able value, exact enough to be refused when anything moved."""
+    return {"plan_version": PLAN_VERSION, "choices": asdict(prepared.choices), **_fingerprint(prepared)}
+
+
+def _fingerprint(prepared: Prepared) -> dict[str, object]:
+    plan = prepared.plan
+    return {
+        "manifest": str(prepared.path.absolute()),
+        "manifest_digest": prepared.digest,
+        "run": plan.run_id,
+        "items": identities_digest([one.item for one in plan.items]),
+        "credits": [plan.low, plan.likely, plan.high],
+        "cap": plan.cap_credits,
+        "ledger_position": plan.position,
+    }
+
+
+_MOVED = {
+    "manifest_digest": "the manifest, or a file it names, changed",
+    "run": "the run's name or edition changed",
+    "items": "the items are others",
+    "credits": "prices changed",
+    "cap": "the budget changed",
+    "ledger_position": "the ledger moved on: something was bought or ended since",
+}
+
+
+def prepare_saved(plan_path: Path, *, settings: Settings) -> Prepared:
+    """The plan of a file written by `plan -o`, made again and compared. Raises StalePlan when anything moved."""
+    saved = _read_saved(plan_path)
+    choices = saved["choices"]
+    assert isinstance(choices, dict), "checked when it was read"
+    for name in ("select", "exclude"):
+        choices[name] = tuple(choices[name])
+    prepared = prepare(Path(str(saved["manifest"])), settings=settings, choices=Choices(**choices))
+    now = _fingerprint(prepared)
+    moved = [why for name, why in _MOVED.items() if saved.get(name) != now[name]]
+    if moved:
+        raise StalePlan(f"{plan_path} no longer fits: {'; '.join(moved)}. Nothing was sent.")
+    return prepared
+
+
+def _read_saved(plan_path: Path) -> dict[str, object]:
+    try:
+        saved = json.loads(plan_path.read_text(encoding="utf-8"))
+        fits = isinstance(saved, dict) and saved.get("plan_version") == PLAN_VERSION
+        if fits and isinstance(saved["choices"], dict) and isinstance(saved["manifest"], str):
+            Choices(**saved["choices"])
+            return saved
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    raise StalePlan(f"{plan_path} is no plan of this release. Nothing was sent.")
