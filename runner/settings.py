@@ -44,6 +44,7 @@ __all__ = [
 BASE_URL: Final = "https://rivya.ai"
 STORE: Final = Path(".rivya/ledger.db")
 SIM_STORE: Final = "sim.db"
+SIM_BASE_URL: Final = "http://127.0.0.1"  # until the simulator has its port
 ACCOUNT: Final = "default"
 PROJECT_FILE: Final = "rivya-batch.toml"
 
@@ -92,9 +93,15 @@ class Settings:
     caps: Caps = Caps()
     color: bool | None = None  # None: as the terminal says
     ci: bool = False
+    embedded: bool = False  # against the simulator inside this command, wherever it listens
     key: Secret | None = None
     key_problem: RunnerError | None = None  # why there is no usable key; told only to those who need one
     origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def service(self) -> str:
+        """What a ledger is bound to: the base URL, or the simulator, whose port is another each time."""
+        return "simulator" if self.embedded else self.base_url
 
     def need_key(self) -> Secret:
         """The key. Raises `AuthError` when there is none or it cannot be used."""
@@ -119,8 +126,17 @@ class Settings:
     def simulated(self) -> Settings:
         """These settings for a run against the simulator: a ledger of its own, and no real key anywhere near it."""
         store = self.store if self.origins.get("store") == "--store" else self.store.with_name(SIM_STORE)
-        origins = MappingProxyType({**self.origins, "account": "--sim", "key": "--sim"})
-        return replace(self, store=store, account="sim", key=Secret("sim"), key_problem=None, origins=origins)
+        origins = MappingProxyType({**self.origins, **dict.fromkeys(("base_url", "account", "key"), "--sim")})
+        return replace(
+            self,
+            base_url=SIM_BASE_URL,
+            embedded=True,
+            store=store,
+            account="sim",
+            key=Secret("sim"),
+            key_problem=None,
+            origins=origins,
+        )
 
 
 def _size(cap: int | Rate) -> float:

@@ -287,6 +287,7 @@ def test_a_simulated_run_has_a_ledger_of_its_own_and_no_real_key(place: Path) ->
     assert simulated.store == Path("work/sim.db")
     assert simulated.need_key().reveal() != KEY
     assert simulated.account == "sim"
+    assert (real.service, simulated.service) == (BASE_URL, "simulator")
     assert load(place, flags={"store": "mine.db"}).simulated().store == Path("mine.db")
 
 

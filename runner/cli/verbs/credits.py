@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import click
 
 from runner.cli.flags import verb
 from runner.cli.loading import settings_for
+from runner.cli.loop import run_async
 from runner.cli.voice import Voice
-from runner.service import Service
-from runner.settings import Settings
-from runner.transport import AiohttpTransport
+from runner.compose import balance
 
 __all__ = ["command"]
 
@@ -20,15 +17,9 @@ __all__ = ["command"]
 @click.pass_obj
 def command(voice: Voice) -> None:
     settings = settings_for(voice)
-    settings.need_key()
-    balance = asyncio.run(_balance(settings))
+    credits_left = run_async(balance(settings))
     if voice.json:
-        voice.object({"credits": balance, "account": settings.account, "base_url": settings.base_url})
+        voice.object({"credits": credits_left, "account": settings.account, "base_url": settings.base_url})
     else:
-        voice.data(f"{balance:,} credits\n")
+        voice.data(f"{credits_left:,} credits\n")
         voice.talk(f"account `{settings.account}`, key from {settings.origins['key']}")
-
-
-async def _balance(settings: Settings) -> int:
-    async with AiohttpTransport(settings.base_url, settings.need_key()) as transport:
-        return await Service(transport).credits()

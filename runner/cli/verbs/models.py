@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -15,12 +14,12 @@ from jobs.suggest import did_you_mean
 from runner.cli.columns import columns
 from runner.cli.flags import verb
 from runner.cli.loading import settings_for
+from runner.cli.loop import run_async
 from runner.cli.voice import Voice
+from runner.compose import refresh_models
 from runner.errors import ServiceRefused, UsageError
-from runner.models_cache import load_catalogue, store_catalogue
-from runner.service import Service
+from runner.models_cache import load_catalogue
 from runner.settings import Settings
-from runner.transport import AiohttpTransport
 
 __all__ = ["command"]
 
@@ -33,9 +32,8 @@ __all__ = ["command"]
 def command(voice: Voice, model_id: str | None, category: str | None, *, refresh: bool) -> None:
     settings, now_epoch_s = settings_for(voice), time.time()
     if refresh:
-        catalogue = asyncio.run(_fetched(settings, now_epoch_s))
-    else:
-        catalogue = load_catalogue(settings.base_url, now_epoch_s=now_epoch_s)
+        _refresh(settings, now_epoch_s)
+    catalogue = load_catalogue(settings.base_url, now_epoch_s=now_epoch_s)
     if model_id is not None:
         _one(voice, catalogue, model_id)
         return
@@ -55,11 +53,9 @@ def command(voice: Voice, model_id: str | None, category: str | None, *, refresh
     voice.talk(f"{len(models)} models, {_told(catalogue)}; credits are for base settings")
 
 
-async def _fetched(settings: Settings, now_epoch_s: float) -> Catalogue:
-    async with AiohttpTransport(settings.base_url, None) as transport:
-        payload = await Service(transport).models()
+def _refresh(settings: Settings, now_epoch_s: float) -> None:
     try:
-        return store_catalogue(settings.base_url, payload, now_epoch_s=now_epoch_s)
+        run_async(refresh_models(settings, now_epoch_s=now_epoch_s))
     except CatalogueError as problem:
         raise ServiceRefused(
             f"The service answered, but its catalogue cannot be read: {problem}.", status=200, code="answer-unreadable"

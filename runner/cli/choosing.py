@@ -1,0 +1,112 @@
+"""The flags of `plan`, `run` and `retry`: what to pick, how much to spend, how fast to go."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import click
+
+from runner.cli.loading import settings_for
+from runner.cli.voice import Voice
+from runner.errors import UsageError
+from runner.prepare import Choices
+from runner.settings import Settings
+
+__all__ = ["Asked", "choosing"]
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What the flags of one command say."""
+
+    choices: Choices
+    flags: dict[str, str | int | None]  # those that are settings
+    sim: bool
+
+    def settings(self, voice: Voice, *, beside: Path) -> Settings:
+        """The settings of this command; with `--sim` those for the simulator."""
+        settings = settings_for(voice, beside=beside, **self.flags)
+        if self.sim:
+            voice.settings = settings = settings.simulated()
+        return settings
+
+    def retrying(self) -> Asked:
+        """The same, and what failed is bought again."""
+        return replace(self, choices=replace(self.choices, retry=True))
+
+
+_OPTIONS = (
+    click.option("--budget", metavar="N", help="Never spend more than N credits; the lowest budget set counts."),
+    click.option("--creates", metavar="RATE", help="Create at most so many tasks, such as 30/min."),
+    click.option("--polls", metavar="RATE", help="Ask at most so often for statuses, such as 5/s."),
+    click.option("--in-flight", metavar="N", help="Have at most N tasks under way."),
+    click.option("--select", metavar="GLOB", multiple=True, help="Only items whose key, job or tag fits; repeatable."),
+    click.option("--exclude", metavar="GLOB", multiple=True, help="Not these; repeatable."),
+    click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Only the first N items."),
+    click.option("--var", metavar="K=V", multiple=True, help="Set a variable of the manifest; repeatable."),
+    click.option("--date", metavar="YYYY-MM-DD", help="What `run.date` is.  [default: today]"),
+    click.option("--halt", metavar="fail=N|fail=P%", help="Buy nothing more after so many failures."),
+    click.option("--no-download", is_flag=True, help="Leave the results at the service."),
+    click.option("--allow-large", is_flag=True, help="Permit more than 10,000 items."),
+    click.option(
+        "--sim", is_flag=True, help="Use a simulator for this one command: no key, no credits, its own ledger."
+    ),
+    click.option("--again", is_flag=True, help="Buy everything selected a second time."),
+)
+
+
+def choosing(function: Callable[..., object]) -> Callable[..., object]:
+    """Give a verb these flags, and hand it one `Asked` for all of them."""
+
+    @functools.wraps(function)
+    def with_asked(*args: object, **given: Any) -> object:
+        return function(*args, asked=_asked(given), **given)
+
+    wrapped: Callable[..., object] = with_asked
+    for option in reversed(_OPTIONS):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+def _asked(given: dict[str, Any]) -> Asked:
+    """Take the flags of this file out of what click parsed."""
+    choices = Choices(
+        select=tuple(given.pop("select")),
+        exclude=tuple(given.pop("exclude")),
+        limit=given.pop("limit"),
+        variables=_variables(given.pop("var")),
+        date=_date(given.pop("date")),
+        halt=given.pop("halt"),
+        no_download=given.pop("no_download"),
+        allow_large=given.pop("allow_large"),
+        again=given.pop("again"),
+    )
+    flags = {name: given.pop(name) for name in ("budget", "creates", "polls", "in_flight")}
+    return Asked(choices=choices, flags=flags, sim=given.pop("sim"))
+
+
+def _variables(pairs: Sequence[str]) -> dict[str, str]:
+    variables = {}
+    for pair in pairs:
+        name, equals, value = pair.partition("=")
+        if not equals or not _VARIABLE.fullmatch(name):
+            raise UsageError(f"--var {pair} sets nothing.", next_step="write --var name=value")
+        variables[name] = value
+    return variables
+
+
+def _date(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError as problem:
+        raise UsageError(f"--date {text} is no day.", next_step="write it as --date 2026-01-31") from problem

@@ -1,0 +1,22 @@
+"""The event loop of the command: uvloop where it installs, else the standard one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TypeVar
+
+try:
+    from uvloop import new_event_loop
+except ImportError:  # platforms without a wheel; nothing but speed is lost
+    from asyncio import new_event_loop
+
+__all__ = ["run_async"]
+
+Answer = TypeVar("Answer")
+
+
+def run_async(work: Coroutine[object, object, Answer]) -> Answer:
+    """Run one coroutine to its end in a loop of its own."""
+    with asyncio.Runner(loop_factory=new_event_loop) as runner:
+        return runner.run(work)
