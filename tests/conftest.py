@@ -13,6 +13,11 @@ import aiohttp
 import aioresponses.core
 import pytest
 import stamina
+from hypothesis import HealthCheck, settings
+
+# How fast this machine is says nothing about a law.
+settings.register_profile("house", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("house")
 
 
 def _is_here(host: object) -> bool:
