@@ -52,7 +52,7 @@ def text_of(value: str | None) -> str | None:
 
 def json_of(value: object) -> str:
     """JSON text as it is stored."""
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
+    text = _ENCODER.encode(value)
     return text if text.isascii() else text.encode(errors="replace").decode()
 
 
@@ -60,6 +60,9 @@ def _plain(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
     raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plain)
 
 
 def attempt_of(columns: tuple[Any, ...]) -> Attempt:

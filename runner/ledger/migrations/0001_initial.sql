@@ -98,8 +98,6 @@ CREATE TABLE attempts (
     state TEXT NOT NULL CHECK (state IN (
         'submitting', 'accepted', 'succeeded', 'failed', 'rejected', 'uncertain', 'vanished', 'stalled'
     )),
-    body BLOB NOT NULL,
-    body_sha256 TEXT NOT NULL CHECK (length(body_sha256) = 64),
     bound INTEGER NOT NULL CHECK (bound >= 0),
     reserved INTEGER NOT NULL CHECK (reserved >= 0),
     settled INTEGER NOT NULL DEFAULT 0 CHECK (settled >= 0),
@@ -112,6 +110,8 @@ CREATE TABLE attempts (
     opened_at_s REAL NOT NULL,
     accepted_at_s REAL,
     finished_at_s REAL,
+    body_sha256 TEXT NOT NULL CHECK (length(body_sha256) = 64),
+    body BLOB NOT NULL, -- last, so that reading the rest of a row need not pass it
     UNIQUE (identity, epoch, ordinal),
     CHECK (reserved = 0 OR state IN ('submitting', 'accepted', 'uncertain', 'vanished', 'stalled')),
     CHECK (settled = 0 OR state IN ('succeeded', 'failed')),
@@ -124,8 +124,6 @@ CREATE UNIQUE INDEX one_attempt_per_task ON attempts (task_id) WHERE task_id IS 
 -- An item is bought by one attempt at a time.
 CREATE UNIQUE INDEX one_open_attempt_per_item ON attempts (identity)
     WHERE state IN ('submitting', 'accepted', 'uncertain', 'vanished', 'stalled');
-
-CREATE INDEX attempts_of_class ON attempts (price_class, final_credits, reserved_credits);
 
 CREATE TRIGGER a_key_keeps_its_body BEFORE UPDATE OF "key", identity, epoch, ordinal, scope, body, body_sha256, bound
 ON attempts BEGIN SELECT raise(ABORT, 'an attempt''s key, body and bound never change'); END;
