@@ -1,0 +1,42 @@
+"""The simulator inside one command: `--sim`. It listens on loopback, needs no key, and spends nothing.
+
+Its memory is a journal beside the ledger, so that a run that was killed goes on with the tasks it had bought.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+
+from runner.secret import Secret
+from runner.settings import Settings
+from runner.sim.catalogue import packaged_catalogue
+from runner.sim.core import Simulator
+from runner.sim.profile import DEMO_KEY, Profile
+from runner.sim.server import serve
+
+__all__ = ["SIM_SPEED", "draws", "simulated"]
+
+# A rehearsal should take seconds: a clip that takes the real service a minute takes three seconds here.
+SIM_SPEED = 20.0
+SIM_SEED = 1
+
+# Rates are what the manifest and the flags say; the service's own are unknown, so the rehearsal sets none.
+_PROFILE = Profile(windows=())
+
+
+def draws() -> bool:
+    """Whether results are real clips with their prompt in them, or one tiny constant file of each kind."""
+    return find_spec("av") is not None and find_spec("PIL") is not None
+
+
+@asynccontextmanager
+async def simulated(settings: Settings) -> AsyncIterator[Settings]:
+    """Settings that lead to a simulator of this process, for as long as the block lasts."""
+    simulator = Simulator(_PROFILE, packaged_catalogue(), seed=SIM_SEED)
+    journal = settings.store.with_name(f"{settings.store.stem}-simulator.jsonl")
+    fidelity = "real" if draws() else "fast"
+    async with serve(simulator, speed=SIM_SPEED, journal=journal, fidelity=fidelity) as server:
+        yield replace(settings, base_url=server.base_url, key=Secret(DEMO_KEY))
