@@ -9,7 +9,7 @@ from typing import TypeVar
 try:
     from uvloop import new_event_loop
 except ImportError:  # platforms without a wheel; nothing but speed is lost
-    from asyncio import new_event_loop
+    from asyncio import new_event_loop  # type: ignore[assignment]
 
 __all__ = ["run_async"]
 

@@ -35,6 +35,12 @@ class Voice:
     events: bool = False  # stdout carries JSON lines, so that even an error must end them properly
     settings: Settings | None = None
 
+    def store_flag(self, settings: Settings | None = None) -> list[str]:
+        """What a command to copy needs to find the same ledger: what was given, or where `--sim` put its own."""
+        if settings is not None and settings.embedded:
+            return ["--store", str(settings.store)]
+        return [] if self.store is None else ["--store", self.store]
+
     @property
     def secret(self) -> Secret | None:
         return self.settings.key if self.settings else None

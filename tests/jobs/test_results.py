@@ -66,8 +66,8 @@ def test_a_row_has_the_documented_keys_in_their_order() -> None:
     first = json.loads(as_json([FINE]))[0]
 
     assert ", ".join(first) == (
-        "item, identity, job, run, state, model, prompt, params, axes, tags, task_id, idempotency_key, attempts, sends, "
-        "reserved_credits, final_credits, created_at, accepted_at, finished_at, outputs, error"
+        "item, identity, job, run, state, model, prompt, params, axes, tags, task_id, idempotency_key, attempts, "
+        "sends, reserved_credits, final_credits, created_at, accepted_at, finished_at, outputs, error"
     )
     assert list(first["outputs"][0]) == ["url", "file", "sha256", "bytes", "type", "state"]
     assert first["outputs"][0]["state"] == "verified"

@@ -1,0 +1,43 @@
+"""From a prepared run to its exit code: show, ask, do, tell. `run` and `retry` share it."""
+
+from __future__ import annotations
+
+from jobs.plan import Standing
+from runner.cli.gate import confirm
+from runner.cli.loop import run_async
+from runner.cli.plan_screen import plan_object, plan_screen
+from runner.cli.progress import reporter_for
+from runner.cli.summary import done_event, tell_summary
+from runner.cli.voice import Voice
+from runner.compose import balance, run_prepared
+from runner.prepare import Prepared
+from runner.reporter import Reporter, RunOutcome
+from runner.settings import Settings
+from runner.simulated import simulated
+
+__all__ = ["do"]
+
+
+def do(voice: Voice, prepared: Prepared, *, settings: Settings, command: str) -> int:
+    """Carry out what was prepared, if a person or a flag agrees to the spending."""
+    plan = prepared.plan
+    account = None if settings.embedded or not plan.count(Standing.NEW) else run_async(balance(settings))
+    notes = [finding.message for finding in prepared.warnings]
+    if voice.json:
+        voice.object({"event": "plan", **plan_object(plan)})
+    voice.talk(plan_screen(plan, balance=account, pace=prepared.limits.pace, notes=notes).rstrip("\n"))
+    confirm(voice, plan, command=command)
+    voice.talk()
+    outcome = run_async(_live(prepared, settings, reporter_for(voice)))
+    if voice.json:
+        voice.object(done_event(outcome))
+    flag = " ".join(["", *voice.store_flag(settings)])
+    tell_summary(voice, outcome, command=command, store_flag=flag)
+    return outcome.exit_code
+
+
+async def _live(prepared: Prepared, settings: Settings, reporter: Reporter) -> RunOutcome:
+    if not settings.embedded:
+        return await run_prepared(prepared, settings=settings, reporter=reporter)
+    async with simulated(settings) as served:
+        return await run_prepared(prepared, settings=served, reporter=reporter)
