@@ -59,7 +59,8 @@ class Books:
     def moved(self, change: Money) -> Books:
         """The books after a change of one attempt."""
         reserved, settled = self.reserved + change.reserved, self.settled + change.settled
-        assert reserved >= 0 and settled >= 0, "books cannot go below zero"
+        assert reserved >= 0, "no more can come back than was reserved"
+        assert settled >= 0, "no more can be refunded than was settled"
         return replace(self, reserved=reserved, settled=settled)
 
 

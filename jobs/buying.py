@@ -182,9 +182,7 @@ class Buying:
         if self._passes_over:
             return self._skip(item, now, "budget_exhausted", room)
         return Step(
-            notices=self._state.pause(
-                Pause.BUDGET, f"the next item needs {self.bound(item)} credits or more; {room}"
-            )
+            notices=self._state.pause(Pause.BUDGET, f"the next item needs {self.bound(item)} credits or more; {room}")
         )
 
     def ended(self, send: Send, end: SendEnd, now: Now) -> Step:

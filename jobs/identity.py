@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 
-__all__ = ["body_bytes", "canonical", "identity", "idempotency_key"]
+__all__ = ["body_bytes", "canonical", "idempotency_key", "identity"]
 
 IDENTITY_TAG = "i1-"
 KEY_TAG = "rvb1-"

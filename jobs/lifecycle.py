@@ -97,16 +97,12 @@ TABLE: MappingProxyType[ItemState | None, MappingProxyType[EventType, ItemState]
                 _E.WRITTEN_OFF: _S.FAILED,
             }
         ),
-        _S.UNCERTAIN: MappingProxyType(
-            {_E.ACCEPTED: _S.ACCEPTED, _E.REJECTED: _S.REJECTED, _E.WRITTEN_OFF: _S.FAILED}
-        ),
+        _S.UNCERTAIN: MappingProxyType({_E.ACCEPTED: _S.ACCEPTED, _E.REJECTED: _S.REJECTED, _E.WRITTEN_OFF: _S.FAILED}),
         # Ended. A new attempt needs a definite rejection, a settled failure, a skip, or a person's `--again`.
         _S.REJECTED: MappingProxyType({_E.INTENT: _S.SUBMITTING, _E.SKIPPED: _S.SKIPPED}),
         _S.SKIPPED: MappingProxyType({_E.PLANNED: _S.PLANNED, _E.INTENT: _S.SUBMITTING, _E.SKIPPED: _S.SKIPPED}),
         _S.FAILED: MappingProxyType({_E.INTENT: _S.SUBMITTING, _E.REFUNDED: _S.FAILED}),
-        _S.SUCCEEDED: MappingProxyType(
-            {_E.INTENT: _S.SUBMITTING, _E.SAVED: _S.SUCCEEDED, _E.REFUNDED: _S.SUCCEEDED}
-        ),
+        _S.SUCCEEDED: MappingProxyType({_E.INTENT: _S.SUBMITTING, _E.SAVED: _S.SUCCEEDED, _E.REFUNDED: _S.SUCCEEDED}),
     }
 )
 
@@ -117,7 +113,7 @@ OPEN = frozenset({_S.SUBMITTING, _S.ACCEPTED})
 HELD = frozenset({_S.SUBMITTING, _S.ACCEPTED, _S.UNCERTAIN, _S.VANISHED, _S.STALLED})
 
 
-class IllegalMove(AssertionError):
+class IllegalMove(AssertionError):  # noqa: N818 - named for what happened
     """An event that cannot follow the item's state: a fault of ours, never of the service or the user."""
 
 

@@ -11,7 +11,7 @@ from jobs.verdict import Pause
 
 __all__ = ["exit_code", "interrupted_code"]
 
-# A row per condition, first match wins. 1 (a fault of ours) and 9 (ledger or disk) are exceptions, not outcomes of items.
+# First match wins. 1 (a fault of ours) is an exception, not an outcome of items.
 _BUDGET_CODES = frozenset({"budget_exhausted", "insufficient_credits"})
 _IN_DOUBT = frozenset({ItemState.UNCERTAIN, ItemState.VANISHED, ItemState.STALLED})
 _NOT_GOT = frozenset({ItemState.FAILED, ItemState.REJECTED, ItemState.SKIPPED})

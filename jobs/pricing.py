@@ -12,13 +12,13 @@ from urllib.parse import quote
 
 from jobs.catalogue import Model
 
-__all__ = ["Estimate", "base_credits", "estimate", "is_base_class", "price_class"]
+__all__ = ["Estimate", "estimate", "is_base_class", "price_class"]
 
 # Params that are documented as numbers but only ever choose another random draw.
 _SEEDS = frozenset({"seed", "seeds"})
 
-# Documentation gives no scaling rule. For a guess of "likely" nothing is assumed; for "high" a dear combination (longest
-# clip at the best resolution) of comparable services costs up to about six times the base.
+# Documentation gives no scaling rule. For "likely" nothing is assumed; for "high": the dearest combination (longest
+# clip, best resolution) of comparable services costs up to about six times the base.
 HIGH_FACTOR = 6
 
 
@@ -49,11 +49,6 @@ def price_class(model: Model, params: Mapping[str, object], *, reference_count: 
 def is_base_class(name: str) -> bool:
     """True when every param that may matter is at its default, so that the documented base price is meant."""
     return "?" not in name
-
-
-def base_credits(model: Model, params: Mapping[str, object] | None = None) -> int | None:
-    """The documented price at base settings; None when the catalogue has none. `params` do not change it (no rule is known)."""
-    return model.base_credits
 
 
 def estimate(*, price_class: str, base: int | None, seen: int | None) -> Estimate:

@@ -55,7 +55,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """One purchase: one key, one frozen body (kept in the ledger), many sends. `reserved` + `settled` is what it holds."""
+    """One purchase: one key, one frozen body (kept in the ledger), many sends."""
 
     epoch: int
     ordinal: int
@@ -139,7 +139,7 @@ def fold(record: Record | None, event: Event) -> Record:
     return folded
 
 
-def _keep(record: Record, event: Event) -> Record:
+def _keep(record: Record, _: Event) -> Record:
     return record
 
 
@@ -276,7 +276,7 @@ def _skipped(record: Record, event: Event) -> Record:
     return replace(record, error_code=_text(event.data.get("code")), error_message=_text(event.data.get("message")))
 
 
-def _cleared(record: Record, event: Event) -> Record:
+def _cleared(record: Record, _: Event) -> Record:
     return replace(record, error_code=None, error_message=None)
 
 
@@ -286,7 +286,9 @@ def _attempt(record: Record) -> Attempt:
 
 
 def _int(value: object) -> int:
-    assert isinstance(value, int) and not isinstance(value, bool), f"credits and counts are whole numbers, not {value!r}"
+    assert isinstance(value, int) and not isinstance(value, bool), (
+        f"credits and counts are whole numbers, not {value!r}"
+    )
     return value
 
 

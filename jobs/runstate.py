@@ -40,8 +40,8 @@ class CoreSettings:
     on_exhausted: str = "stop"
     resubmit_failed: int = 0
     item_timeout_s: float = 1200.0
-    floors: PollFloors = PollFloors()
-    send_policy: SendPolicy = SendPolicy()
+    floors: PollFloors = field(default_factory=PollFloors)
+    send_policy: SendPolicy = field(default_factory=SendPolicy)
     save_results: bool = True
     halt_after: int | None = None  # failed items after which nothing more is bought
     spread: Callable[[], float] = field(default=lambda: 0.5)
@@ -109,9 +109,9 @@ class RunState:
             self._class_probe[item.price_class] = item.identity
             self.ready.shut(item.price_class)
 
-    def price_seen(self, price_class: str, credits: int) -> None:
+    def price_seen(self, price_class: str, price: int) -> None:
         """The service named a price: the class may go on."""
-        self.prices[price_class] = max(credits, self.prices.get(price_class, 0))
+        self.prices[price_class] = max(price, self.prices.get(price_class, 0))
         self._class_probe.pop(price_class, None)
         self.ready.reopen(price_class)
 
@@ -159,9 +159,7 @@ class RunState:
             self._last_contact_s = now.mono_s
         if reached or now.mono_s - self._last_contact_s < UNREACHABLE_AFTER_S:
             return ()
-        return self.pause(
-            Pause.NETWORK, f"no usable answer for {UNREACHABLE_AFTER_S / 60:g} min, last: {end.reason}"
-        )
+        return self.pause(Pause.NETWORK, f"no usable answer for {UNREACHABLE_AFTER_S / 60:g} min, last: {end.reason}")
 
     def server_age_s(self, attempt: Attempt, now: Now) -> float | None:
         """Seconds since the intent by the service's clock; None when a clock ran backwards and tells nothing."""

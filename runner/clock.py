@@ -1,7 +1,7 @@
 """Time, read in one place: durations from the event loop, stamps from the wall clock.
 
-The wall clock is read anew each time, because a machine that slept has moved it and not the loop's; a virtual loop hands
-in one that moves with it, so that an hour of backoff takes a millisecond and the ledger still tells an hour.
+The wall clock is read anew each time, because a machine that slept has moved it and not the loop's; a virtual loop
+hands in one that moves with it, so that an hour of backoff takes a millisecond and the ledger still tells an hour.
 """
 
 from __future__ import annotations

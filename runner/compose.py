@@ -166,7 +166,8 @@ class Run:
         prepared = self._prepared
 
         async def upload(reference: ReferenceFile, model: str) -> Uploaded:
-            assert reference.kind is not None and reference.mime is not None, "checked before the run"
+            assert reference.kind is not None, "checked before the run"
+            assert reference.mime is not None, "checked before the run"
             content = await read_reference(reference.location, sha256=reference.sha256)
             return await service.upload(
                 content,

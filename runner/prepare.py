@@ -150,9 +150,6 @@ def check_manifest(path: Path, *, catalogue: Catalogue, choices: Choices) -> Che
         return Checked(path=path, texts=texts, findings=tuple(findings))
     sources = read_sources(path, needs(document, manifest))
     texts.update(sources.texts)
-    findings += sources.findings
-    if any(finding.severity == "error" for finding in findings):
-        return Checked(path=path, texts=texts, findings=tuple(findings), manifest=manifest)
     expansion = _expand(document, manifest, sources, catalogue, choices)
     return Checked(
         path=path,
@@ -168,7 +165,7 @@ def _expand(
     document: Document, manifest: Manifest, sources: Sources, catalogue: Catalogue, choices: Choices
 ) -> Expansion:
     context = Context(
-        date=choices.date or time.strftime("%Y-%m-%d"),
+        date=choices.date or datetime.now().astimezone().date().isoformat(),
         variables=dict(choices.variables),
         allow_large=choices.allow_large,
     )
@@ -213,9 +210,7 @@ def prepare(manifest_path: Path, *, settings: Settings, choices: Choices) -> Pre
         books=known.books,
         cap_credits=caps.budget,
         position=known.position,
-        pace=Pace(
-            creates_per_s=limits.creates.per_second, in_flight=limits.in_flight, category_of=categories
-        ),
+        pace=Pace(creates_per_s=limits.creates.per_second, in_flight=limits.in_flight, category_of=categories),
         wanted=frozenset(item.identity for item in expansion.items),
         resubmit_failed=manifest.retries.resubmit_failed,
         retry=choices.retry,
@@ -243,7 +238,7 @@ class _Known:
     past: Sequence[PastItem] = ()
     prices: Mapping[str, int] = field(default_factory=dict)
     uploads: frozenset[str] = frozenset()
-    books: Money = Money()
+    books: Money = field(default_factory=Money)
     position: int = 0
 
 

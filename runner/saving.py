@@ -1,4 +1,4 @@
-"""Saving a result: download, verify, name, and a sidecar beside it. Links die, so the service is asked for fresh ones."""
+"""Saving a result: download, verify, name, a sidecar beside it. Links die: then the service is asked for a fresh one."""
 
 from __future__ import annotations
 

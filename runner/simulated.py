@@ -14,6 +14,7 @@ from runner.secret import Secret
 from runner.settings import Settings
 from runner.sim.catalogue import packaged_catalogue
 from runner.sim.core import Simulator
+from runner.sim.media import Fidelity
 from runner.sim.profile import DEMO_KEY, Profile
 from runner.sim.server import serve
 
@@ -37,6 +38,6 @@ async def simulated(settings: Settings) -> AsyncIterator[Settings]:
     """Settings that lead to a simulator of this process, for as long as the block lasts."""
     simulator = Simulator(_PROFILE, packaged_catalogue(), seed=SIM_SEED)
     journal = settings.store.with_name(f"{settings.store.stem}-simulator.jsonl")
-    fidelity = "real" if draws() else "fast"
+    fidelity: Fidelity = "real" if draws() else "fast"
     async with serve(simulator, speed=SIM_SPEED, journal=journal, fidelity=fidelity) as server:
         yield replace(settings, base_url=server.base_url, key=Secret(DEMO_KEY))

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from jobs.answers import Phase
 from runner.errors import FetchError, LinkDead, TransportError
-from runner.exchange import Fetched, Request, Resume, Response, Sink
+from runner.exchange import Fetched, Request, Response, Resume, Sink
 from runner.sim.memory import MemoryDoor, SimConnectionError
 
 __all__ = ["MemoryTransport", "VirtualLoop", "run_virtual"]
