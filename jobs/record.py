@@ -252,7 +252,8 @@ def _ended(record: Record, event: Event) -> Record:
 def _refunded(record: Record, event: Event) -> Record:
     attempt = _attempt(record)
     back = _int(event.data["credits"])
-    assert 0 < back <= attempt.settled, "a refund cannot exceed what was charged"
+    assert back > 0, "a refund gives something back"
+    assert back <= attempt.settled, "a refund cannot exceed what was charged"
     return replace(record, attempt=replace(attempt, settled=attempt.settled - back))
 
 

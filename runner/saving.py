@@ -1,4 +1,4 @@
-"""Saving a result: download, verify, name, a sidecar beside it. Links die: then the service is asked for a fresh one."""
+"""Saving a result: download, verify, name, a sidecar beside it. For a link that died the service gives a fresh one."""
 
 from __future__ import annotations
 
