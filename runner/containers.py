@@ -97,9 +97,9 @@ def _boxes_whole(file: BinaryIO, size_bytes: int) -> bool | None:
         length, name = int.from_bytes(head[:4]), head[4:8]
         if length == 1:
             length = int.from_bytes(head[8:16])
-        elif length == 0:
+        elif length == 0 and name:
             return None  # "to the end of the file", wherever that was meant to be
-        if len(head) < 8 or length < 8:
+        if length < 8:
             return False
         names.add(name)
         place += length
