@@ -1,0 +1,72 @@
+"""Which rows of a data file a job takes, and what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from jobs.manifest import Data
+from jobs.suggest import did_you_mean
+from jobs.tally import Tally
+from jobs.wording import listed, plain_text, written
+from jobs.written import Written
+
+__all__ = ["Selected", "select"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selected:
+    """The rows that are left after `where` and `limit`, with a name for each."""
+
+    columns: tuple[str, ...]
+    rows: tuple[Mapping[str, object], ...]
+    names: tuple[str, ...]
+
+
+def select(
+    job: Written, data: Data, columns: Sequence[str], rows: Sequence[Mapping[str, object]], tally: Tally
+) -> Selected:
+    """The job's rows; what is wrong with `where` and `key` goes to the tally."""
+    asked = [(name, f"where.{name}") for name in data.where] + ([(data.key, "key")] if data.key is not None else [])
+    for name, path in asked:
+        if name not in columns:
+            remedy = did_you_mean(name, columns) or f"the columns are {listed(columns)}"
+            place = job.document.place(("jobs", job.index, "data", *path.split(".", 1)))
+            tally.add("data-column", f"`{data.file}` has no column `{name}`", place, remedy)
+    wanted = {name: _texts(value) for name, value in data.where.items() if name in columns}
+    kept = [row for row in rows if all(_text(row.get(name)) in texts for name, texts in wanted.items())]
+    chosen = tuple(kept[: data.limit])
+    if not chosen and not tally.errors:
+        place = job.document.place(("jobs", job.index, "data"))
+        remedy = "loosen `where`" if rows else "fill the file, or take the job out"
+        tally.add(
+            "data-no-rows", f"no row of `{data.file}` is left for job `{job.job.id}`", place, remedy, severity="warning"
+        )
+    return Selected(columns=tuple(columns), rows=chosen, names=_names(job, data, columns, chosen, tally))
+
+
+def _names(
+    job: Written, data: Data, columns: Sequence[str], rows: Sequence[Mapping[str, object]], tally: Tally
+) -> tuple[str, ...]:
+    """Each row's `key`, or its number."""
+    if data.key is None or data.key not in columns:
+        return tuple(f"row={number}" for number in range(1, len(rows) + 1))
+    names = tuple(_text(row.get(data.key)) for row in rows)
+    place = job.document.place(("jobs", job.index, "data", "key"))
+    seen: set[str] = set()
+    for name in names:
+        if name in seen or not name:
+            message = f"two rows have the {data.key} {written(name)}" if name else f"a row has no {data.key}"
+            remedy = f"a key tells rows apart; give every row its own `{data.key}`, or choose another column"
+            tally.add("data-key-not-unique", message, place, remedy)
+        seen.add(name)
+    return names
+
+
+def _texts(wanted: object) -> frozenset[str]:
+    """A list in `where` means any of; a CSV knows only text, so everything is compared as text."""
+    return frozenset(map(_text, wanted)) if isinstance(wanted, list) else frozenset((_text(wanted),))
+
+
+def _text(value: object) -> str:
+    return plain_text(value) or ""

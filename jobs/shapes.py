@@ -1,0 +1,151 @@
+"""What an item is made of apart from its words: model, params as sent, references.
+
+A run of ten thousand rows has a handful of these, so each distinct combination is worked out, typed and checked once,
+and its problems are told at the place where the value was written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from jobs.catalogue import Catalogue, Model
+from jobs.findings import Place
+from jobs.identity import canonical
+from jobs.item import ReferenceFile
+from jobs.options import translate
+from jobs.params import Problem, typed_params
+from jobs.pricing import price_class
+from jobs.suggest import did_you_mean
+from jobs.wording import listed, written
+from jobs.written import Written
+
+__all__ = ["Shape", "Shapes"]
+
+_AXES = ("model", "params.", "options.", "references.")
+MODELS_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """One combination, ready for any number of items; `usable` is False when it has an error."""
+
+    model: Model | None
+    params: Mapping[str, object] = field(default_factory=dict)
+    references: tuple[ReferenceFile, ...] = ()
+    price_class: str = ""
+    credits: int | None = None
+    problems: tuple[tuple[Problem, Place], ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        return self.model is not None and all(problem.severity != "error" for problem, _ in self.problems)
+
+
+class Shapes:
+    """The shapes of one job, each made when it is first asked for."""
+
+    def __init__(
+        self, written_job: Written, catalogue: Catalogue, references: Mapping[str, tuple[ReferenceFile, ...]]
+    ) -> None:
+        self._job = written_job
+        self._catalogue = catalogue
+        self._references = references
+        self._axes = tuple(name for name in written_job.axis_names if name.startswith(_AXES))
+        self._made: dict[object, Shape] = {}
+
+    def of(self, axes: Mapping[str, object]) -> Shape:
+        """The shape of a cell with these axis values."""
+        own = {name: axes[name] for name in self._axes if name in axes}
+        key = _hashable(own)
+        shape = self._made.get(key)
+        if shape is None:
+            shape = self._made[key] = self._make(own)
+        return shape
+
+    def _make(self, axes: Mapping[str, object]) -> Shape:
+        problems: list[Problem] = []
+        model = self._model(axes.get("model", self._job.model), problems)
+        references = self._files(axes, problems)
+        params: dict[str, object] = {}
+        if model is not None:
+            params = self._params(model, axes, problems)
+        placed = tuple((problem, self._job.place(problem.path, axes)) for problem in problems)
+        if model is None:
+            return Shape(model=None, problems=placed)
+        return Shape(
+            model=model,
+            params=params,
+            references=references,
+            price_class=price_class(model, params, reference_count=len(references)),
+            credits=model.base_credits,
+            problems=placed,
+        )
+
+    def _model(self, name: object, problems: list[Problem]) -> Model | None:
+        models = self._catalogue.models
+        if name is None:
+            remedy = "add `model:` to the job or to `defaults`; `rivya-batch models` lists them"
+            problems.append(Problem(code="model-missing", path="model", message="the job has no model", help=remedy))
+            return None
+        model = models.get(name) if isinstance(name, str) else None
+        if model is None:
+            remedy = "`rivya-batch models` lists them"
+            if isinstance(name, str):
+                remedy = did_you_mean(name, models) or remedy
+            message = f"there is no model {written(name)}"
+            problems.append(Problem(code="model-unknown", path="model", message=message, help=remedy))
+        elif not model.callable:
+            same = [other.id for other in models.values() if other.callable and other.category == model.category]
+            remedy = f"{model.category} models that can: {listed(same)}" if same else "choose another model"
+            message = f"{model.id} is listed, but cannot be called through the API now"
+            problems.append(Problem(code="model-not-callable", path="model", message=message, help=remedy))
+        return model
+
+    def _params(self, model: Model, axes: Mapping[str, object], problems: list[Problem]) -> dict[str, object]:
+        options = _with_axes(self._job.options, axes, "options.")
+        params = _with_axes(self._job.params, axes, "params.")
+        translated, found = translate(model, options)
+        problems += found
+        for key in translated.keys() & {key for key, value in params.items() if value is not None}:
+            remedy = "keep one of the two; `null` takes a default back"
+            message = f"`params.{key}` and an option say the same thing about {model.id}"
+            problems.append(Problem(code="option-and-param", path=f"params.{key}", message=message, help=remedy))
+        sent, found = typed_params(model, {**translated, **params})
+        problems += found
+        return sent
+
+    def _files(self, axes: Mapping[str, object], problems: list[Problem]) -> tuple[ReferenceFile, ...]:
+        """The files of the ordered names; a name whose file could not be read has its finding already."""
+        names: list[object] = list(self._job.references)
+        for axis, value in axes.items():
+            if axis.startswith("references."):
+                place = int(axis.removeprefix("references."))
+                names += [None] * (place + 1 - len(names))
+                names[place] = value
+        files: list[ReferenceFile] = []
+        for place, name in enumerate(names):
+            if isinstance(name, str) and name in self._job.declared:
+                files += self._references.get(name, ())
+            elif name is not None:
+                remedy = did_you_mean(str(name), self._job.declared) or "declare it under `references:` at the top"
+                message = f"there is no reference {written(name)}"
+                path = f"references.{place}"
+                problems.append(Problem(code="reference-unknown", path=path, message=message, help=remedy))
+        return tuple(files)
+
+
+def _with_axes(values: Mapping[str, object], axes: Mapping[str, object], prefix: str) -> dict[str, object]:
+    replaced = {name.removeprefix(prefix): value for name, value in axes.items() if name.startswith(prefix)}
+    return {**values, **replaced}
+
+
+def _hashable(axes: Mapping[str, object]) -> object:
+    """A key in which `true` is not 1; lists and objects are spelled out."""
+    values = tuple(axes.values())
+    try:
+        key = (*values, *map(type, values))
+        hash(key)
+    except TypeError:
+        return canonical(list(values))
+    return (tuple(axes), key)
