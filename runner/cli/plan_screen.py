@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from jobs.escape import for_terminal
+from jobs.matrix import Steps
 from jobs.plan import Plan, PlannedItem, Standing
 from runner.cli.columns import columns, shortened
 from runner.cli.figures import count, duration, size
@@ -46,14 +47,27 @@ def plan_object(plan: Plan, *, explain: bool = False) -> dict[str, object]:
     return told
 
 
-def explained(plan: Plan, steps: Sequence[tuple[str, int]] = ()) -> str:
-    """How the items came about, step by step, and for each item what would happen and why."""
-    counts = "".join(f"  {for_terminal(step):<28} {number:>7,}\n" for step, number in steps)
+def explained(plan: Plan, steps: Mapping[str, Steps]) -> str:
+    """How each job's items came about, step by step, and for each item what would happen and why."""
+    counts = "".join(f"  {for_terminal(job)}: {_steps(each)}\n" for job, each in steps.items())
     shown = plan.items[:ITEMS_EXPLAINED]
     rows = [(one.standing.value, shortened(for_terminal(one.item.key), KEY_CHARS), _why(one)) for one in shown]
     rest = len(plan.items) - len(shown)
     more = f"  and {rest:,} more: see them with --json --explain\n" if rest else ""
     return (counts + "\n" if counts else "") + columns(("", "item", "why"), rows, indent=2) + more
+
+
+def _steps(counts: Steps) -> str:
+    """Such as `2 rows x 6 grid = 12, 10 after exclude, 20 with repeat`; a step that changes nothing is left out."""
+    factors = [("rows", counts.rows), ("prompts", counts.prompts), ("grid", counts.grid), ("zip", counts.zip)]
+    text = " x ".join(f"{number:,} {name}" for name, number in factors if number != 1)
+    text = f"{text} = {counts.product:,}" if text else f"{counts.product:,}"
+    before = counts.product
+    later = [("after exclude", counts.excluded), ("after sample", counts.sampled), ("with include", counts.included)]
+    for word, number in [*later, ("with repeat", counts.items)]:
+        text += f", {number:,} {word}" if number != before else ""
+        before = number
+    return text
 
 
 def _why(one: PlannedItem) -> str:

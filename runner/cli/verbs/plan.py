@@ -38,7 +38,7 @@ def command(
         voice.object(plan_object(plan, explain=explain))
     else:
         if explain:
-            voice.data(explained(plan) + "\n")
+            voice.data(explained(plan, prepared.expansion.steps) + "\n")
         voice.data(plan_screen(plan, pace=prepared.limits.pace, notes=[f.message for f in prepared.warnings]))
         if output is not None:
             voice.talk(f"\nrun exactly this with: rivya-batch run {output}")
