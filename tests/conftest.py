@@ -54,7 +54,7 @@ class _MockedResponse(aiohttp.ClientResponse):
         super().__init__(*arguments, **named)
 
 
-aioresponses.core.ClientResponse = _MockedResponse  # type: ignore[misc, attr-defined]
+aioresponses.core.ClientResponse = _MockedResponse  # type: ignore[attr-defined]
 
 
 @pytest.fixture(autouse=True)

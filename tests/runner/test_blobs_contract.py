@@ -71,11 +71,14 @@ async def test_what_is_not_published_leaves_nothing_behind(tree: Tree) -> None:
 
 
 async def test_a_failure_on_the_way_leaves_nothing_behind(tree: Tree) -> None:
-    with pytest.raises(ZeroDivisionError):
-        async with await tree.blobs.create("a") as writer:
-            await writer.begin(start=0, total_bytes=None, etag=None)
-            await writer.write(b"abc")
-            raise ZeroDivisionError
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async with await tree.blobs.create("a") as writer:
+        await writer.begin(start=0, total_bytes=None, etag=None)
+        await writer.write(b"abc")
+        with pytest.raises(ZeroDivisionError):
+            await writer.examine(fail)
 
     assert tree.look() == {}
 
@@ -358,15 +361,19 @@ async def test_the_file_is_synced_before_it_gets_its_name_and_the_folder_after(
     assert calls == ["sync file", "rename", "sync folder"]
 
 
+def open_handles() -> int:
+    return len(list(Path("/dev/fd").iterdir()))
+
+
 async def test_no_handle_stays_open(local: Tree) -> None:
-    before = len(os.listdir("/dev/fd"))
+    before = open_handles()
     for number in range(5):
         await local.save(f"job/deep/{number}", b"abc")
         await local.blobs.put(f"job/deep/{number}.json", b"{}")
         async with await local.blobs.create("job/never") as writer:
             await writer.begin(start=0, total_bytes=None, etag=None)
 
-    assert len(os.listdir("/dev/fd")) == before
+    assert open_handles() == before
 
 
 async def test_a_file_that_cannot_be_made_is_named(root: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -87,4 +86,4 @@ def test_the_packaged_catalogue_is_read_without_a_client() -> None:
     assert packaged_catalogue().fetched_at is None
     probe = "import sys, runner.models_cache; sys.exit('aiohttp' in sys.modules)"
 
-    subprocess.run([sys.executable, "-c", probe], check=True, cwd=os.getcwd())
+    subprocess.run([sys.executable, "-c", probe], check=True, cwd=Path(__file__).parents[2])

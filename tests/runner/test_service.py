@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from aioresponses import aioresponses
 
-from jobs.answers import Phase
+from jobs.answers import ErrorSeen, Phase
 from runner.errors import AuthError, RunnerError, ServiceRefused, TransportError, Unreachable
 from runner.exchange import Request, Response
 from runner.secret import Secret
@@ -129,7 +129,8 @@ async def test_every_documented_error_is_told_and_sent_once(
     world.get(TASKS, status=status, payload=envelope(code), repeat=True)
 
     for end in (await create(service), await service.status("task_1")):
-        assert (end.phase, end.status, end.error.code, end.request_id) == (Phase.ANSWERED, status, code, "req_1")
+        assert end.error == ErrorSeen(code=code, message="No.", request_id="req_1")
+        assert (end.phase, end.status, end.request_id) == (Phase.ANSWERED, status, "req_1")
         assert end.reason == f"HTTP {status} {code}: No."
     assert [len(calls) for calls in world.requests.values()] == [1, 1]
 

@@ -15,7 +15,7 @@ import pytest
 
 from jobs.answers import Phase
 from runner.errors import InternalError, TransportError, UsageError
-from runner.exchange import Part, Request
+from runner.exchange import Part, Request, Response
 from runner.secret import MASK, Secret
 from runner.transport import ANSWER_BYTES_MAX, AiohttpTransport, Deadlines
 from tests.runner.raw_server import Line, RawServer, always, answer, once
@@ -208,7 +208,7 @@ async def test_a_redirect_is_an_answer_and_nothing_goes_to_the_other_host(status
 
 
 async def test_a_create_on_a_connection_that_died_meanwhile_is_sent_once_and_reported() -> None:
-    """aiohttp repeats a GET by itself on a dead kept-alive connection; for a POST that would be a second purchase."""
+    """The client repeats a GET by itself on a dead connection; for a POST that would be a second purchase."""
 
     async def script(line: Line) -> None:
         await line.hear()
@@ -237,10 +237,15 @@ async def test_what_a_server_does_after_answering_early_does_not_hang_the_upload
         parts=(Part(name="file", content=b"x" * 8_000_000, filename="a.png", mime="image/png"),),
     )
     async with RawServer(script) as server, AiohttpTransport(server.url, Secret(KEY), deadlines=QUICK) as transport:
-        try:
-            assert (await transport.send(upload)).status == 413
-        except TransportError as failure:
-            assert failure.phase is Phase.SENT
+        ends = await asyncio.gather(transport.send(upload), return_exceptions=True)
+
+        # Which of the two it is depends on how much the kernel took before the host hung up.
+        assert [
+            end.status == 413
+            if isinstance(end, Response)
+            else isinstance(end, TransportError) and end.phase is Phase.SENT
+            for end in ends
+        ] == [True]
 
 
 async def test_a_form_is_sent_whole() -> None:
@@ -299,8 +304,22 @@ def strangers_certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tls")
     file = folder / "both.pem"
     subprocess.run(  # noqa: PLW1510
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
-        + ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")],
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=127.0.0.1",
+            "-keyout",
+            str(folder / "key.pem"),
+            "-out",
+            str(folder / "cert.pem"),
+        ],
         capture_output=True,
     ).check_returncode()
     file.write_text((folder / "key.pem").read_text() + (folder / "cert.pem").read_text())
