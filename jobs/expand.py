@@ -1,8 +1,8 @@
 """From a manifest to its items, and everything that is wrong with them.
 
-    rows x prompts x matrix -> cells -> shape (model, params, references) + texts (prompt, tags, name) -> items
+    rows x prompts x matrix -> cells -> recipe (model, params, references) + texts (prompt, tags, name) -> items
 
-A job's templates and each distinct shape are looked over once; per cell only what differs is done. Whatever goes wrong
+A job's templates and each distinct recipe are looked over once; per cell only what differs is done. Whatever goes wrong
 is a finding, so that one `check` tells everything; a cell with an error becomes no item.
 """
 
@@ -19,11 +19,11 @@ from jobs.findings import Finding, Place
 from jobs.identity import identity
 from jobs.item import Item
 from jobs.keys import item_key, readable
-from jobs.manifest import FileText, Manifest
-from jobs.matrix import Cell, Steps, axis_values, cells, size, unsampled_size
+from jobs.manifest import FileText, Manifest, axis_values, merged
+from jobs.matrix import Cell, Steps, cells, size, unsampled_size
+from jobs.recipes import Recipe, Recipes
 from jobs.rows import parse_rows
 from jobs.selection import Selected, select
-from jobs.shapes import Shape, Shapes
 from jobs.sources import Sources
 from jobs.tally import Tally
 from jobs.templates import BadTemplateError, compiled
@@ -119,7 +119,7 @@ def expand(
 
 def _edition(document: Document, manifest: Manifest, context: Context, tally: Tally) -> str:
     """The rendered edition. It comes before everything else, so it sees the manifest's vars and the date only."""
-    values = {name: value for name, value in manifest.vars.items() if value is not None} | dict(context.variables)
+    values = merged(manifest.vars, dict(context.variables))
     seen = {"run": {"date": context.date}}
     place = document.place(("edition",))
     try:
@@ -158,7 +158,7 @@ def _ready(job: Written, sources: Sources, tally: Tally) -> _Ready | None:
             return None
         data = select(job, job.job.data, table.columns, table.rows, tally)
     if "prompt" in job.axis_names:
-        return _Ready(written=job, data=data, prompts=None, axis_prompts=_axis_prompts(job, tally))
+        return _Ready(written=job, data=data, prompts=None, axis_prompts=_axis_prompts(job))
     prompt = job.job.prompt
     if isinstance(prompt, FileText):
         if prompt.file not in sources.texts:
@@ -173,18 +173,12 @@ def _ready(job: Written, sources: Sources, tally: Tally) -> _Ready | None:
     return _Ready(written=job, data=data, prompts=tuple(prompts) or None, axis_prompts=())
 
 
-def _axis_prompts(job: Written, tally: Tally) -> tuple[Source, ...]:
+def _axis_prompts(job: Written) -> tuple[Source, ...]:
     matrix = job.job.matrix
-    assert matrix is not None
-    values = matrix.grid.get("prompt", matrix.zip.get("prompt", []))
-    found: list[Source] = []
-    for value in (*axis_values(values), *(entry["prompt"] for entry in matrix.include if "prompt" in entry)):
-        place = job.place("prompt", {"prompt": value})
-        if isinstance(value, str):
-            found.append(Source(text=value, place=place))
-        else:
-            tally.add("prompt-not-text", f"a prompt is text, not {written(value)}", place, "put it in quotes")
-    return tuple(found)
+    assert matrix is not None, "it has an axis"
+    axis = matrix.grid.get("prompt") or matrix.zip["prompt"]
+    prompts = [*axis_values(axis), *(entry["prompt"] for entry in matrix.include if "prompt" in entry)]
+    return tuple(Source(text=str(prompt), place=job.place("prompt", {"prompt": prompt})) for prompt in prompts)
 
 
 def _fits(document: Document, ready: Sequence[_Ready], context: Context, tally: Tally) -> bool:
@@ -227,7 +221,7 @@ class _Expander:
         self._tally = tally
         columns = job.data.columns if job.data is not None else None
         self._texts = Texts(job.written, columns, tally, (*(job.prompts or ()), *job.axis_prompts))
-        self._shapes = Shapes(job.written, catalogue, sources.references)
+        self._recipes = Recipes(job.written, catalogue, sources.references)
         self._by_text = {source.text: source for source in job.axis_prompts}
         self._place = job.written.document.place(("jobs", job.written.index, "id"))
 
@@ -246,39 +240,39 @@ class _Expander:
             row = data.names[cell.row] if data is not None and cell.row is not None else None
             several = cell.prompt + 1 if cell.prompt is not None and len(prompts or ()) > 1 else None
             key = item_key(job.id, row, several, cell.axes, cell.repeat)
-            shape = self._shapes.of(cell.axes)
-            for problem, place in shape.problems:
+            recipe = self._recipes.of(cell.axes)
+            for problem, place in recipe.problems:
                 self._tally.add(problem.code, problem.message, place, problem.help, severity=problem.severity, key=key)
-            if not shape.usable or not self._texts.sound:
+            if not recipe.usable or not self._texts.sound:
                 continue
             try:
-                yield self._item(index, cell, shape, key, readable(row, several, cell.axes))
+                yield self._item(index, cell, recipe, key, readable(row, several, cell.axes))
             except UnrenderedError as fault:
                 self._tally.add("template-failed", fault.message, fault.place, "look at the values it reads", key=key)
                 continue
             index += 1
 
-    def _item(self, index: int, cell: Cell, shape: Shape, key: str, readable_name: str) -> Item:
-        assert shape.model is not None
+    def _item(self, index: int, cell: Cell, recipe: Recipe, key: str, readable_name: str) -> Item:
+        assert recipe.model is not None
         data = self._job.data
         row = data.rows[cell.row] if data is not None and cell.row is not None else {}
         context = self._texts.context(row, cell.axes, self._run, {"index": index, "key": key})
         source = self._prompt(cell)
         prompt = source.render(context) if source is not None else None
         hashed = identity(
-            model=shape.model.id,
+            model=recipe.model.id,
             prompt=prompt,
-            params=shape.params,
-            reference_digests=[file.sha256 for file in shape.references],
+            params=recipe.params,
+            reference_digests=[file.sha256 for file in recipe.references],
             repeat=cell.repeat,
             edition=self._edition,
         )
         return Item(
             identity=hashed,
-            model=shape.model.id,
+            model=recipe.model.id,
             prompt=prompt,
-            params=shape.params,
-            references=shape.references,
+            params=recipe.params,
+            references=recipe.references,
             repeat=cell.repeat,
             edition=self._edition,
             index=index,
@@ -287,8 +281,8 @@ class _Expander:
             axes=cell.axes,
             tags=self._texts.tags(context),
             output_stem=self._stem(context, readable_name, hashed),
-            credits=shape.credits,
-            price_class=shape.price_class,
+            credits=recipe.credits,
+            price_class=recipe.price_class,
             place=source.place if source is not None else self._place,
         )
 

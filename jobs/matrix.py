@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import product
 
-from jobs.axes import range_size, range_values
 from jobs.identity import canonical
-from jobs.manifest import Matrix, Range
+from jobs.manifest import Matrix, axis_size, axis_values
 
-__all__ = ["Cell", "Cells", "Steps", "axis_values", "cells", "size", "unsampled_size"]
+__all__ = ["Cell", "Cells", "Steps", "cells", "size", "unsampled_size"]
 
 _EMPTY = Matrix()
 
@@ -97,15 +96,6 @@ def cells(matrix: Matrix | None, *, rows: Sequence[object] | None, prompts: Sequ
     return Cells(cells=made, steps=steps)
 
 
-def axis_values(values: Sequence[object] | Range) -> Sequence[object]:
-    """The values of one axis, in order."""
-    return range_values(values.from_, values.to, values.step) if isinstance(values, Range) else values
-
-
-def _axis_size(values: Sequence[object] | Range) -> int:
-    return range_size(values.from_, values.to, values.step) if isinstance(values, Range) else len(values)
-
-
 _Drawn = tuple[int | None, int | None, Mapping[str, object]]
 
 
@@ -116,12 +106,12 @@ def _places(things: Sequence[object] | None) -> Sequence[int | None]:
 def _grid_size(shape: Matrix) -> int:
     made = 1
     for values in shape.grid.values():
-        made *= _axis_size(values)
+        made *= axis_size(values)
     return made
 
 
 def _zip_size(shape: Matrix) -> int:
-    return min((_axis_size(values) for values in shape.zip.values()), default=1)
+    return min((axis_size(values) for values in shape.zip.values()), default=1)
 
 
 def _combinations(shape: Matrix) -> Iterator[dict[str, object]]:

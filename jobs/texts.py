@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 
 from jobs.findings import Place
-from jobs.matrix import axis_values
+from jobs.manifest import axis_values
 from jobs.names import EXT_MARK, slugged
 from jobs.suggest import did_you_mean
 from jobs.tally import Tally

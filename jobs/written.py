@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobs.findings import Place
-from jobs.manifest import Job, Manifest
+from jobs.manifest import Job, Manifest, merged
 from jobs.yaml12 import Document, Path
 
 __all__ = ["Written", "written_job"]
@@ -14,7 +14,7 @@ __all__ = ["Written", "written_job"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """A job's own values over the defaults'. None in `params`, `options` and `vars` takes a default back."""
+    """A job's own values over the defaults'. A null of its own takes a default back."""
 
     index: int
     job: Job
@@ -25,7 +25,6 @@ class Written:
     references: tuple[str, ...]
     tags: tuple[str, ...]
     output: str | None
-    declared: frozenset[str]  # names of references
     axis_names: tuple[str, ...]
     document: Document
 
@@ -69,18 +68,16 @@ class Written:
 def written_job(document: Document, manifest: Manifest, index: int, variables: Mapping[str, str]) -> Written:
     """The job at `index` with everything that stands behind it."""
     job, defaults = manifest.jobs[index], manifest.defaults
-    layers = {**manifest.vars, **defaults.vars, **job.vars, **variables}
     return Written(
         index=index,
         job=job,
         model=job.model if job.model is not None else defaults.model,
-        params={**defaults.params, **job.params},
-        options={**defaults.options, **job.options},
-        vars={name: value for name, value in layers.items() if value is not None},
+        params=merged(defaults.params, job.params),
+        options=merged(defaults.options, job.options),
+        vars=merged(merged(merged(manifest.vars, defaults.vars), job.vars), dict(variables)),
         references=tuple((job.references if job.references is not None else defaults.references) or ()),
         tags=tuple((job.tags if job.tags is not None else defaults.tags) or ()),
         output=job.output or defaults.output or manifest.output.name,
-        declared=frozenset(manifest.references),
         axis_names=axis_names(job),
         document=document,
     )

@@ -20,14 +20,13 @@ from jobs.suggest import did_you_mean
 from jobs.wording import listed, written
 from jobs.written import Written
 
-__all__ = ["Shape", "Shapes"]
+__all__ = ["Recipe", "Recipes"]
 
 _AXES = ("model", "params.", "options.", "references.")
-MODELS_SHOWN = 12
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
+class Recipe:
     """One combination, ready for any number of items; `usable` is False when it has an error."""
 
     model: Model | None
@@ -42,8 +41,8 @@ class Shape:
         return self.model is not None and all(problem.severity != "error" for problem, _ in self.problems)
 
 
-class Shapes:
-    """The shapes of one job, each made when it is first asked for."""
+class Recipes:
+    """The recipes of one job, each made when it is first asked for."""
 
     def __init__(
         self, written_job: Written, catalogue: Catalogue, references: Mapping[str, tuple[ReferenceFile, ...]]
@@ -52,28 +51,28 @@ class Shapes:
         self._catalogue = catalogue
         self._references = references
         self._axes = tuple(name for name in written_job.axis_names if name.startswith(_AXES))
-        self._made: dict[object, Shape] = {}
+        self._made: dict[object, Recipe] = {}
 
-    def of(self, axes: Mapping[str, object]) -> Shape:
-        """The shape of a cell with these axis values."""
+    def of(self, axes: Mapping[str, object]) -> Recipe:
+        """The recipe of a cell with these axis values."""
         own = {name: axes[name] for name in self._axes if name in axes}
         key = _hashable(own)
-        shape = self._made.get(key)
-        if shape is None:
-            shape = self._made[key] = self._make(own)
-        return shape
+        recipe = self._made.get(key)
+        if recipe is None:
+            recipe = self._made[key] = self._make(own)
+        return recipe
 
-    def _make(self, axes: Mapping[str, object]) -> Shape:
+    def _make(self, axes: Mapping[str, object]) -> Recipe:
         problems: list[Problem] = []
         model = self._model(axes.get("model", self._job.model), problems)
-        references = self._files(axes, problems)
+        references = self._files(axes)
         params: dict[str, object] = {}
         if model is not None:
             params = self._params(model, axes, problems)
         placed = tuple((problem, self._job.place(problem.path, axes)) for problem in problems)
         if model is None:
-            return Shape(model=None, problems=placed)
-        return Shape(
+            return Recipe(model=None, problems=placed)
+        return Recipe(
             model=model,
             params=params,
             references=references,
@@ -115,24 +114,15 @@ class Shapes:
         problems += found
         return sent
 
-    def _files(self, axes: Mapping[str, object], problems: list[Problem]) -> tuple[ReferenceFile, ...]:
-        """The files of the ordered names; a name whose file could not be read has its finding already."""
+    def _files(self, axes: Mapping[str, object]) -> tuple[ReferenceFile, ...]:
+        """The files of the ordered names; a file that could not be read has its finding already."""
         names: list[object] = list(self._job.references)
         for axis, value in axes.items():
             if axis.startswith("references."):
                 place = int(axis.removeprefix("references."))
                 names += [None] * (place + 1 - len(names))
                 names[place] = value
-        files: list[ReferenceFile] = []
-        for place, name in enumerate(names):
-            if isinstance(name, str) and name in self._job.declared:
-                files += self._references.get(name, ())
-            elif name is not None:
-                remedy = did_you_mean(str(name), self._job.declared) or "declare it under `references:` at the top"
-                message = f"there is no reference {written(name)}"
-                path = f"references.{place}"
-                problems.append(Problem(code="reference-unknown", path=path, message=message, help=remedy))
-        return tuple(files)
+        return tuple(file for name in names if isinstance(name, str) for file in self._references.get(name, ()))
 
 
 def _with_axes(values: Mapping[str, object], axes: Mapping[str, object], prefix: str) -> dict[str, object]:
