@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from jobs.lifecycle import ItemState
 from runner.reporter import RunStatistics
+from runner.views import RunSummary, stamp
 
-__all__ = ["Figures", "count", "duration", "figures", "size"]
+__all__ = ["Figures", "count", "duration", "figures", "run_object", "size"]
 
 _CREATED = (
     ItemState.ACCEPTED,
@@ -76,3 +77,25 @@ def size(size_bytes: int) -> str:
 def count(number: int, one: str, many: str | None = None) -> str:
     """A number with its noun: `1 item`, `2 items`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def run_object(run: RunSummary) -> dict[str, object]:
+    """A run as `--json` writes it."""
+    return {
+        "run": run.run_id,
+        "state": run.state,
+        "exit_code": run.exit_code,
+        "items": run.items,
+        "counts": {state.value: number for state, number in run.counts.items()},
+        "credits": {
+            "settled": run.settled,
+            "reserved": run.reserved,
+            "uncertain": run.uncertain,
+            "cap": run.cap_credits,
+        },
+        "lives": run.lives,
+        "started_at": stamp(run.life.started_at_s),
+        "ended_at": None if run.life.ended_at_s is None else stamp(run.life.ended_at_s),
+        "manifest": run.manifest_path,
+        "dir": run.out_dir,
+    }

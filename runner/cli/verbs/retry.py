@@ -1,0 +1,59 @@
+"""`rivya-batch retry [RUN]`: only what failed or was refused, as new purchases."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from jobs.lifecycle import ItemState
+from runner.cli.choosing import Asked, choosing
+from runner.cli.doing import do
+from runner.cli.flags import verb
+from runner.cli.voice import Voice
+from runner.errors import UsageError
+from runner.prepare import Prepared, prepare
+from runner.views import resolve_run, run_summary
+
+__all__ = ["command"]
+
+_FAILED = (ItemState.FAILED, ItemState.REJECTED)
+
+
+@verb(
+    "retry",
+    example="rivya-batch retry --failed",
+    more="RUN defaults to the latest. Items that are new to the manifest are left to `run`.",
+)
+@click.argument("run", required=False)
+@click.option("--failed", is_flag=True, help="What failed; this is the default, for scripts that like to say so.")
+@choosing
+@click.pass_obj
+def command(voice: Voice, run: str | None, *, failed: bool, asked: Asked) -> int:  # noqa: ARG001 - see its help
+    voice.events = voice.json
+    store = asked.settings(voice, beside=Path.cwd()).store
+    summary = run_summary(store, resolve_run(store, run))
+    manifest = Path(summary.manifest_path)
+    settings = asked.settings(voice, beside=manifest.parent)
+    if settings.store != store:  # the manifest's folder names another ledger; the run was found in this one
+        settings = replace(settings, store=store)
+    prepared = prepare(manifest, settings=settings, choices=asked.retrying().choices)
+    if prepared.plan.run_id != summary.run_id:
+        raise UsageError(
+            f"{manifest} now makes the run {prepared.plan.run_id}, not {summary.run_id}. Nothing was sent.",
+            code="another-run",
+            next_step="say the day of that run with --date, or its variables with --var",
+        )
+    prepared = _only_failed(prepared)
+    if not prepared.plan.items:
+        voice.talk(f"{summary.run_id}: nothing failed, so there is nothing to buy again")
+        if voice.json:
+            voice.object({"event": "done", "exit_code": 0, "run": summary.run_id})
+        return 0
+    return do(voice, prepared, settings=settings, command=f"rivya-batch retry {summary.run_id}")
+
+
+def _only_failed(prepared: Prepared) -> Prepared:
+    items = tuple(one for one in prepared.plan.items if one.record is not None and one.record.state in _FAILED)
+    return replace(prepared, plan=replace(prepared.plan, items=items))
