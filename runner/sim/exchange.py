@@ -12,6 +12,7 @@ from typing import Any, Literal
 import orjson
 
 __all__ = [
+    "JSON_TYPE",
     "Fact",
     "MediaOrder",
     "SimRequest",
@@ -22,6 +23,8 @@ __all__ = [
     "json_answer",
     "request_of",
 ]
+
+JSON_TYPE = "application/json; charset=utf-8"
 
 Fact = Mapping[str, Any]
 """One thing that must survive a restart. Plain JSON values, `fact` names its kind."""
@@ -81,7 +84,7 @@ def request_of(method: str, target: str, headers: Mapping[str, str] | None = Non
 
 def json_answer(status: int, value: object, *, delay_s: float = 0.0, facts: tuple[Fact, ...] = ()) -> SimResponse:
     """An answer with a JSON body."""
-    headers = {"content-type": "application/json; charset=utf-8"}
+    headers = {"content-type": JSON_TYPE}
     return SimResponse(status=status, headers=headers, body=orjson.dumps(value), delay_s=delay_s, facts=facts)
 
 

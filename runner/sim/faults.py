@@ -10,7 +10,8 @@ A fault file is a list of rules (or an object with the list under `faults`):
       do: {code: rate_limited, retry_after: 2}
       times: 10
 
-All of `match` must hold. `nth` and `every` count the requests for which the rest of `match` holds. All rules that fire
+All of `match` must hold; `model` and `prompt_contains` hold for creates alone, `from_s` and `until_s` count from the
+first request. `nth` and `every` count the requests for which the rest of `match` holds. All rules that fire
 for one request are joined; where two say the same thing, the first one's word counts.
 """
 
@@ -20,6 +21,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from hashlib import blake2b
 from typing import Any
+
+import orjson
 
 from runner.sim.dice import roll
 from runner.sim.exchange import SimRequest
@@ -89,6 +92,7 @@ class FaultPlan:
     def __init__(self, rules: tuple[_Rule, ...] = (), seed: int = 0) -> None:
         self._rules = rules
         self._seed = seed
+        self._reads_bodies = any(rule.model is not None or rule.prompt_contains is not None for rule in rules)
         self._met = [0] * len(rules)
         self._fired = [0] * len(rules)
         self._seen: dict[tuple[int, bytes], int] = {}
@@ -100,8 +104,9 @@ class FaultPlan:
     def strike(self, endpoint: str, request: SimRequest, since_start_s: float) -> Fault:
         """What goes wrong with this request; call it once per request."""
         struck = NO_FAULT
+        wanted = _wanted(request) if endpoint == "create" and self._reads_bodies else {}
         for rule in self._rules:
-            if _matches(rule, endpoint, request, since_start_s) and self._fires(rule, request):
+            if _matches(rule, endpoint, wanted, since_start_s) and self._fires(rule, request):
                 struck = rule.fault if struck is NO_FAULT else _joined(struck, rule.fault)
         return struck
 
@@ -125,16 +130,25 @@ class FaultPlan:
         return roll(self._seed, "fault", rule.index, content, turn)
 
 
-def _matches(rule: _Rule, endpoint: str, request: SimRequest, since_start_s: float) -> bool:
+def _wanted(request: SimRequest) -> Mapping[str, Any]:
+    """The body of a create, {} where it is none."""
+    try:
+        body = orjson.loads(request.body)
+    except orjson.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+def _matches(rule: _Rule, endpoint: str, wanted: Mapping[str, Any], since_start_s: float) -> bool:
     if rule.endpoint not in ("any", endpoint):
         return False
     if rule.from_s is not None and since_start_s < rule.from_s:
         return False
     if rule.until_s is not None and since_start_s >= rule.until_s:
         return False
-    if rule.model is not None and f'"{rule.model}"'.encode() not in request.body:
+    if rule.model is not None and rule.model != wanted.get("model"):
         return False
-    return rule.prompt_contains is None or rule.prompt_contains.encode() in request.body
+    return rule.prompt_contains is None or rule.prompt_contains in str(wanted.get("prompt", ""))
 
 
 def _joined(first: Fault, second: Fault) -> Fault:

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from runner.sim.access import check_standing
-from runner.sim.exchange import Fact, SimRequest, SimResponse, iso_time
+from runner.sim.exchange import JSON_TYPE, Fact, SimRequest, SimResponse, iso_time
 from runner.sim.keybook import Remembered, fingerprint
 from runner.sim.pricing import final_price, reserved_price
 from runner.sim.problems import Refusal, refusal_answer
@@ -153,11 +153,15 @@ def _born(world: World, draft: _Draft, scope: str, print_: str) -> SimResponse:
             ready_s=call.now_s + profile.create_takes_s,
             status=profile.create_status,
             body=body.decode(),
+            content_type=JSON_TYPE,
             task_id=task.id,
         )
         world.book.remember(entry)
         facts += (entry.as_fact(),)
-    return _json(profile.create_status, body, delay_s=profile.create_takes_s, facts=facts)
+    headers = {"content-type": JSON_TYPE}
+    return SimResponse(
+        status=profile.create_status, headers=headers, body=body, delay_s=profile.create_takes_s, facts=facts
+    )
 
 
 def _replayed(world: World, entry: Remembered, call: Call) -> SimResponse:
@@ -167,7 +171,8 @@ def _replayed(world: World, entry: Remembered, call: Call) -> SimResponse:
         status = entry.status if profile.replay_status == "first" else profile.replay_status
         if profile.replay_body == "current":
             body = orjson.dumps(task_answer(world, world.tasks[entry.task_id], call.now_s))
-    return _json(status, body, delay_s=max(0.0, entry.ready_s - call.now_s))
+    headers = {"content-type": entry.content_type}
+    return SimResponse(status=status, headers=headers, body=body, delay_s=max(0.0, entry.ready_s - call.now_s))
 
 
 def remember_refusal(world: World, call: Call, answer: SimResponse) -> tuple[Fact, ...]:
@@ -183,6 +188,7 @@ def remember_refusal(world: World, call: Call, answer: SimResponse) -> tuple[Fac
         ready_s=call.now_s,
         status=answer.status,
         body=answer.body.decode("utf-8", "replace"),
+        content_type=answer.headers["content-type"],
         task_id=None,
     )
     world.book.remember(entry)
@@ -213,8 +219,3 @@ def task_answer(world: World, task: Task, now_s: float) -> dict[str, Any]:
         "result": result,
         "error": error,
     }
-
-
-def _json(status: int, body: bytes, *, delay_s: float = 0.0, facts: tuple[Fact, ...] = ()) -> SimResponse:
-    headers = {"content-type": "application/json; charset=utf-8"}
-    return SimResponse(status=status, headers=headers, body=body, delay_s=delay_s, facts=facts)

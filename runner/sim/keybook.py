@@ -29,6 +29,7 @@ class Remembered:
     ready_s: float  # the first answer was sent then; before, the create is in flight
     status: int
     body: str
+    content_type: str
     task_id: str | None
 
     def as_fact(self) -> dict[str, Any]:
