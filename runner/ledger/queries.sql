@@ -37,7 +37,7 @@ INSERT OR IGNORE INTO books (scope) VALUES (:scope);
 
 -- name: begin_life
 -- Open a life of a run.
-INSERT INTO lives (run_id, started_at_s, pid, host) VALUES (:run_id, :started_at_s, :pid, :host);
+INSERT INTO lives (run_id, started_at_s, pid, host, out_dir) VALUES (:run_id, :started_at_s, :pid, :host, :out_dir);
 
 -- name: end_life
 -- Close a life.
@@ -127,15 +127,16 @@ WHERE identity = :identity AND version = :version - 1;
 
 -- name: put_artifact
 -- Write one result file, or where it stands.
-INSERT INTO artifacts (attempt_key, n, url, state, file, sha256, bytes, type)
-VALUES (:attempt_key, :n, :url, :state, :file, :sha256, :bytes, :type)
+INSERT INTO artifacts (attempt_key, n, url, state, file, sha256, bytes, type, life_id)
+VALUES (:attempt_key, :n, :url, :state, :file, :sha256, :bytes, :type, :life_id)
 ON CONFLICT (attempt_key, n) DO UPDATE SET
     url = excluded.url,
     state = excluded.state,
     file = excluded.file,
     sha256 = excluded.sha256,
     bytes = excluded.bytes,
-    type = excluded.type;
+    type = excluded.type,
+    life_id = excluded.life_id;
 
 -- name: put_upload
 -- Remember what the account holds of a content.
@@ -200,25 +201,27 @@ ORDER BY r.item_index, r.wanted DESC, r.identity;
 SELECT coalesce(max(seq), 0) AS position FROM events;
 
 -- name: runs
--- All runs with their latest life, the latest first.
+-- All runs with their latest life and their books, the latest first.
 SELECT r.*, l.life_id, l.started_at_s, l.pid, l.host, l.ended_at_s, l.exit_code,
+    (SELECT count(*) FROM lives WHERE lives.run_id = r.run_id) AS lives,
     coalesce(b.reserved, 0) AS reserved, coalesce(b.settled, 0) AS settled
 FROM runs AS r
 JOIN lives AS l ON l.life_id = (SELECT max(life_id) FROM lives WHERE lives.run_id = r.run_id)
 LEFT JOIN books AS b ON b.scope = r.run_id
+WHERE :run_id IS NULL OR r.run_id = :run_id
 ORDER BY l.life_id DESC;
 
 -- name: run_states
--- How many of the items a run wants are in each state.
-SELECT i.state, count(*) AS items
+-- How many of the items that runs want are in each state.
+SELECT r.run_id, i.state, count(*) AS items
 FROM run_items AS r JOIN items AS i USING (identity)
-WHERE r.run_id = :run_id AND r.wanted = 1
-GROUP BY i.state;
+WHERE r.wanted = 1 AND (:run_id IS NULL OR r.run_id = :run_id)
+GROUP BY r.run_id, i.state;
 
 -- name: uncertain_credits
 -- Credits held for attempts whose outcome needs a person.
-SELECT coalesce(sum(reserved), 0) AS credits FROM attempts
-WHERE scope = :scope AND state IN ('uncertain', 'vanished', 'stalled');
+SELECT scope, sum(reserved) AS credits FROM attempts
+WHERE state IN ('uncertain', 'vanished', 'stalled') GROUP BY scope;
 
 -- name: run_items
 -- What a run calls its items, in order.
@@ -227,6 +230,15 @@ FROM run_items AS r JOIN items AS i USING (identity)
 WHERE r.run_id = :run_id AND r.wanted >= :wanted
 ORDER BY r.item_index, r.wanted DESC, r.identity;
 
+-- name: run_folders
+-- The output folders that result files of a run's items are relative to.
+SELECT r.identity, f.n, l.out_dir
+FROM run_items AS r
+JOIN items AS i USING (identity)
+JOIN artifacts AS f ON f.attempt_key = i.latest_attempt_key
+JOIN lives AS l USING (life_id)
+WHERE r.run_id = :run_id;
+
 -- name: slowest
 -- The items of a run that are in flight the longest.
 SELECT r.item_key, a.identity, a.state, a.task_id, a.sends, a.opened_at_s, a.accepted_at_s
@@ -234,8 +246,8 @@ FROM attempts AS a JOIN run_items AS r ON r.identity = a.identity AND r.run_id =
 WHERE a.state IN ('submitting', 'accepted') ORDER BY a.opened_at_s, r.item_key LIMIT :limit;
 
 -- name: names_of_item
--- The runs that name an item, the latest first.
-SELECT r.run_id, r.item_key, r.job, r.axes, r.tags, r.wanted
+-- The runs that name an item: the one that was asked for, then what is wanted now and ran last.
+SELECT r.run_id, r.item_key, r.job, r.axes, r.tags, r.output_stem
 FROM run_items AS r
 WHERE r.identity = :identity
 ORDER BY r.run_id = :run_id DESC, r.wanted DESC, (SELECT max(life_id) FROM lives WHERE lives.run_id = r.run_id) DESC;
@@ -267,7 +279,7 @@ ORDER BY identity LIMIT :limit;
 SELECT DISTINCT item_key FROM run_items WHERE :run_id IS NULL OR run_id = :run_id;
 
 -- name: attempts_of_item
--- All attempts of an item, in the order they were opened. The columns after `state` are those of `rows.attempt_of`.
+-- All attempts of an item, in the order they were opened. The columns after the first two are those of `attempt_of`.
 SELECT
     a.state, a.body_sha256,
     a."key", a.epoch, a.ordinal, a.scope, a.price_class, a.bound, a.opened_at_s, a.server_at_s, a.reserved, a.settled,
@@ -275,9 +287,11 @@ SELECT
 FROM attempts AS a WHERE a.identity = :identity ORDER BY a.epoch, a.ordinal;
 
 -- name: artifacts_of_item
--- The result files of all attempts of an item.
-SELECT f.attempt_key, f.n, f.url, f.state, f.file, f.sha256, f.bytes, f.type
-FROM attempts AS a JOIN artifacts AS f ON f.attempt_key = a."key"
+-- The result files of all attempts of an item, with the folder each is relative to.
+SELECT f.*, l.out_dir
+FROM attempts AS a
+JOIN artifacts AS f ON f.attempt_key = a."key"
+LEFT JOIN lives AS l USING (life_id)
 WHERE a.identity = :identity ORDER BY f.n;
 
 -- name: events_of_item

@@ -231,7 +231,7 @@ def attempt_params(attempt: Attempt, *, state: ItemState) -> Params:
     }
 
 
-def artifact_params(artifact: Artifact, *, attempt_key: str) -> Params:
+def artifact_params(artifact: Artifact, *, attempt_key: str, life_id: int | None) -> Params:
     return {
         "attempt_key": attempt_key,
         "n": artifact.n,
@@ -241,6 +241,7 @@ def artifact_params(artifact: Artifact, *, attempt_key: str) -> Params:
         "sha256": artifact.sha256,
         "bytes": artifact.bytes,
         "type": artifact.type,
+        "life_id": life_id,
     }
 
 

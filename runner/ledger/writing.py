@@ -72,7 +72,7 @@ def begin_life(db: Connection, run: RunInfo, items: Sequence[Item], *, at_s: flo
         },
     )
     db.execute(QUERIES["open_books"], {"scope": run.run_id})
-    life = {"run_id": run.run_id, "started_at_s": at_s, "pid": pid, "host": host}
+    life = {"run_id": run.run_id, "started_at_s": at_s, "pid": pid, "host": host, "out_dir": text_of(run.out_dir)}
     life_id = db.execute(QUERIES["begin_life"], life).lastrowid
     assert life_id is not None, "an insert has a row"
     asked = {"identities": json_of([item.identity for item in items])}
@@ -115,7 +115,7 @@ def _add_change(db: Connection, change: Change, *, life_id: int | None) -> None:
             _open(db, change, attempt)
         else:
             _move(db, change, attempt)
-        _put_artifacts(db, change, attempt)
+        _put_artifacts(db, change, attempt, life_id=life_id)
     key = attempt.key if attempt else None
     if db.execute(QUERIES["move_item"], record_params(record)).rowcount != 1:
         raise LedgerConflict(
@@ -152,11 +152,12 @@ def _move(db: Connection, change: Change, attempt: Attempt) -> None:
         assert db.execute(QUERIES["move_books"], delta).rowcount == 1, "an intent opened these books"
 
 
-def _put_artifacts(db: Connection, change: Change, attempt: Attempt) -> None:
+def _put_artifacts(db: Connection, change: Change, attempt: Attempt, *, life_id: int | None) -> None:
     if change.event.type in _ENDS:
         moved = change.record.artifacts
     elif change.event.type is EventType.SAVED:
         moved = tuple(artifact for artifact in change.record.artifacts if artifact.n == change.event.data["n"])
     else:
         return
-    db.executemany(QUERIES["put_artifact"], [artifact_params(artifact, attempt_key=attempt.key) for artifact in moved])
+    rows = (artifact_params(artifact, attempt_key=attempt.key, life_id=life_id) for artifact in moved)
+    db.executemany(QUERIES["put_artifact"], rows)

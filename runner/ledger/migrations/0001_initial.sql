@@ -36,6 +36,7 @@ CREATE TABLE lives (
     started_at_s REAL NOT NULL,
     pid INTEGER NOT NULL,
     host TEXT NOT NULL,
+    out_dir TEXT NOT NULL,
     ended_at_s REAL,
     exit_code INTEGER,
     CHECK ((ended_at_s IS NULL) = (exit_code IS NULL))
@@ -131,7 +132,7 @@ ON attempts BEGIN SELECT raise(ABORT, 'an attempt''s key, body and bound never c
 CREATE TRIGGER an_attempt_stays BEFORE DELETE ON attempts
 BEGIN SELECT raise(ABORT, 'an attempt is never deleted'); END;
 
--- The result files of an attempt; `n` counts from 1.
+-- The result files of an attempt; `n` counts from 1. `file` is relative to the output folder of the life that moved it.
 CREATE TABLE artifacts (
     attempt_key TEXT NOT NULL REFERENCES attempts ("key"),
     n INTEGER NOT NULL CHECK (n >= 1),
@@ -141,6 +142,7 @@ CREATE TABLE artifacts (
     sha256 TEXT,
     bytes INTEGER CHECK (bytes >= 0),
     type TEXT,
+    life_id INTEGER REFERENCES lives (life_id),
     PRIMARY KEY (attempt_key, n)
 ) STRICT;
 
