@@ -40,9 +40,9 @@ class Steps:
     grid: int
     zip: int
     product: int
-    excluded: int
-    sampled: int
-    included: int
+    after_exclude: int
+    after_sample: int
+    after_include: int
     items: int
 
 
@@ -88,9 +88,9 @@ def cells(matrix: Matrix | None, *, rows: Sequence[object] | None, prompts: Sequ
         grid=_grid_size(shape),
         zip=_zip_size(shape),
         product=len(places) * len(combinations),
-        excluded=before,
-        sampled=sampled,
-        included=len(drawn),
+        after_exclude=before,
+        after_sample=sampled,
+        after_include=len(drawn),
         items=len(made),
     )
     return Cells(cells=made, steps=steps)
