@@ -287,9 +287,7 @@ def _attempt(record: Record) -> Attempt:
 
 
 def _int(value: object) -> int:
-    assert isinstance(value, int) and not isinstance(value, bool), (
-        f"credits and counts are whole numbers, not {value!r}"
-    )
+    assert type(value) is int, f"credits and counts are whole numbers, not {value!r}"
     return value
 
 
