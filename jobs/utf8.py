@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import codecs
 
-from jobs.findings import Finding, Place
+from jobs.findings import Finding
+from jobs.lines import Lines
 
-__all__ = ["BYTE_ORDER_MARK", "decode", "place_at"]
+__all__ = ["BYTE_ORDER_MARK", "decode"]
 
 BYTE_ORDER_MARK = "\ufeff"
 _UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -21,17 +22,10 @@ def decode(data: bytes, file: str) -> tuple[str | None, list[Finding]]:
         return data.decode("utf-8"), []
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8")
-        place = place_at(before, len(before), file)
+        place = Lines(before, file).place(len(before))
         if data.startswith(_UTF16_MARKS):
             message, remedy = "the file is UTF-16, not UTF-8", "save it as UTF-8 (in most editors: Save with encoding)"
         else:
             message = f"byte 0x{data[error.start]:02x} is not UTF-8 text"
             remedy = "save the file as UTF-8; older editors write Latin-1 or Windows-1252"
         return None, [Finding(code="not-utf8", message=message, place=place, help=remedy)]
-
-
-def place_at(text: str, index: int, file: str) -> Place:
-    """Return the place of the character at `index`, which may be the end."""
-    lines = f"{text[:index]}|".splitlines()  # the bar stands for the character itself
-    column = len(lines[-1])
-    return Place(file=file, line=len(lines), column=column, end_column=column + 1)

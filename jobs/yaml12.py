@@ -5,8 +5,8 @@ eight: three ways to buy the wrong thing. So only its events are used, and this 
 core types, no tags, no doubled keys, text keys only.
 
 Events rather than PyYAML's nodes, for two reasons. Its C composer calls itself once per level, so a deeply nested text
-ends the process instead of raising; and events show an alias where it is used. One pass builds the values and beside
-them a tree of the events, whose marks become a `Place` only when somebody asks.
+ends the process instead of raising; and events show an alias where it is used. One pass builds the values and, beside
+them, a tree of where each one starts and ends, which becomes a `Place` only when somebody asks.
 
 A `Document` with findings is still worth checking further (an unknown key may stand beside a doubled one), but it
 never becomes a manifest.
@@ -18,16 +18,18 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, TypeAlias
 
 import yaml
 from pydantic import JsonValue
 
 from jobs.findings import Finding, Place
-from jobs.utf8 import BYTE_ORDER_MARK, place_at
+from jobs.lines import Lines
+from jobs.utf8 import BYTE_ORDER_MARK
 from jobs.yaml_errors import syntax_finding
-from jobs.yaml_events import PARSERS, Event, is_collection, place_of
-from jobs.yaml_reader import CONTROL, Node, Reader, StopReading
+from jobs.yaml_events import PARSERS
+from jobs.yaml_reader import CONTROL, Child, Node, Reader, Span, StopReading
 
 __all__ = ["MAX_CHARS", "Document", "Path", "dotted", "load"]
 
@@ -45,24 +47,26 @@ class Document:
     text: str
     data: JsonValue
     findings: tuple[Finding, ...]  # what loading found; with any, `data` is a best guess for further checks only
-    _root: Node = field(repr=False)
+    _root: Child = field(repr=False)
+    _lines: Lines = field(repr=False)
 
     def place(self, path: Path, *, key: bool = False) -> Place:
         """Return where the value at `path` stands, or its key; the nearest ancestor that exists if it does not.
 
-        A block list or mapping is shown by its key. A value that came through an alias or a merge is shown where
-        it is written.
+        A block list or mapping is shown by its key, having no line of its own; so is a value that is not there. A
+        value that came through an alias or a merge is shown where it is written.
         """
-        node, label = self._root, None
+        child: Child = self._root
+        label: Span | None = None
         for step in path:
-            child = node.children.get(step)
-            if child is None:
+            if not isinstance(child, Node) or step not in child.children:
                 break
-            node, label = child, node.keys.get(step) if isinstance(step, str) else None
-        event: Event = node.start
-        if label is not None and (key or _shown_by_key(node.start)):
-            event = label
-        return place_of(event, self.file, self.text, dotted(path))
+            label = child.keys.get(step) if isinstance(step, str) else None
+            child = child.children[step]
+        start, end, is_block = child.span if isinstance(child, Node) else child
+        if label is not None and (key or is_block or start == end):
+            start, end, _ = label
+        return self._lines.place(start, end, dotted(path))
 
 
 def dotted(path: Path) -> str:
@@ -73,53 +77,42 @@ def dotted(path: Path) -> str:
 
 def load(text: str, file: str) -> tuple[Document | None, list[Finding]]:
     """Read one YAML text. The document is None only when nothing can be said about its content."""
-    unreadable = _unreadable(text, file)
+    lines = Lines(text, file)
+    unreadable = list(_unreadable(text, lines))
     if unreadable:
         return None, unreadable
-    reader = Reader(PARSERS[0](text), file, text)
+    reader = Reader(PARSERS[0](text), text, lines)
     with _no_collection_pauses():
         try:
-            root = reader.document()
+            data, root = reader.document()
         except yaml.MarkedYAMLError as error:
             last = syntax_finding(error, text, file)
             return None, [*(one for one in reader.findings if one.code != last.code), last]
         except StopReading:
             return None, reader.findings
-    if root is None:
-        place = Place(file=file, line=1, column=1, end_column=2)
+    if data is None:
         remedy = "start with `version: 1`, or let `rivya-batch init` write a first manifest"
-        return None, [Finding(code="empty-file", message="the file holds nothing", place=place, help=remedy)]
-    found = reader.findings
-    return Document(file=file, text=text, data=root.value, findings=tuple(found), _root=root), list(found)
+        return None, [Finding(code="empty-file", message="the file holds nothing", place=lines.place(0), help=remedy)]
+    found = tuple(reader.findings)
+    document = Document(file=file, text=text, data=data, findings=found, _root=root, _lines=lines)
+    return document, list(found)
 
 
-def _unreadable(text: str, file: str) -> list[Finding]:
+def _unreadable(text: str, lines: Lines) -> Iterator[Finding]:
     """Return why the parser should not see this text at all."""
     if len(text) > MAX_CHARS:
-        place = Place(file=file, line=1, column=1, end_column=2)
         message = f"the file has {len(text):,} characters; a manifest may have {MAX_CHARS:,}"
         remedy = "put long lists into a CSV or JSON lines file and name it with `data: {file: ...}`"
-        return [Finding(code="file-too-large", message=message, place=place, help=remedy)]
-    findings = []
-    for found in CONTROL.finditer(text):
-        place = place_at(text, found.start(), file)
-        message = f"control character U+{ord(found[0]):04X} in the file"
-        findings.append(Finding(code="control-character", message=message, place=place, help="take it out"))
-        if len(findings) == MAX_CONTROLS:
-            break
+        yield Finding(code="file-too-large", message=message, place=lines.place(0), help=remedy)
+        return
     if text.startswith(BYTE_ORDER_MARK):
-        place = Place(file=file, line=1, column=1, end_column=2)
         message = "the file starts with a byte order mark, an invisible character"
         remedy = "save it as UTF-8 without BOM"
-        findings.append(Finding(code="byte-order-mark", message=message, place=place, help=remedy))
-    return findings
-
-
-def _shown_by_key(event: Event) -> bool:
-    """A block collection has no one line of its own, an empty value no width: their key is what people look for."""
-    if is_collection(event):
-        return not event.flow_style
-    return event.start_mark.index == event.end_mark.index
+        yield Finding(code="byte-order-mark", message=message, place=lines.place(0), help=remedy)
+    for found in islice(CONTROL.finditer(text), MAX_CONTROLS):
+        message = f"control character U+{ord(found[0]):04X} in the file"
+        place = lines.place(found.start())
+        yield Finding(code="control-character", message=message, place=place, help="take it out")
 
 
 @contextmanager

@@ -6,18 +6,13 @@ from collections.abc import Callable
 from typing import Final, Protocol, TypeAlias, cast
 
 import yaml
-from yaml.events import MappingStartEvent, SequenceStartEvent
 
-from jobs.findings import Place
-
-__all__ = ["PARSERS", "Event", "Mark", "Parser", "is_a", "is_collection", "place_of"]
+__all__ = ["PARSERS", "Event", "Mark", "Parser", "is_a"]
 
 
 class Mark(Protocol):
-    """A place in the text, counted from 0; `index` counts characters from its start."""
+    """A place in the text: how many characters stand before it."""
 
-    line: int
-    column: int
     index: int
 
 
@@ -52,20 +47,3 @@ PARSERS: Final = tuple(
 
 def is_a(event: Event, kind: type) -> bool:
     return type(event) is kind
-
-
-def is_collection(event: Event) -> bool:
-    return is_a(event, MappingStartEvent) or is_a(event, SequenceStartEvent)
-
-
-def place_of(event: Event, file: str, text: str, path: str = "") -> Place:
-    start, end = event.start_mark, event.end_mark
-    column = start.column + 1
-    if is_collection(event) or end.line != start.line:
-        # What goes on is marked to the end of its first line.
-        newline = text.find("\n", start.index)
-        first_line = text[start.index : newline if newline >= 0 else len(text)]
-        end_column = column + len(first_line.split(" #")[0].rstrip())
-    else:
-        end_column = end.column + 1
-    return Place(file=file, line=start.line + 1, column=column, end_column=max(end_column, column + 1), path=path)

@@ -1,6 +1,6 @@
 """One pass over the parser's events: values by the core types of YAML 1.2, and what is wrong with them.
 
-The events of every value are kept, because their marks are its place. What the parser would accept and a manifest must
+Where each value stands is kept beside it. What the parser would accept and a manifest must
 not hold (doubled keys, tags, numbers that are not exact, aliases that multiply) is a finding; what would be dangerous
 to read on ends the pass.
 """
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 from pydantic import JsonValue
 from yaml.events import (
@@ -19,16 +19,16 @@ from yaml.events import (
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
-    SequenceStartEvent,
     StreamEndEvent,
 )
 
 from jobs.findings import Finding
+from jobs.lines import Lines
 from jobs.suggest import did_you_mean
 from jobs.yaml_errors import unquoted_template
-from jobs.yaml_events import Event, Parser, is_a, place_of
+from jobs.yaml_events import Event, Parser, is_a
 
-__all__ = ["CONTROL", "MAX_DEPTH", "MAX_INTEGER", "MAX_NODES", "Node", "Reader", "StopReading"]
+__all__ = ["CONTROL", "MAX_DEPTH", "MAX_INTEGER", "MAX_NODES", "Child", "Node", "Reader", "Span", "StopReading"]
 
 # Values after aliases are written out; 10,000 jobs with params and a matrix have about 300,000.
 MAX_NODES: Final = 1_000_000
@@ -54,15 +54,24 @@ _TEXT_TAGS: Final = ("!", "tag:yaml.org,2002:str")
 _COLLECTION_TAGS: Final = ("!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 
+# Where one value stands: its first character, the one behind its last, and whether it is a list or mapping without
+# brackets. Bare tuples of numbers, because the garbage collector forgets those, and there is one for every value.
+Span: TypeAlias = tuple[int, int, bool]
+
+
 @dataclass(slots=True, kw_only=True)
 class Node:
-    """One value as it stands in the text. `keys` and `children` are filled for mappings, `children` for lists."""
+    """One list or mapping as it stands in the text; a scalar in it is nothing but its span."""
 
-    start: Event
+    span: Span
     value: JsonValue = None
-    size: int = 1  # values in it, itself included, aliases written out; 0 while it is being read
-    keys: dict[str, Event] = field(default_factory=dict)
-    children: dict[str | int, Node] = field(default_factory=dict)
+    size: int = 0  # values in it, itself included, aliases written out; 0 while it is being read
+    height: int = 0  # levels below it, aliases written out
+    keys: dict[str, Span] = field(default_factory=dict)
+    children: dict[str | int, Child] = field(default_factory=dict)
+
+
+Child: TypeAlias = Node | Span
 
 
 class StopReading(Exception):  # noqa: N818 - not an error: the findings say what is wrong
@@ -72,114 +81,110 @@ class StopReading(Exception):  # noqa: N818 - not an error: the findings say wha
 class Reader:
     """One pass over the parser's events."""
 
-    def __init__(self, parser: Parser, file: str, text: str) -> None:
+    def __init__(self, parser: Parser, text: str, lines: Lines) -> None:
         self.findings: list[Finding] = []
-        self._file = file
         self._text = text
+        self._lines = lines
         self._parser = parser
-        self._anchors: dict[str, Node] = {}
+        self._anchors: dict[str, tuple[JsonValue, Child]] = {}
         self._nodes = 0
 
-    def document(self) -> Node | None:
-        root = None
-        while not is_a(event := self._next(), StreamEndEvent):
+    def document(self) -> tuple[JsonValue, Child]:
+        """Return the value of the first document, None when there is none, and where its parts stand."""
+        first: tuple[JsonValue, Child] | None = None
+        while not is_a(event := self._parser.get_event(), StreamEndEvent):
             if not is_a(event, DocumentStartEvent):
                 continue
-            if root is not None:
+            if first is not None:
                 remedy = "one file is one run: put the second document into a file of its own"
-                self._add("several-documents", "a second document starts here", event, remedy)
+                self._add("several-documents", "a second document starts here", _span(event), remedy)
                 break
-            first = self._next()
-            root = self._node(first, 0)
-        nothing = root is None or (root.value is None and is_a(root.start, ScalarEvent))
-        return None if nothing else root
+            first = self._value(self._parser.get_event(), 0)
+        return first or (None, (0, 0, False))
 
-    def _next(self) -> Event:
-        return self._parser.get_event()
-
-    def _node(self, event: Event, depth: int) -> Node:
+    def _value(self, event: Event, depth: int) -> tuple[JsonValue, Child]:
         if is_a(event, AliasEvent):
-            return self._alias(event)
-        node = Node(start=event)
-        if event.anchor is not None:
-            self._anchor(event.anchor, event, node)
+            return self._alias(event, depth)
         self._count(1, event)
         if is_a(event, ScalarEvent):
-            node.value = self._scalar(event)
-            return node
+            value, span = self._scalar(event), _span(event)
+            if event.anchor is not None:
+                self._anchor(event.anchor, value, span)
+            return value, span
         if event.tag is not None and event.tag not in _COLLECTION_TAGS:
             self._tag(event, event.tag)
-        if depth >= MAX_DEPTH:
-            remedy = "a manifest needs about ten levels"
-            self._add("too-deep", f"values are nested more than {MAX_DEPTH} levels deep", event, remedy)
-            raise StopReading
-        node.size, before = 0, self._nodes
-        if is_a(event, MappingStartEvent):
-            self._mapping(node, depth + 1)
-        else:
-            self._list(node, depth + 1)
+        self._descend(event, depth + 1)
+        node, before = Node(span=_span(event)), self._nodes
+        if event.anchor is not None:
+            self._anchor(event.anchor, None, node)
+        end = self._mapping(node, depth + 1) if is_a(event, MappingStartEvent) else self._list(node, depth + 1)
+        node.span = (event.start_mark.index, end.end_mark.index, not event.flow_style)
         node.size = 1 + self._nodes - before
-        return node
+        heights = [child.height for child in node.children.values() if isinstance(child, Node)]
+        node.height = 1 + max(heights, default=0)
+        if event.anchor is not None:
+            self._anchors[event.anchor] = (node.value, node)
+        return node.value, node
 
-    def _list(self, node: Node, depth: int) -> None:
+    def _list(self, node: Node, depth: int) -> Event:
         values: list[JsonValue] = []
-        while not is_a(event := self._next(), SequenceEndEvent):
-            child = self._node(event, depth)
-            node.children[len(values)] = child
-            values.append(child.value)
+        while not is_a(event := self._parser.get_event(), SequenceEndEvent):
+            value, node.children[len(values)] = self._value(event, depth)
+            values.append(value)
         node.value = values
+        return event
 
-    def _mapping(self, node: Node, depth: int) -> None:
+    def _mapping(self, node: Node, depth: int) -> Event:
+        values: dict[str, JsonValue] = {}
         merged: list[Node] = []
-        merge_event = None
-        while not is_a(event := self._next(), MappingEndEvent):
-            if is_a(event, ScalarEvent) and event.value == "<<" and _is_plain(event):
-                if merge_event is not None:
-                    self._doubled(event, merge_event, "<<")
-                merge_event = event
-                merged += self._merge(self._node(self._next(), depth), event)
+        merge_at: Span | None = None
+        while not is_a(event := self._parser.get_event(), MappingEndEvent):
+            if is_a(event, ScalarEvent) and event.value == "<<" and not event.style and event.tag is None:
+                if merge_at is not None:
+                    self._doubled(event, merge_at)
+                merge_at = _span(event)
+                merged += self._merge(self._value(self._parser.get_event(), depth)[1], merge_at)
                 continue
             key = self._key(event, depth)
-            child = self._node(self._next(), depth)
+            value, child = self._value(self._parser.get_event(), depth)
             if key is None:
                 continue
-            if key.value in node.keys:
-                self._doubled(key, node.keys[key.value], key.value)
+            if key in node.keys:
+                self._doubled(event, node.keys[key])
                 continue
-            node.keys[key.value] = key
-            node.children[key.value] = child
-        if merged:
-            _merge_into(node, merged)
-        node.value = {name: node.children[name].value for name in node.keys}
+            values[key], node.keys[key], node.children[key] = value, _span(event), child
+        node.value = _merged(node, merged, values) if merged else values
+        return event
 
-    def _key(self, event: Event, depth: int) -> Event | None:
-        """Return the event of a text key. Any other key is a finding; a scalar one still stands for its text."""
+    def _key(self, event: Event, depth: int) -> str | None:
+        """Return the text of a key. Any other key is a finding; a scalar one still stands for its text."""
         if is_a(event, ScalarEvent) and event.anchor is None and event.tag is None and _is_surely_text(event):
             if event.style == '"':
                 self._check_controls(event)
-            return event
-        key = self._node(event, depth)
+            return event.value
+        value, child = self._value(event, depth)
+        span = _of(child)
         if is_a(event, ScalarEvent):
-            if not isinstance(key.value, str):
+            if not isinstance(value, str):
                 shown = event.value or "(nothing)"
-                self._add("key-not-text", f"the key `{shown}` is not text", event, f'quote it: `"{event.value}":`')
-            return event
-        if unquoted_template(self._text, event.start_mark.index):
+                self._add("key-not-text", f"the key `{shown}` is not text", span, f'quote it: `"{event.value}":`')
+            return event.value
+        if unquoted_template(self._text, span[0]):
             remedy = 'quote the whole text: `"{{ vars.name }}"`'
-            self._add("unquoted-template", "a text that starts with `{{` is read as a mapping", event, remedy)
+            self._add("unquoted-template", "a text that starts with `{{` is read as a mapping", span, remedy)
         else:
-            self._add("key-not-text", "a key must be plain text", event, "write `key: value`, with a text as the key")
+            self._add("key-not-text", "a key must be plain text", span, "write `key: value`, with a text as the key")
         return None
 
-    def _merge(self, source: Node, event: Event) -> list[Node]:
+    def _merge(self, source: Child, span: Span) -> list[Node]:
         """Return the mappings a `<<` takes in: one mapping, or a list of them, the first one winning."""
-        several = is_a(source.start, SequenceStartEvent)
-        sources = list(source.children.values()) if several else [source]
-        if all(isinstance(one.value, dict) for one in sources):
-            return sources
-        remedy = "give it a mapping that was anchored before, as in `<<: *look`"
-        self._add("bad-merge", "`<<` takes in mappings only", event, remedy)
-        return []
+        several = isinstance(source, Node) and isinstance(source.value, list)
+        sources = list(source.children.values()) if isinstance(source, Node) and several else [source]
+        mappings = [one for one in sources if isinstance(one, Node) and isinstance(one.value, dict)]
+        if len(mappings) < len(sources):
+            remedy = "give it a mapping that was anchored before, as in `<<: *look`"
+            self._add("bad-merge", "`<<` takes in mappings only", span, remedy)
+        return mappings
 
     def _scalar(self, event: Event) -> JsonValue:
         text = event.value
@@ -212,79 +217,96 @@ class Reader:
         if abs(number) <= MAX_INTEGER:
             return number
         message = f"this whole number is beyond {MAX_INTEGER:,}, where numbers stop being exact"
-        self._add("integer-too-large", message, event, "if it is an id or a code rather than a number, quote it")
+        self._add("integer-too-large", message, _span(event), "if it is an id or a code rather than a number, quote it")
         return 0
 
     def _not_finite(self, event: Event) -> float:
         remedy = "write a plain number, or quote it if it is text"
-        self._add("not-finite", f"`{event.value[:40]}` is not a number that can be sent", event, remedy)
+        self._add("not-finite", f"`{event.value[:40]}` is not a number that can be sent", _span(event), remedy)
         return 0.0
 
-    def _anchor(self, name: str, event: Event, node: Node) -> None:
-        earlier = self._anchors.get(name)
-        if earlier is not None:
-            remedy = f"first given on line {earlier.start.start_mark.line + 1}; give each anchor its own name"
-            self._add("duplicate-anchor", f"anchor `&{name}` is given twice", event, remedy)
-        self._anchors[name] = node
+    def _anchor(self, name: str, value: JsonValue, child: Child) -> None:
+        if name in self._anchors:
+            span, line = _of(child), self._lines.place(_of(self._anchors[name][1])[0]).line
+            remedy = f"first given on line {line}; give each anchor its own name"
+            self._add("duplicate-anchor", f"anchor `&{name}` is given twice", span, remedy)
+        self._anchors[name] = (value, child)
 
-    def _alias(self, event: Event) -> Node:
-        name = event.anchor or ""
-        node = self._anchors.get(name)
-        if node is None:
+    def _alias(self, event: Event, depth: int) -> tuple[JsonValue, Child]:
+        name, span = event.anchor or "", _span(event)
+        if name not in self._anchors:
             otherwise = "an anchor must stand above its alias; a text that starts with `*` needs quotes"
             remedy = did_you_mean(name, self._anchors, otherwise)
-            self._add("unknown-alias", f"alias `*{name}` has no anchor", event, remedy)
-            return Node(start=event)
-        if node.size == 0:
-            remedy = f"anchor `&{name}` opens on line {node.start.start_mark.line + 1} and is not closed here"
-            self._add("alias-cycle", f"alias `*{name}` stands inside its own anchor", event, remedy)
+            self._add("unknown-alias", f"alias `*{name}` has no anchor", span, remedy)
+            return None, span
+        value, child = self._anchors[name]
+        if isinstance(child, Node):
+            if child.size == 0:
+                remedy = (
+                    f"anchor `&{name}` opens on line {self._lines.place(child.span.start).line} and is not closed here"
+                )
+                self._add("alias-cycle", f"alias `*{name}` stands inside its own anchor", span, remedy)
+                raise StopReading
+            self._count(child.size, event)
+            self._descend(event, depth + child.height)
+        return value, child
+
+    def _descend(self, event: Event, depth: int) -> None:
+        if depth > MAX_DEPTH:
+            remedy = "a manifest needs about ten levels"
+            self._add("too-deep", f"values are nested more than {MAX_DEPTH} levels deep", _span(event), remedy)
             raise StopReading
-        self._count(node.size, event)
-        return node
 
     def _count(self, size: int, event: Event) -> None:
         self._nodes += size
         if self._nodes > MAX_NODES:
             remedy = "aliases multiply what they repeat; put long lists into a data file"
             message = f"with its aliases written out the file holds more than {MAX_NODES:,} values"
-            self._add("too-many-values", message, event, remedy)
+            self._add("too-many-values", message, _span(event), remedy)
             raise StopReading
 
     def _check_controls(self, event: Event) -> None:
         found = CONTROL.search(event.value)
         if found is not None:
             message = f"the escape stands for the control character U+{ord(found[0]):04X}"
-            self._add("control-character", message, event, "take it out; only `\\n` and `\\t` may be in a text")
+            self._add("control-character", message, _span(event), "take it out; only `\\n` and `\\t` may be in a text")
 
-    def _doubled(self, event: Event, first: Event, key: str) -> None:
-        remedy = f"first given on line {first.start_mark.line + 1}"
-        self._add("duplicate-key", f"key `{key}` is given twice", event, remedy)
+    def _doubled(self, event: Event, first: Span) -> None:
+        remedy = f"first given on line {self._lines.place(first[0]).line}"
+        self._add("duplicate-key", f"key `{event.value}` is given twice", _span(event), remedy)
 
     def _tag(self, event: Event, tag: str) -> None:
         shown = tag.replace("tag:yaml.org,2002:", "!!")
         remedy = "take the tag out; quote a value to make it text"
-        self._add("custom-tag", f"the tag `{shown}` is not used in manifests", event, remedy)
+        self._add("custom-tag", f"the tag `{shown}` is not used in manifests", _span(event), remedy)
 
-    def _add(self, code: str, message: str, event: Event, remedy: str) -> None:
-        place = place_of(event, self._file, self._text)
+    def _add(self, code: str, message: str, span: Span, remedy: str) -> None:
+        place = self._lines.place(span[0], span[1])
         self.findings.append(Finding(code=code, message=message, place=place, help=remedy))
         if len(self.findings) >= MAX_FINDINGS:
             raise StopReading
 
 
-def _merge_into(node: Node, sources: list[Node]) -> None:
+def _merged(node: Node, sources: list[Node], own: dict[str, JsonValue]) -> dict[str, JsonValue]:
     """Put the merged keys first, in their own order; the mapping's own values win over them."""
-    keys: dict[str, Event] = {}
-    children: dict[str | int, Node] = {}
+    keys: dict[str, Span] = {}
+    children: dict[str | int, Child] = {}
+    values: dict[str, JsonValue] = {}
     for source in sources:
-        for name, event in source.keys.items():
+        assert isinstance(source.value, dict), "only mappings are merged"
+        for name in source.keys:
             if name not in keys:
-                keys[name], children[name] = event, source.children[name]
+                keys[name], children[name], values[name] = source.keys[name], source.children[name], source.value[name]
     node.keys, node.children = {**keys, **node.keys}, {**children, **node.children}
+    return {**values, **own}
 
 
-def _is_plain(event: Event) -> bool:
-    return not event.style and event.tag is None
+def _span(event: Event) -> Span:
+    return event.start_mark.index, event.end_mark.index, False
+
+
+def _of(child: Child) -> Span:
+    return child.span if isinstance(child, Node) else child
 
 
 def _is_surely_text(event: Event) -> bool:

@@ -1,0 +1,50 @@
+"""Keys that do not belong in a manifest: how they are found, and how they are kept out of what we print.
+
+A manifest is shared, committed and shown; a key in it is a key lost. Masking keeps the length, so that columns still
+point where they pointed.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+__all__ = ["is_secret_name", "is_secret_text", "masked"]
+
+# What issuers made recognisable. A prompt may well say "bearer of the ring", so that word needs a token behind it.
+_SECRET_TEXT: Final = re.compile(
+    r"""rvya_[a-z]{2,8}_[\w-]{4,}
+    |(?i:bearer)[ ]+(?=\S*\d)[\w.~+/=-]{16,}
+    |\bsk-[\w-]{20,}
+    |\bAKIA[0-9A-Z]{16}\b
+    |\bgh[pousr]_\w{30,}
+    |\bgithub_pat_\w{30,}
+    |\bxox[abprs]-[\w-]{10,}
+    |\bAIza[\w-]{35}
+    |\beyJ[\w-]{10,}\.eyJ[\w-]{10,}(?:\.[\w-]*)?
+    |-----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----""",
+    re.VERBOSE,
+)
+_NAMES: Final = (
+    r"(?:rivya[_-]?)?api[_-]?key|authorization|password|passwd|client[_-]?secret|secret[_-]?key|access[_-]?token"
+)
+_SECRET_NAME: Final = re.compile(_NAMES, re.IGNORECASE)
+_NAMED_VALUE: Final = re.compile(rf"""(?<![\w-])((?:{_NAMES})["']?\s*[:=]\s*)(\S.*)""", re.IGNORECASE)
+_USER_INFO: Final = re.compile(r"(?<=://)[^\s/@]+(?=@)")
+
+
+def is_secret_text(text: str) -> bool:
+    """Tell whether `text` holds something that looks like a key."""
+    return _SECRET_TEXT.search(text) is not None
+
+
+def is_secret_name(name: str) -> bool:
+    """Tell whether `name` is what people call a key, such as `api_key`."""
+    return _SECRET_NAME.fullmatch(name) is not None
+
+
+def masked(text: str) -> str:
+    """Return `text` with everything that looks like a key as stars, one for one."""
+    text = _SECRET_TEXT.sub(lambda found: "*" * len(found[0]), text)
+    text = _USER_INFO.sub(lambda found: "*" * len(found[0]), text)
+    return _NAMED_VALUE.sub(lambda found: found[1] + re.sub(r"\S", "*", found[2]), text)
