@@ -63,7 +63,11 @@ def _steps(counts: Steps) -> str:
     text = " x ".join(f"{number:,} {name}" for name, number in factors if number != 1)
     text = f"{text} = {counts.product:,}" if text else f"{counts.product:,}"
     before = counts.product
-    later = [("after exclude", counts.excluded), ("after sample", counts.sampled), ("with include", counts.included)]
+    later = [
+        ("after exclude", counts.after_exclude),
+        ("after sample", counts.after_sample),
+        ("with include", counts.after_include),
+    ]
     for word, number in [*later, ("with repeat", counts.items)]:
         text += f", {number:,} {word}" if number != before else ""
         before = number

@@ -13,7 +13,8 @@ from runner.cli.figures import duration, size
 from runner.cli.flags import verb
 from runner.cli.loading import settings_for
 from runner.cli.voice import Voice
-from runner.views import AttemptStory, Story, item_story, resolve_run
+from runner.story import AttemptStory, Story, item_story
+from runner.views import resolve_run
 
 __all__ = ["command"]
 

@@ -1,0 +1,478 @@
+"""What people read: the plan, the question, the progress, the end."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
+
+import pytest
+from rich.console import Console
+
+from jobs.item import Item, ReferenceFile
+from jobs.lifecycle import EventType, ItemState
+from jobs.matrix import Steps
+from jobs.pacing import PacerStatistics
+from jobs.plan import Plan, PlannedItem, Standing
+from jobs.pricing import Estimate
+from jobs.record import Change, Event, Money, Record
+from jobs.steps import Notice
+from runner.cli.columns import columns, shortened
+from runner.cli.figures import count, duration, size
+from runner.cli.gate import confirm
+from runner.cli.plan_screen import explained, plan_object, plan_screen
+from runner.cli.progress import EventLines, PlainLines, Screen, told
+from runner.cli.summary import done_event, tell_summary
+from runner.cli.voice import Voice
+from runner.errors import UsageError
+from runner.reporter import RunOutcome, RunStarted, RunStatistics, Trouble
+
+
+def item(n: int, *, job: str = "reveal", model: str = "seedance-1-5-pro", key: str | None = None) -> Item:
+    return Item(
+        identity=f"id{n}",
+        model=model,
+        prompt="p",
+        params={},
+        references=(),
+        repeat=1,
+        edition="",
+        index=n,
+        key=key or f"{job}/{n}",
+        job=job,
+        output_stem=f"{job}/{n}",
+        credits=28,
+        price_class=model,
+    )
+
+
+def planned(
+    n: int, standing: Standing = Standing.NEW, *, price: int = 28, known: bool = True, **named: str
+) -> PlannedItem:
+    guess = Estimate(low=price, likely=price, high=price if known else price * 6, known=known)
+    return PlannedItem(
+        item=item(n, **named),
+        standing=standing,
+        reason="first run" if standing is Standing.NEW else "succeeded",
+        record=None,
+        estimate=guess if standing is Standing.NEW else None,
+    )
+
+
+def plan(*items: PlannedItem, cap: int | None = 700, missing: int = 0, books: Money = Money()) -> Plan:  # noqa: B008
+    picture = ReferenceFile(
+        name="shoe", path="shoe.png", location="/shoe.png", sha256="ab", bytes=1_400_000, mime="image/png", kind="image"
+    )
+    return Plan(
+        run_id="sneaker-reveal",
+        items=items,
+        uploads=(picture,),
+        uploads_known=1,
+        books=books,
+        cap_credits=cap,
+        seconds=523.0,
+        missing=missing,
+        position=0,
+    )
+
+
+def statistics(
+    counts: Mapping[str, int], *, items: int = 10, pauses: Mapping[str, str] = MappingProxyType({})
+) -> RunStatistics:
+    return RunStatistics(
+        counts=counts,
+        items=items,
+        saved=3,
+        results=4,
+        saved_bytes=61_000_000,
+        uploads_done=1,
+        uploads_needed=1,
+        credits=Money(reserved=28, settled=84),
+        cap_credits=700,
+        pacers=(PacerStatistics(name="creates", ceiling_per_s=1.0, per_s=0.5, unanswered=0, paused_until_s=0.0),),
+        pauses=pauses,
+        elapsed_s=521.0,
+    )
+
+
+def ended(
+    counts: Mapping[str, int],
+    *,
+    exit_code: int = 0,
+    done_before: int = 0,
+    troubles: tuple[Trouble, ...] = (),
+    pauses: Mapping[str, str] = MappingProxyType({}),
+) -> RunOutcome:
+    return RunOutcome(
+        run_id="sneaker-reveal",
+        exit_code=exit_code,
+        statistics=statistics(counts, pauses=pauses),
+        done_before=done_before,
+        creates=3,
+        downloads={"verified": 3},
+        pauses=pauses,
+        troubles=troubles,
+        out_dir="out/sneaker-reveal",
+    )
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0s"),
+        (-3, "0s"),
+        (59.4, "59s"),
+        (60, "1m"),
+        (521, "8m 41s"),
+        (3600, "1h 00m"),
+        (7500, "2h 05m"),
+        (360_000, "4d 4h"),
+    ],
+)
+def test_a_length_of_time_takes_at_most_two_units(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1000, "1.0 KB"),
+        (61_000_000, "61 MB"),
+        (1_940_000_000, "1.9 GB"),
+        (10**13, "10000 GB"),
+    ],
+)
+def test_a_number_of_bytes_takes_the_unit_that_keeps_it_short(size_bytes: int, text: str) -> None:
+    assert size(size_bytes) == text
+
+
+def test_a_number_agrees_with_its_noun() -> None:
+    assert [count(n, "item") for n in (0, 1, 2, 1200)] == ["0 items", "1 item", "2 items", "1,200 items"]
+
+
+def test_columns_are_as_wide_as_what_stands_in_them() -> None:
+    assert (
+        columns(("a", "n"), [("漢字", "1"), ("x", "1,000")], right=("n",)) == "a         n\n漢字      1\nx     1,000\n"
+    )
+
+
+def test_a_long_word_is_cut_in_the_middle() -> None:
+    assert shortened("abcdefghij", 10) == "abcdefghij"
+    assert shortened("abcdefghij", 5) == "ab…ij"
+
+
+def test_the_plan_shows_what_is_new_what_it_costs_and_what_is_guessed() -> None:
+    screen = plan_screen(
+        plan(
+            planned(0),
+            planned(1, price=56, known=False),
+            planned(2, Standing.DONE),
+            planned(3, Standing.OPEN, job="still", model="z-image"),
+            missing=2,
+        ),
+        balance=4310,
+        pace="20/min, 8 in flight",
+        notes=["a warning"],
+    )
+
+    assert screen == (
+        "sneaker-reveal: 4 items in 2 jobs, 1 already done, 1 under way\n"
+        "\n"
+        "  job     model             new  done  open    each  credits\n"
+        "  reveal  seedance-1-5-pro    2     1     0  28-56+      84+\n"
+        "  still   z-image             0     0     1       -        -\n"
+        "\n"
+        "  upload   1 reference, 1.4 MB (1 are there already)\n"
+        "  spend    84 credits or more, 364 at worst by our guess; cap 700; balance 4,310\n"
+        "  time     about 8m 43s at 20/min, 8 in flight\n"
+        "  note     base prices: params may cost more; the cap holds in any case\n"
+        "  note     2 items of earlier runs no longer in the manifest; what was bought is kept\n"
+        "  note     a warning\n"
+    )
+
+
+def test_a_plan_with_nothing_new_spends_nothing() -> None:
+    screen = plan_screen(plan(planned(0, Standing.DONE), books=Money(settled=28)))
+
+    assert "spend    nothing\n" in screen
+    assert "so far   28 spent, 0 held\n" in screen
+    assert "time" not in screen
+
+
+def test_the_plan_for_programs_is_one_object_of_counts() -> None:
+    told_plan = plan_object(plan(planned(0), planned(1, known=False), planned(2, Standing.DONE)))
+
+    assert {name: told_plan[name] for name in ("items", "new", "done", "open", "credits", "seconds")} == {
+        "items": 3,
+        "new": 2,
+        "done": 1,
+        "open": 0,
+        "credits": {"low": 56, "likely": 56, "high": 196},
+        "seconds": 523.0,
+    }
+    assert "reasons" not in told_plan
+    assert json.dumps(plan_object(plan(planned(0)), explain=True))
+
+
+def test_the_explanation_counts_each_step_and_gives_each_item_a_reason() -> None:
+    steps = Steps(
+        rows=1, prompts=1, grid=12, zip=1, product=12, after_exclude=10, after_sample=10, after_include=10, items=20
+    )
+    nothing = Steps(
+        rows=1, prompts=1, grid=1, zip=1, product=1, after_exclude=1, after_sample=1, after_include=1, items=1
+    )
+    text = explained(plan(planned(0), planned(1, Standing.DONE)), {"reveal": steps, "still": nothing})
+
+    assert text == (
+        "  reveal: 12 grid = 12, 10 after exclude, 20 with repeat\n"
+        "  still: 1\n"
+        "\n"
+        "        item      why\n"
+        "  new   reveal/0  first run (28 credits)\n"
+        "  done  reveal/1  succeeded\n"
+    )
+
+
+def test_an_items_name_cannot_steer_the_terminal_from_inside_a_plan() -> None:
+    evil = plan(planned(0, key="a\x1b[2J\rb", job="j\x1b]0;x\x07"))
+
+    assert "\x1b" not in plan_screen(evil) + explained(evil, {"j\x1b": Steps(**dict.fromkeys(STEP_NAMES, 1))})
+
+
+STEP_NAMES = ("rows", "prompts", "grid", "zip", "product", "after_exclude", "after_sample", "after_include", "items")
+
+
+class Person(Voice):
+    """A voice with somebody at the terminal."""
+
+    answer = ""
+
+    def can_ask(self) -> bool:
+        return not self.no_input
+
+    def ask(self, question: str) -> str:
+        self.alert(question)
+        return self.answer
+
+
+@pytest.mark.parametrize("answer", ["", "y", "Y", "YES", "Yes", "yes!", "no", "ja", "1"])
+def test_nothing_but_yes_goes_on(answer: str) -> None:
+    person = Person()
+    person.answer = answer
+
+    with pytest.raises(UsageError, match="Nothing was sent") as raised:
+        confirm(person, plan(planned(0)), command="rivya-batch run a.yaml")
+    assert raised.value.exit_code == 2
+
+
+def test_yes_goes_on_and_the_question_names_the_cap(capfd: pytest.CaptureFixture[str]) -> None:
+    person = Person()
+    person.answer = "yes"
+
+    confirm(person, plan(planned(0)), command="")
+    confirm(person, plan(planned(0), cap=None), command="")
+
+    told_lines = capfd.readouterr().err
+    assert "Spend up to 700 credits? Type yes: " in told_lines
+    assert "Spend 28 credits or more, without a cap? Type yes: " in told_lines
+
+
+@pytest.mark.parametrize(
+    ("yes", "cap", "lacking"),
+    [(False, 700, "--yes"), (False, None, "--yes --budget 28"), (True, None, "--budget 28")],
+)
+def test_without_a_terminal_consent_and_a_budget_are_both_needed(yes: bool, cap: int | None, lacking: str) -> None:
+    with pytest.raises(UsageError) as raised:
+        confirm(Person(yes=yes, no_input=True), plan(planned(0), cap=cap), command="rivya-batch run a.yaml")
+
+    assert raised.value.next_step == f"rivya-batch run a.yaml {lacking}"
+    assert raised.value.exit_code == 2
+
+
+def test_consent_with_a_budget_needs_nobody() -> None:
+    confirm(Person(yes=True, no_input=True), plan(planned(0)), command="")
+
+
+def test_where_nothing_is_bought_nothing_is_asked() -> None:
+    confirm(Person(no_input=True), plan(planned(0, Standing.DONE), cap=None), command="")
+
+
+def test_a_yes_given_beforehand_without_a_budget_still_goes_on_before_a_person() -> None:
+    confirm(Person(yes=True), plan(planned(0), cap=None), command="")
+
+
+class Clockwork:
+    """Statistics that move on with each look."""
+
+    def __init__(self, *looks: RunStatistics) -> None:
+        self._looks = list(looks)
+
+    def __call__(self) -> RunStatistics:
+        return self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
+
+
+def started(look: Clockwork) -> RunStarted:
+    return RunStarted(run_id="sneaker-reveal", items=10, new=10, cap_credits=700, statistics=look)
+
+
+async def test_without_a_terminal_a_plain_line_tells_where_the_run_is(capfd: pytest.CaptureFixture[str]) -> None:
+    before = statistics({ItemState.PLANNED: 10})
+    now = statistics({ItemState.SUCCEEDED: 4, ItemState.FAILED: 1, ItemState.ACCEPTED: 2, ItemState.PLANNED: 3})
+    lines = PlainLines(Voice(), clock=lambda: datetime(2026, 5, 11, 12, 4, 30, tzinfo=UTC))
+    lines.started(started(Clockwork(before, before, now)))
+
+    lines._tick()
+    lines.noticed(Notice(name="paused", data={"why": "budget", "reason": "the cap\x1b is reached"}))
+    lines.stopping("SIGINT", 30.0)
+    lines.ended(ended({}))
+
+    assert capfd.readouterr().err.splitlines() == [
+        "12:04:30 created 7/10 finished 4 failed 1 credits 112/700 rate 14/min eta 10m 51s",
+        "12:04:30 no new creates: the cap\\x1b is reached",
+        "12:04:30 SIGINT: nothing new is started; waiting at most 30s for what was sent",
+    ]
+
+
+async def test_a_quiet_run_says_nothing_while_it_goes_well(capfd: pytest.CaptureFixture[str]) -> None:
+    lines = PlainLines(Voice(quiet=True))
+    lines.started(started(Clockwork(statistics({}))))
+    lines._tick()
+    lines.ended(ended({}))
+
+    assert capfd.readouterr().err == ""
+
+
+async def test_the_ticking_ends_with_the_run() -> None:
+    lines = PlainLines(Voice(quiet=True))
+    lines.started(started(Clockwork(statistics({}))))
+    timer = lines._timer
+    assert timer is not None
+    assert not timer.cancelled()
+    assert 29 < timer.when() - asyncio.get_running_loop().time() <= 30
+    lines.ended(ended({}))
+
+    assert timer.cancelled()
+
+
+async def test_the_screen_shows_a_bar_for_each_thing_that_moves() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=110, color_system=None)
+    screen = Screen(Voice(), console=console)
+    screen.started(started(Clockwork(statistics({ItemState.SUCCEEDED: 4, ItemState.FAILED: 1, ItemState.ACCEPTED: 5}))))
+    screen.noticed(Notice(name="paused", data={"reason": "evil \x1b[2J"}))
+    screen.ended(ended({ItemState.SUCCEEDED: 9, ItemState.FAILED: 1}))
+
+    text = out.getvalue()
+    for word in ("uploads", "created", "finished", "saved", "credits", "up to 30/min", "61 MB", "28 held", "112 / 700"):
+        assert word in text, word
+    assert "evil \\x1b[2J" in text
+
+
+def test_every_event_is_one_line_for_programs_and_the_last_names_the_exit_code(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    voice = Voice(json=True, events=True)
+    lines = EventLines(voice, clock=lambda: datetime(2026, 5, 11, tzinfo=UTC))
+    record = Record(identity="id0", state=ItemState.ACCEPTED, version=2, first_at_s=0.0)
+    secret = {"task_id": "task_1", "urls": ["https://x.test/?signature=s"], "duration_token": "t", "request_id": None}
+    event = Event(type=EventType.ACCEPTED, at_s=1.5, identity="id0", data=secret)
+    lines.started(started(Clockwork(statistics({}))))
+    lines.changed(item(0), Change(event=event, record=record, delta=Money(), scope="s"))
+    lines.noticed(Notice(name="rate", data={"limit": "creates", "before": 1.0, "after": 0.5, "why": "429"}))
+    lines.uploaded("shoe", 10)
+    lines.stopping("SIGTERM", 30.0)
+    voice.object(done_event(ended({ItemState.SUCCEEDED: 9}, exit_code=3)))
+
+    told_lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [line["event"] for line in told_lines] == ["started", "item", "notice", "uploaded", "stopping", "done"]
+    assert all("at" in line for line in told_lines[:-1])
+    assert told_lines[1] == {
+        "event": "item",
+        "at": "1970-01-01T00:00:01.500+00:00",
+        "item": "reveal/0",
+        "state": "accepted",
+        "change": "accepted",
+        "task_id": "task_1",
+    }
+    assert told_lines[-1]["exit_code"] == 3
+
+
+@pytest.mark.parametrize(
+    ("notice", "line"),
+    [
+        (
+            Notice(name="rate", data={"limit": "creates", "before": 1.0, "after": 0.5, "why": "HTTP 429"}),
+            "creates slowed to 30/min: HTTP 429",
+        ),
+        (
+            Notice(name="rate", data={"limit": "polls", "before": 0.5, "after": 1.0, "why": "clean"}),
+            "polls back to 60/min: clean",
+        ),
+        (Notice(name="kept", data={"item": "a", "why": "open"}), "a: open"),
+        (Notice(name="price", data={"credits": 3}), "price: credits 3"),
+    ],
+)
+def test_a_notice_is_one_line(notice: Notice, line: str) -> None:
+    assert told(notice) == line
+
+
+def summary(outcome: RunOutcome, capfd: pytest.CaptureFixture[str], *, store_flag: str = "") -> str:
+    tell_summary(Voice(), outcome, command="rivya-batch run a.yaml", store_flag=store_flag)
+    return capfd.readouterr().err
+
+
+def test_the_end_of_a_good_run_says_what_it_cost_and_where_the_files_are(capfd: pytest.CaptureFixture[str]) -> None:
+    assert summary(ended({ItemState.SUCCEEDED: 10}, done_before=4), capfd, store_flag=" --store s.db") == (
+        "\n"
+        "sneaker-reveal  6 of 6 done in 8m 41s (4 more were done before)\n"
+        "  credits   84 spent, 28 held, 588 of the cap left\n"
+        "  files     3 in out/sneaker-reveal (61 MB); 1 result not saved\n"
+        "next: rivya-batch results sneaker-reveal --store s.db\n"
+    )
+
+
+def test_the_end_of_a_run_with_failures_names_them_and_the_way_on(capfd: pytest.CaptureFixture[str]) -> None:
+    trouble = Trouble(
+        key="reveal/0",
+        state="failed",
+        code="generation_failed",
+        message="no\nluck",
+        task_id="task_8",
+        request_id="req_1",
+    )
+    text = summary(ended({ItemState.SUCCEEDED: 8, ItemState.FAILED: 2}, exit_code=3, troubles=(trouble,)), capfd)
+
+    assert "  failed    2   reveal/0 generation_failed: no\\nluck (task task_8, req_1)\n" in text
+    assert "and 1 more\n" in text
+    assert "next: rivya-batch retry sneaker-reveal --failed\n      rivya-batch results sneaker-reveal\n" in text
+
+
+@pytest.mark.parametrize(
+    ("exit_code", "counts", "told_text"),
+    [
+        (130, {ItemState.PLANNED: 10}, "next: rivya-batch run a.yaml    # goes on; nothing is bought twice\n"),
+        (8, {ItemState.PLANNED: 10}, "next: rivya-batch run a.yaml    # goes on; nothing is bought twice\n"),
+        (5, {ItemState.SKIPPED: 2}, "next: rivya-batch run a.yaml    # after a top-up, or with a higher --budget\n"),
+        (5, {ItemState.SKIPPED: 2}, "  skipped   2 not bought\n"),
+        (7, {ItemState.UNCERTAIN: 1}, "next: rivya-batch show 'it'\\''s,1'\n"),
+        (0, {}, "sneaker-reveal  0 of 10 done"),
+    ],
+)
+def test_the_end_says_how_to_go_on(
+    exit_code: int, counts: Mapping[str, int], told_text: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    doubt = Trouble(key="it's,1", state="uncertain", code="uncertain", message=None, task_id=None, request_id=None)
+    troubles = (doubt,) if ItemState.UNCERTAIN in counts else ()
+
+    assert told_text in summary(ended(counts, exit_code=exit_code, troubles=troubles), capfd)
+
+
+def test_a_pause_is_told_with_its_reason(capfd: pytest.CaptureFixture[str]) -> None:
+    assert "  stopped   the cap is reached\n" in summary(
+        ended({}, exit_code=5, pauses={"budget": "the cap is reached"}), capfd
+    )
