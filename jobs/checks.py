@@ -57,7 +57,7 @@ def every_model_gets_its_prompt(checked: Checked, tally: Tally) -> None:
         model = checked.catalogue.models[item.model]
         if model.prompt_required and not (item.prompt or "").strip():
             remedy = "add `prompt:` to the job"
-            tally.add("prompt-missing", f"{model.id} needs a prompt", item.place, remedy, key=item.key)
+            tally.add("missing-prompt", f"{model.id} needs a prompt", item.place, remedy, key=item.key)
         elif item.prompt and _takes_no_prompt(model):
             remedy = "take it out; everything it needs is in its params"
             message = f"{model.id} takes no prompt"
@@ -172,7 +172,7 @@ def _reference_troubles(model: Model, files: tuple[ReferenceFile, ...]) -> list[
     rule = model.reference
     if not files:
         return [
-            ("reference-required", f"{model.id} cannot be called without a reference", "add `references:` to the job")
+            ("missing-reference", f"{model.id} cannot be called without a reference", "add `references:` to the job")
         ]
     if rule is None:
         return [

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from jobs.item_codes import ITEM_CODES
+
 __all__ = ["CODES"]
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -18,10 +20,5 @@ __all__ = ["CODES"]
 
 _MANIFEST: dict[str, str] = {}
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Item codes: what needs the catalogue, the rows, the references or the expanded items (expand, checks, options, ...).
-# ---------------------------------------------------------------------------------------------------------------------
 
-_ITEMS: dict[str, str] = {}
-
-CODES: Mapping[str, str] = MappingProxyType({**_MANIFEST, **_ITEMS})
+CODES: Mapping[str, str] = MappingProxyType({**_MANIFEST, **ITEM_CODES})

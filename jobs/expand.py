@@ -25,6 +25,7 @@ from jobs.recipes import Recipe, Recipes
 from jobs.rows import parse_rows
 from jobs.selection import Selected, select
 from jobs.sources import Sources
+from jobs.suggest import did_you_mean
 from jobs.tally import Tally
 from jobs.templates import BadTemplateError, compiled
 from jobs.texts import Source, Texts, UnrenderedError, Visible, field_trouble
@@ -97,8 +98,15 @@ def expand(
     items: list[Item] = []
     steps: dict[str, Steps] = {}
     if _fits(document, ready, context, tally):
+        unread = set(context.variables) - manifest.vars.keys()
         for job in ready:
-            items += _Expander(job, sources, catalogue, edition, run, tally).items(len(items), steps)
+            expander = _Expander(job, sources, catalogue, edition, run, tally)
+            unread -= expander.reads
+            items += expander.items(len(items), steps)
+        for name in sorted(unread):
+            message = f"`--var {name}=...` sets a variable that nothing reads"
+            remedy = did_you_mean(name, manifest.vars) or "look at its spelling"
+            tally.add("unread-variable", message, None, remedy, severity="warning")
     checked = Checked(
         document=document,
         manifest=manifest,
@@ -224,6 +232,11 @@ class _Expander:
         self._recipes = Recipes(job.written, catalogue, sources.references)
         self._by_text = {source.text: source for source in job.axis_prompts}
         self._place = job.written.document.place(("jobs", job.written.index, "id"))
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The vars that the job's templates read."""
+        return frozenset(self._texts.needed)
 
     def items(self, start: int, steps: dict[str, Steps]) -> Iterator[Item]:
         """One item per cell that has no error. Leaves the job's counts in `steps`."""

@@ -87,7 +87,7 @@ def expressible(model: Model) -> tuple[str, ...]:
 def _translated(model: Model, name: str, value: object) -> tuple[str, object] | Problem:
     if name not in KEYS:
         return Problem(
-            code="option-unknown",
+            code="unknown-option",
             path=f"options.{name}",
             message=f"there is no option `{name}`",
             help=did_you_mean(name, KEYS)

@@ -186,7 +186,7 @@ def _unknown(model: Model, key: str) -> Problem:
     else:
         message, severity = f"{model.id} has no documented param `{key}`; it is sent as written", "warning"
     return Problem(
-        code="param-unknown",
+        code="unknown-param",
         path=f"params.{key}",
         message=message,
         help=did_you_mean(key, known) or takes,
@@ -208,7 +208,7 @@ def _missing(model: Model, params: Mapping[str, object]) -> list[Problem]:
 
 
 def _required(model: Model, key: str, help_line: str) -> Problem:
-    return Problem(code="param-required", path="params", message=f"{model.id} needs `params.{key}`", help=help_line)
+    return Problem(code="missing-param", path="params", message=f"{model.id} needs `params.{key}`", help=help_line)
 
 
 def _aswritten(value: object) -> object:

@@ -85,7 +85,7 @@ class Recipes:
         models = self._catalogue.models
         if name is None:
             remedy = "add `model:` to the job or to `defaults`; `rivya-batch models` lists them"
-            problems.append(Problem(code="model-missing", path="model", message="the job has no model", help=remedy))
+            problems.append(Problem(code="missing-model", path="model", message="the job has no model", help=remedy))
             return None
         model = models.get(name) if isinstance(name, str) else None
         if model is None:
@@ -93,7 +93,7 @@ class Recipes:
             if isinstance(name, str):
                 remedy = did_you_mean(name, models) or remedy
             message = f"there is no model {written(name)}"
-            problems.append(Problem(code="model-unknown", path="model", message=message, help=remedy))
+            problems.append(Problem(code="unknown-model", path="model", message=message, help=remedy))
         elif not model.callable:
             same = [other.id for other in models.values() if other.callable and other.category == model.category]
             remedy = f"{model.category} models that can: {listed(same)}" if same else "choose another model"

@@ -32,7 +32,7 @@ def select(
         if name not in columns:
             remedy = did_you_mean(name, columns) or f"the columns are {listed(columns)}"
             place = job.document.place(("jobs", job.index, "data", *path.split(".", 1)))
-            tally.add("data-column", f"`{data.file}` has no column `{name}`", place, remedy)
+            tally.add("unknown-column", f"`{data.file}` has no column `{name}`", place, remedy)
     wanted = {name: _texts(value) for name, value in data.where.items() if name in columns}
     kept = [row for row in rows if all(_text(row.get(name)) in texts for name, texts in wanted.items())]
     chosen = tuple(kept[: data.limit])

@@ -80,17 +80,17 @@ def field_trouble(asked: Field, visible: Visible) -> tuple[str, str, str] | None
     if asked.root == "axis":
         path = asked.path or ""
         known = not path or any(axis == path or axis.startswith(f"{path}.") for axis in visible.axes)
-        return None if known or asked.guarded else _unknown("axis", "template-axis", path, visible.axes)
+        return None if known or asked.guarded else _unknown("axis", "unknown-axis", path, visible.axes)
     if asked.path is None or asked.guarded:
         return None
     if asked.root == "row":
         columns = visible.columns or ()
-        return None if name in columns else _unknown("column", "template-column", name, columns)
+        return None if name in columns else _unknown("column", "unknown-column", name, columns)
     if asked.root == "vars":
         known_vars = tuple(visible.vars)
-        return None if name in known_vars else _unknown("variable", "template-variable", name, known_vars)
+        return None if name in known_vars else _unknown("variable", "unknown-variable", name, known_vars)
     names = visible.run if asked.root == "run" else visible.item
-    return None if name in names else _unknown(f"`{asked.root}` field", "template-field", name, names)
+    return None if name in names else _unknown(f"`{asked.root}` field", "unknown-field", name, names)
 
 
 def _unknown(what: str, code: str, name: str, known: Sequence[str]) -> tuple[str, str, str]:

@@ -211,7 +211,7 @@ def _opened(location: Path, path: str, kind: str) -> Iterator[tuple[BinaryIO, os
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, a socket or a device"
-            raise _Unusable(_code(kind, "not-a-file"), f"`{path}` is {what}, not a file", "name an ordinary file")
+            raise _Unusable("not-a-file", f"`{path}` is {what}, not a file", "name an ordinary file")
         try:
             yield file, status
         except OSError as error:
@@ -223,7 +223,7 @@ def _unopened(error: OSError | ValueError, path: str, kind: str) -> _Unusable:
         remedy = (
             "paths start at the manifest's folder" if kind != "manifest" else "`rivya-batch init` writes a first one"
         )
-        return _Unusable(_code(kind, "missing"), f"the {kind} `{path}` does not exist", remedy)
+        return _Unusable(_code(kind, "not-found"), f"the {kind} `{path}` does not exist", remedy)
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return _Unusable(_code(kind, "unreadable"), f"the {kind} `{path}` cannot be read: {reason}", "look at its rights")
 
