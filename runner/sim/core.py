@@ -235,12 +235,14 @@ class Simulator:
 
     def _struck(self, fault: Fault, request: SimRequest, now_s: float, request_id: str, endpoint: str) -> SimResponse:
         answer = _fault_answer(fault, request_id)
-        if endpoint == "create" and answer.status >= 500:
-            key = self._world.keys.get(request.headers.get("authorization", "").removeprefix("Bearer "))
-            if key is not None:
-                call = Call(request=request, key=key, now_s=now_s, request_id=request_id)
-                return replace(answer, facts=remember_refusal(self._world, call, answer))
-        return answer
+        if endpoint != "create" or answer.status < 500:
+            return answer
+        try:
+            key = identify(request.headers, self._world.keys)
+        except Refusal:
+            return answer
+        call = Call(request=request, key=key, now_s=now_s, request_id=request_id)
+        return replace(answer, facts=remember_refusal(self._world, call, answer))
 
     def _seen(self, request: SimRequest, answer: SimResponse, born: str, now_s: float) -> Fact:
         said: Any = None
@@ -292,7 +294,7 @@ def _bent(answer: SimResponse, fault: Fault, request_id: str) -> SimResponse:
     if fault.body is not None:
         content_type, body = BODIES[fault.body]
         return replace(answer, headers={**answer.headers, "content-type": content_type}, body=body, media=None)
-    if fault.patch or fault.remove:
+    if (fault.patch or fault.remove) and answer.media is None:
         value = orjson.loads(answer.body)
         kept = {name: item for name, item in value.items() if name not in fault.remove}
         answer = replace(answer, body=orjson.dumps({**kept, **fault.patch}))

@@ -172,7 +172,11 @@ class FileShelf:
 
         The path alone decides, not the host and port: a simulator that comes back on another port knows its files.
         """
-        file = self._by_path.get(urlsplit(item["url"]).path)
+        try:
+            path = urlsplit(item["url"]).path
+        except ValueError:  # a bracket that never closes, and the like
+            return None
+        file = self._by_path.get(path)
         if file is None or file.account != account:
             return None
         if _past(file.expires_s, now_s):

@@ -47,6 +47,7 @@ NARROW_KEY = "rvya_sk_sim_read_only"
 REVOKED_KEY = "rvya_sk_sim_revoked"
 EXPIRED_KEY = "rvya_sk_sim_expired"
 
+_WindowClass = Literal["creates", "polls", "uploads", "all"]
 Gate = Literal["auth", "limits", "validation", "credits"]
 
 
@@ -68,9 +69,13 @@ class ApiKey:
 class Window:
     """At most `limit` requests of one class in any `window_s` seconds: an exact sliding window."""
 
-    of: Literal["creates", "polls", "uploads", "all"]
+    of: _WindowClass
     limit: int
     window_s: float
+
+    def __post_init__(self) -> None:
+        if self.limit < 1 or self.window_s <= 0:
+            raise ProfileError(f"a window of {self.limit} requests in {self.window_s} s lets nothing through, or all")
 
 
 _KEYS = (
@@ -214,12 +219,10 @@ def _one_of(hint: Any, text: str) -> Any:
 
 def _window(text: str) -> Window:
     of, _, rate = text.partition(":")
-    limit, _, window_s = rate.partition("/")
-    if of not in ("creates", "polls", "uploads", "all") or not limit.isdigit() or float(window_s or 0) <= 0:
-        raise ValueError(f"{text!r} is not CLASS:LIMIT/SECONDS with a class of creates, polls, uploads, all")
-    return Window(
-        of=_one_of(Literal["creates", "polls", "uploads", "all"], of), limit=int(limit), window_s=float(window_s)
-    )
+    limit, slash, window_s = rate.partition("/")
+    if not limit.isdigit() or not slash:
+        raise ValueError(f"{text!r} is not CLASS:LIMIT/SECONDS")
+    return Window(of=_one_of(_WindowClass, of), limit=int(limit), window_s=float(window_s))
 
 
 def _duration(text: str) -> tuple[str, float]:

@@ -51,7 +51,7 @@ def playing_seconds(data: bytes, mime_type: str) -> float | None:
     try:
         if mime_type == "audio/wav":
             (bytes_per_s,) = struct.unpack_from("<I", data, 28)
-            return float(round((len(data) - 44) / bytes_per_s, 3))
+            return float(round(max(len(data) - 44, 0) / bytes_per_s, 3))
         if (at := data.find(b"mvhd")) >= 0:
             long_form = data[at + 4] == 1
             scale, length = struct.unpack_from(">IQ" if long_form else ">II", data, at + (24 if long_form else 16))

@@ -20,6 +20,7 @@ from tests.sim.conftest import CATALOGUE, Z_IMAGE, form, talk
 
 PNG = b"\x89PNG\r\n\x1a\n" + bytes(64)
 KEY = {"Authorization": f"Bearer {DEMO_KEY}"}
+CREATE = orjson.dumps(Z_IMAGE)
 FAULTS = [
     {"match": {"prompt_contains": "dropped"}, "do": {"drop": "after_effect"}},
     {"match": {"prompt_contains": "cut"}, "do": {"cut_after_bytes": 40}},
@@ -159,6 +160,31 @@ async def test_the_edge_answers_in_html(door: Door) -> None:
     status, body = await door.create("k", "proxied")
 
     assert (status, body[:9]) == (502, b"<!doctype")
+
+
+async def test_a_medium_may_be_cut_in_the_middle() -> None:
+    simulator = talk([{"match": {"endpoint": "result"}, "do": {"cut_after_bytes": 10}}]).simulator
+    simulator.speed = 1000.0
+    memory = MemoryDoor(simulator, time.time)
+    _, _, body = await memory.request(
+        "POST", "/api/v1/generations", {**KEY, "Content-Type": "application/json"}, CREATE
+    )
+    await asyncio.sleep(0.01)
+    _, _, body = await memory.request("GET", f"/api/v1/generations/{orjson.loads(body)['id']}", KEY)
+    url = orjson.loads(body)["result"]["primary_url"]
+    with pytest.raises(SimConnectionError) as caught:
+        await memory.fetch(url)
+    assert caught.value.received is not None
+    assert len(caught.value.received) == 10
+
+    async with (
+        serve(simulator, fidelity="fast") as server,
+        aiohttp.ClientSession(server.base_url) as client,
+        client.get("/results/" + url.partition("/results/")[2]) as answer,
+    ):
+        assert answer.status == 200
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.read()
 
 
 async def test_a_broken_memory_wire_says_how_much_came_through() -> None:

@@ -58,6 +58,8 @@ def test_a_setting_is_read_by_its_type(pair: str, value: object) -> None:
         ("idempotency=no", "expected one of true, false"),
         ("initial_credits=many", "initial_credits='many'"),
         ("windows=creates", "is not CLASS:LIMIT/SECONDS"),
+        ("windows=downloads:1/1", "expected one of creates, polls, uploads, all"),
+        ("windows=creates:0/1", "a window of 0 requests"),
         ("durations=z-image", "is not MODEL:SECONDS"),
     ],
 )
