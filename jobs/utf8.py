@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import codecs
+import re
+from typing import Final
 
 from jobs.findings import Finding
 from jobs.lines import Lines
 
-__all__ = ["BYTE_ORDER_MARK", "decode"]
+__all__ = ["BYTE_ORDER_MARK", "CONTROL", "decode"]
 
-BYTE_ORDER_MARK = "\ufeff"
-_UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+BYTE_ORDER_MARK: Final = "\ufeff"
+
+# What no text of ours may hold; NEL (85) is a line break.
+CONTROL: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+_UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def decode(data: bytes, file: str) -> tuple[str | None, list[Finding]]:

@@ -26,10 +26,10 @@ from pydantic import JsonValue
 
 from jobs.findings import Finding, Place
 from jobs.lines import Lines
-from jobs.utf8 import BYTE_ORDER_MARK
+from jobs.utf8 import BYTE_ORDER_MARK, CONTROL
 from jobs.yaml_errors import syntax_finding
 from jobs.yaml_events import PARSERS
-from jobs.yaml_reader import CONTROL, Child, Node, Reader, Span, StopReading
+from jobs.yaml_reader import Child, Node, Reader, Span, StopReading
 
 __all__ = ["MAX_CHARS", "Document", "Path", "dotted", "load"]
 

@@ -25,10 +25,11 @@ from yaml.events import (
 from jobs.findings import Finding
 from jobs.lines import Lines
 from jobs.suggest import did_you_mean
+from jobs.utf8 import CONTROL
 from jobs.yaml_errors import unquoted_template
 from jobs.yaml_events import Event, Parser, is_a
 
-__all__ = ["CONTROL", "MAX_DEPTH", "MAX_INTEGER", "MAX_NODES", "Child", "Node", "Reader", "Span", "StopReading"]
+__all__ = ["MAX_DEPTH", "MAX_INTEGER", "MAX_NODES", "Child", "Node", "Reader", "Span", "StopReading"]
 
 # Values after aliases are written out; 10,000 jobs with params and a matrix have about 300,000.
 MAX_NODES: Final = 1_000_000
@@ -36,8 +37,6 @@ MAX_DEPTH: Final = 64  # a manifest is about ten levels deep; what comes after u
 MAX_INTEGER: Final = 2**53 - 1  # the largest whole number that every JSON reader, the service's too, holds exactly
 MAX_FINDINGS: Final = 200  # past this the file is something else; nobody reads the 201st
 
-# What no text may hold; NEL (85) is a line break.
-CONTROL: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _CONSTANTS: dict[str, JsonValue] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -242,9 +241,8 @@ class Reader:
         value, child = self._anchors[name]
         if isinstance(child, Node):
             if child.size == 0:
-                remedy = (
-                    f"anchor `&{name}` opens on line {self._lines.place(child.span.start).line} and is not closed here"
-                )
+                line = self._lines.place(child.span[0]).line
+                remedy = f"anchor `&{name}` opens on line {line} and is not closed here"
                 self._add("alias-cycle", f"alias `*{name}` stands inside its own anchor", span, remedy)
                 raise StopReading
             self._count(child.size, event)
