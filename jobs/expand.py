@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from jobs import names
 from jobs.catalogue import Catalogue
@@ -22,7 +22,7 @@ from jobs.keys import item_key, readable
 from jobs.manifest import FileText, Manifest, axis_values, merged
 from jobs.matrix import Cell, Steps, cells, size, unsampled_size
 from jobs.recipes import Recipe, Recipes
-from jobs.rows import parse_rows
+from jobs.rows import read_rows
 from jobs.selection import Selected, select
 from jobs.sources import Sources
 from jobs.suggest import did_you_mean
@@ -44,6 +44,9 @@ ITEMS_MAX_LARGE: Final = 1_000_000
 COMBINATIONS_MAX: Final = 1_000_000
 # The edition is part of the run's id and of every listing.
 EDITION_CHARS_MAX: Final = 100
+
+
+_FORMATS: Final[Mapping[str, Literal["csv", "jsonl"]]] = {"csv": "csv", "jsonl": "jsonl", "ndjson": "jsonl"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,12 +162,16 @@ def _ready(job: Written, sources: Sources, tally: Tally) -> _Ready | None:
         file = job.job.data.file
         if file not in sources.texts:
             return None
-        table, findings = parse_rows(sources.texts[file], file)
+        format_ = _FORMATS.get(file.lower().rpartition(".")[2])
+        if format_ is None:
+            place = job.document.place(("jobs", job.index, "data", "file"))
+            remedy = "save the table as CSV (`.csv`) or JSON lines (`.jsonl`)"
+            tally.add("data-format", f"`{file}` is neither CSV nor JSON lines by its name", place, remedy)
+            return None
+        rows, findings = read_rows(sources.texts[file], file, format_)
         for finding in findings:
             tally.add(finding.code, finding.message, finding.place, finding.help, severity=finding.severity)
-        if table is None:
-            return None
-        data = select(job, job.job.data, table.columns, table.rows, tally)
+        data = select(job, job.job.data, rows, tally)
     if "prompt" in job.axis_names:
         return _Ready(written=job, data=data, prompts=None, axis_prompts=_axis_prompts(job))
     prompt = job.job.prompt
@@ -307,11 +314,8 @@ class _Expander:
 
     def _stem(self, context: Mapping[str, object], readable_name: str, hashed: str) -> str:
         rendered = self._texts.output(context)
-        if rendered is None:
-            return names.default_stem(self._job.written.job.id, readable_name, hashed)
-        stem = names.stem_of(rendered)
-        if stem is None:
+        stem = names.stem_of(rendered) if rendered is not None else None
+        if rendered is not None and stem is None:
             place = self._job.written.place("output")
             self._tally.add("output-ext", "`ext` stands before the end of the output name", place, "put it last")
-            return ""
-        return stem
+        return stem if stem is not None else names.default_stem(self._job.written.job.id, readable_name, hashed)

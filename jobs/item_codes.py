@@ -99,6 +99,9 @@ out.""",
 The rendered edition is longer than 100 characters or has a line break or an invisible character in it. It is
 part of the run's id and of every listing: a date or a short word does.""",
         # --- data ---
+        "data-format": """\
+Tables are read as CSV (`.csv`) or JSON lines (`.jsonl`, `.ndjson`), told apart by the name. Save or export the table as
+one of them; spreadsheets can write CSV, in UTF-8.""",
         "data-key-not-unique": """\
 `data.key` names the column that tells rows apart, and two rows share a value or one has none. Give each row its
 own, or choose another column. Without `key` rows are numbered.""",

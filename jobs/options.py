@@ -14,7 +14,6 @@ from types import MappingProxyType
 
 from jobs.catalogue import Model, Param
 from jobs.params import Problem, typed_param
-from jobs.suggest import did_you_mean
 from jobs.wording import listed, plain_text
 
 __all__ = ["KEYS", "expressible", "translate"]
@@ -90,8 +89,7 @@ def _translated(model: Model, name: str, value: object) -> tuple[str, object] | 
             code="unknown-option",
             path=f"options.{name}",
             message=f"there is no option `{name}`",
-            help=did_you_mean(name, KEYS)
-            or f"the options are {listed(KEYS)}; what only one model knows goes to `params`",
+            help=f"the options are {listed(KEYS)}; what only one model knows goes to `params`",
         )
     spec = _carrier(model, name)
     if spec is None:

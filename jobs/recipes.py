@@ -17,7 +17,7 @@ from jobs.options import translate
 from jobs.params import Problem, typed_params
 from jobs.pricing import price_class
 from jobs.suggest import did_you_mean
-from jobs.wording import listed, written
+from jobs.wording import listed
 from jobs.written import Written
 
 __all__ = ["Recipe", "Recipes"]
@@ -92,7 +92,7 @@ class Recipes:
             remedy = "`rivya-batch models` lists them"
             if isinstance(name, str):
                 remedy = did_you_mean(name, models) or remedy
-            message = f"there is no model {written(name)}"
+            message = f"there is no model `{name}`"
             problems.append(Problem(code="unknown-model", path="model", message=message, help=remedy))
         elif not model.callable:
             same = [other.id for other in models.values() if other.callable and other.category == model.category]

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from jobs.manifest import Data
+from jobs.rows import Row
 from jobs.suggest import did_you_mean
 from jobs.tally import Tally
-from jobs.wording import listed, plain_text, written
+from jobs.wording import listed, plain_text
 from jobs.written import Written
 
 __all__ = ["Selected", "select"]
@@ -23,10 +24,9 @@ class Selected:
     names: tuple[str, ...]
 
 
-def select(
-    job: Written, data: Data, columns: Sequence[str], rows: Sequence[Mapping[str, object]], tally: Tally
-) -> Selected:
+def select(job: Written, data: Data, rows: Sequence[Row], tally: Tally) -> Selected:
     """The job's rows; what is wrong with `where` and `key` goes to the tally."""
+    columns = tuple(dict.fromkeys(name for row in rows for name in row.values))
     asked = [(name, f"where.{name}") for name in data.where] + ([(data.key, "key")] if data.key is not None else [])
     for name, path in asked:
         if name not in columns:
@@ -34,7 +34,7 @@ def select(
             place = job.document.place(("jobs", job.index, "data", *path.split(".", 1)))
             tally.add("unknown-column", f"`{data.file}` has no column `{name}`", place, remedy)
     wanted = {name: _texts(value) for name, value in data.where.items() if name in columns}
-    kept = [row for row in rows if all(_text(row.get(name)) in texts for name, texts in wanted.items())]
+    kept = [row for row in rows if all(_text(row.values.get(name)) in texts for name, texts in wanted.items())]
     chosen = tuple(kept[: data.limit])
     if not chosen and not tally.errors:
         place = job.document.place(("jobs", job.index, "data"))
@@ -42,25 +42,32 @@ def select(
         tally.add(
             "data-no-rows", f"no row of `{data.file}` is left for job `{job.job.id}`", place, remedy, severity="warning"
         )
-    return Selected(columns=tuple(columns), rows=chosen, names=_names(job, data, columns, chosen, tally))
+    return Selected(
+        columns=columns,
+        rows=tuple(row.values for row in chosen),
+        names=_names(job, data, columns, chosen, tally),
+    )
 
 
-def _names(
-    job: Written, data: Data, columns: Sequence[str], rows: Sequence[Mapping[str, object]], tally: Tally
-) -> tuple[str, ...]:
+def _names(job: Written, data: Data, columns: Sequence[str], rows: Sequence[Row], tally: Tally) -> tuple[str, ...]:
     """Each row's `key`, or its number."""
     if data.key is None or data.key not in columns:
         return tuple(f"row={number}" for number in range(1, len(rows) + 1))
-    names = tuple(_text(row.get(data.key)) for row in rows)
     place = job.document.place(("jobs", job.index, "data", "key"))
-    seen: set[str] = set()
-    for name in names:
-        if name in seen or not name:
-            message = f"two rows have the {data.key} {written(name)}" if name else f"a row has no {data.key}"
-            remedy = f"a key tells rows apart; give every row its own `{data.key}`, or choose another column"
-            tally.add("data-key-not-unique", message, place, remedy)
-        seen.add(name)
-    return names
+    first: dict[str, Row] = {}
+    for row in rows:
+        name = _text(row.values.get(data.key))
+        other = first.setdefault(name, row)
+        remedy = f"give every row its own `{data.key}`, or choose another column"
+        if not name:
+            message = f"the row on line {row.line} of `{data.file}` has no `{data.key}`"
+            tally.add("data-key-not-unique", message, place, remedy, cause="empty")
+        elif other is not row:
+            message = (
+                f"the rows on lines {other.line} and {row.line} of `{data.file}` have the same `{data.key}`: {name}"
+            )
+            tally.add("data-key-not-unique", message, place, remedy, cause="twice")
+    return tuple(_text(row.values.get(data.key)) for row in rows)
 
 
 def _texts(wanted: object) -> frozenset[str]:

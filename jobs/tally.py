@@ -58,7 +58,7 @@ class Tally:
 
 
 def _told(group: _Group) -> Finding:
-    if not group.first:
-        return group.finding
+    if not group.first or (group.keys == 1 and "/" not in group.first):
+        return group.finding  # the place names the job already
     also = f" and {group.keys - 1:,} more" if group.keys > 1 else ""
     return replace(group.finding, message=f"{group.finding.message} (item `{group.first}`{also})")

@@ -18,7 +18,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Final, get_args
 
-import filetype
+import filetype  # type: ignore[import-untyped]
 
 from jobs.findings import Finding, Place
 from jobs.item import MediaKind, ReferenceFile
@@ -207,15 +207,17 @@ def _opened(location: Path, path: str, kind: str) -> Iterator[tuple[BinaryIO, os
         handle = os.open(location, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         raise _unopened(error, path, kind) from error
-    with os.fdopen(handle, "rb") as file:
+    try:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode):
             what = "a folder" if stat.S_ISDIR(status.st_mode) else "a pipe, a socket or a device"
             raise _Unusable("not-a-file", f"`{path}` is {what}, not a file", "name an ordinary file")
-        try:
+        with open(handle, "rb", closefd=False) as file:
             yield file, status
-        except OSError as error:
-            raise _unopened(error, path, kind) from error
+    except OSError as error:
+        raise _unopened(error, path, kind) from error
+    finally:
+        os.close(handle)
 
 
 def _unopened(error: OSError | ValueError, path: str, kind: str) -> _Unusable:
@@ -225,7 +227,9 @@ def _unopened(error: OSError | ValueError, path: str, kind: str) -> _Unusable:
         )
         return _Unusable(_code(kind, "not-found"), f"the {kind} `{path}` does not exist", remedy)
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return _Unusable(_code(kind, "unreadable"), f"the {kind} `{path}` cannot be read: {reason}", "look at its rights")
+    return _Unusable(
+        _code(kind, "unreadable"), f"the {kind} `{path}` cannot be read: {reason}", "look at its rights and links"
+    )
 
 
 def _too_large(path: str, size_bytes: int, limit_bytes: int, kind: str) -> _Unusable:
