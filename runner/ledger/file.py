@@ -18,12 +18,19 @@ __all__ = ["born", "condition", "failed", "prepare_folder", "resolved", "unborn"
 _FOLDER_MODE = 0o700  # prompts, result links and upload tokens are nobody else's business
 _FILE_MODE = 0o600
 
+# SQLite's smallest page; it takes shorter files for new databases.
+_SIZE_BYTES_MIN = 512
+
 # What SQLite keeps beside a ledger while something is not yet in it.
 _JOURNALS = ("-journal", "-wal")
 
 
 def resolved(path: Path) -> Path:
     """One ledger, one name: two links to it must not have two locks."""
+    if path.is_symlink() and not path.exists():
+        raise unusable(
+            path, "is a link to nothing: perhaps a disk is not mounted", way_out="mount it, or mend the link"
+        )
     return Path(os.path.realpath(path))
 
 
@@ -52,6 +59,8 @@ def condition(ledger: Path) -> str:
         raise unusable(ledger, "is no file", way_out="name another ledger with --store")
     if found.st_size == 0:
         raise unusable(ledger, "is empty: its content was lost, or another program made it")
+    if found.st_size < _SIZE_BYTES_MIN:
+        raise unusable(ledger, "is damaged, or not a ledger at all: it is too short", code="ledger-damaged")
     return "there"
 
 

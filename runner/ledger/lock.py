@@ -33,11 +33,12 @@ _TEXT_MAX_BYTES = 500  # a pid, a host name and a time
 class LedgerLock:
     """The lock while it is held."""
 
-    __slots__ = ("__weakref__", "_fd")
+    __slots__ = ("__weakref__", "_fd", "_path")
 
     def __init__(self, ledger: Path, *, at_s: float) -> None:
         """Take it, or raise `LedgerLocked` with the holder's pid, host and start."""
-        self._fd: int | None = _take(_beside(ledger), ledger)
+        self._path = _beside(ledger)
+        self._fd: int | None = _take(self._path, ledger)
         _held.add(self)
         since = datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         os.ftruncate(self._fd, 0)
@@ -47,6 +48,10 @@ class LedgerLock:
     def held(self) -> bool:
         """False after `release`, and in a child forked from the holder."""
         return self._fd is not None
+
+    def excludes(self) -> bool:
+        """Whether another runner would still meet it: not once its file was deleted or replaced."""
+        return self._fd is not None and _is_still(self._fd, self._path)
 
     def release(self) -> None:
         """Let go. In a forked child this only closes the child's copy."""

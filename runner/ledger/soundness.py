@@ -9,7 +9,7 @@ from runner.ledger.file import unusable
 from runner.ledger.statements import QUERIES, SCHEMA_VERSION
 from runner.ledger.writing import Connection
 
-__all__ = ["APPLICATION_ID", "check_kind", "check_owner", "check_whole", "pragma"]
+__all__ = ["APPLICATION_ID", "check_kind", "check_owner", "check_shape", "check_whole", "objects_of", "owner", "pragma"]
 
 # "RvBt": tells our files from every other SQLite database.
 APPLICATION_ID: Final = 0x52764274
@@ -30,25 +30,39 @@ def check_kind(connection: Connection, path: Path) -> None:
         raise unusable(path, "is damaged: it has lost its version", code="ledger-damaged")
 
 
+def owner(connection: Connection, path: Path) -> tuple[str, str]:
+    """The account label and the base URL that the ledger belongs to."""
+    for row in connection.execute(QUERIES["meta"]).fetchall():
+        return row["account"], row["base_url"]
+    raise unusable(path, "is damaged: it does not say whose it is", code="ledger-damaged")
+
+
 def check_owner(connection: Connection, path: Path, *, account: str, base_url: str) -> None:
     """Keys are remembered per account at one service: sending open attempts elsewhere would pay twice."""
-    rows = connection.execute(QUERIES["meta"]).fetchall()
-    if not rows:
-        raise unusable(path, "is damaged: it does not say whose it is", code="ledger-damaged")
-    row = rows[0]
-    if (row["account"], row["base_url"]) != (account, base_url):
+    owned_by, at = owner(connection, path)
+    if (owned_by, at) != (account, base_url):
         raise unusable(
             path,
-            f"belongs to account `{row['account']}` at {row['base_url']}, not to `{account}` at {base_url}",
+            f"belongs to account `{owned_by}` at {at}, not to `{account}` at {base_url}",
             code="ledger-other-account",
-            way_out=(
-                f"set RIVYA_BATCH_ACCOUNT={row['account']} and RIVYA_BASE_URL={row['base_url']}, "
-                "or name another ledger with --store"
-            ),
+            way_out=f"set RIVYA_BATCH_ACCOUNT={owned_by} and RIVYA_BASE_URL={at}, or name another ledger with --store",
         )
 
 
+def check_shape(connection: Connection, path: Path, *, objects: frozenset[tuple[str, str, str]]) -> None:
+    """Every table, index and trigger is as the migrations made it; what people added of their own is welcome."""
+    for kind, name, _ in sorted(objects - objects_of(connection)):
+        raise unusable(path, f"is damaged: its {kind} `{name}` is missing or was changed", code="ledger-damaged")
+
+
+def objects_of(connection: Connection) -> frozenset[tuple[str, str, str]]:
+    rows = connection.execute("SELECT type, name, sql FROM sqlite_schema WHERE sql IS NOT NULL").fetchall()
+    return frozenset((kind, name, sql) for kind, name, sql in rows)
+
+
 def check_whole(connection: Connection, path: Path) -> None:
+    if path.stat().st_size % pragma(connection, "page_size"):
+        raise unusable(path, "is damaged: its end is cut off", code="ledger-damaged")
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchall()[0]
     if verdict != "ok":
         raise unusable(path, f"is damaged: {verdict}", code="ledger-damaged")

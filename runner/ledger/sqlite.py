@@ -14,7 +14,7 @@ import sqlite3
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final, Self, TypeVar, cast
@@ -22,14 +22,13 @@ from typing import Final, Self, TypeVar, cast
 from jobs.item import Item
 from jobs.record import Change
 from runner.errors import DiskFull, LedgerConflict, RunnerError
-from runner.ledger import KnownUpload, Life, RunInfo, writing
+from runner.ledger import KnownUpload, Life, RunInfo, soundness, writing
 from runner.ledger.durability import OLDEST_SQLITE, journal_mode, pragmas
 from runner.ledger.file import born, condition, failed, prepare_folder, resolved, unborn, unusable
 from runner.ledger.group import GroupCommit, Outcome, Statistics
 from runner.ledger.lock import LedgerLock
 from runner.ledger.reading import LedgerReads
 from runner.ledger.rows import Row
-from runner.ledger.soundness import APPLICATION_ID, check_kind, check_owner, check_whole, pragma
 from runner.ledger.statements import MIGRATIONS, QUERIES
 from runner.ledger.writing import Connection
 
@@ -102,7 +101,9 @@ class SqliteLedger(LedgerReads):
     def _commit(self, works: Sequence[Callable[[], object]]) -> Sequence[Outcome]:
         """Do the calls in one transaction. It never raises: every call gets its value or its error."""
         if self._trouble is None and not self._is_in_place():
-            self._trouble = partial(unusable, self.path, "was moved or deleted while a run was writing to it")
+            self._trouble = partial(
+                unusable, self.path, "or its lock was moved or deleted while a run was writing to it"
+            )
         if self._trouble is None:
             try:
                 self._writer.execute("BEGIN IMMEDIATE")
@@ -134,7 +135,7 @@ class SqliteLedger(LedgerReads):
 
     def _is_in_place(self) -> bool:
         try:
-            return self.path.stat().st_ino == self._inode
+            return self.path.stat().st_ino == self._inode and self._lock.excludes()
         except OSError:
             return False
 
@@ -150,9 +151,7 @@ class LedgerReader(LedgerReads):
         super().__init__(partial(_ask, connection, path), partial(_snapshot, connection))
         self.path = path
         self._connection = connection
-        whose = self.ask("meta", {})[0]
-        self.account: str = whose["account"]
-        self.base_url: str = whose["base_url"]
+        self.account, self.base_url = soundness.owner(_as_seam(connection), path)
 
     def __enter__(self) -> Self:
         return self
@@ -188,10 +187,11 @@ def open_ledger(
         with _translating(path):
             writer = _connect(path)
             undo.callback(writer.close)
-            check_kind(_as_seam(writer), path)
-            check_whole(_as_seam(writer), path)
-            check_owner(_as_seam(writer), path, account=account, base_url=base_url)
+            soundness.check_kind(_as_seam(writer), path)
             _migrate(writer, now=now)
+            soundness.check_shape(_as_seam(writer), path, objects=_objects())
+            soundness.check_whole(_as_seam(writer), path)
+            soundness.check_owner(_as_seam(writer), path, account=account, base_url=base_url)
             _set_journal(writer, path)
             reader = writer
             if in_thread:
@@ -213,7 +213,7 @@ def open_reader(path: Path) -> LedgerReader | None:
         connection = _connect(path)
         undo.callback(connection.close)
         connection.execute("PRAGMA query_only = ON")
-        check_kind(_as_seam(connection), path)
+        soundness.check_kind(_as_seam(connection), path)
         reader = LedgerReader(path, connection)
         undo.pop_all()
         return reader
@@ -238,7 +238,7 @@ def _create(path: Path, *, account: str, base_url: str, now: Callable[[], float]
     with _translating(path):
         connection = _connect(new)
         try:
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA application_id = {soundness.APPLICATION_ID}")
             _migrate(connection, now=now)
             whose = {"account": account, "base_url": base_url, "instance_id": uuid.uuid4().hex, "created_at_s": now()}
             connection.execute(QUERIES["sign_meta"], whose)
@@ -252,12 +252,19 @@ def _create(path: Path, *, account: str, base_url: str, now: Callable[[], float]
 
 def _migrate(connection: sqlite3.Connection, *, now: Callable[[], float]) -> None:
     """Each step and its record in one transaction."""
-    for step in MIGRATIONS[pragma(_as_seam(connection), "user_version") :]:
+    for step in MIGRATIONS[soundness.pragma(_as_seam(connection), "user_version") :]:
         connection.executescript(f"BEGIN IMMEDIATE;\n{step.sql}")
         signed = {"number": step.number, "name": step.name, "applied_at_s": now()}
         connection.execute(QUERIES["sign_migration"], signed)
         connection.execute(f"PRAGMA user_version = {step.number}")
         connection.execute("COMMIT")
+
+
+def _objects() -> frozenset[tuple[str, str, str]]:
+    """What the migrations make: type, name and text of every table, index and trigger."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
+        _migrate(model, now=lambda: 0.0)
+        return soundness.objects_of(_as_seam(model))
 
 
 def _set_journal(connection: sqlite3.Connection, path: Path) -> None:
