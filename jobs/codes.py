@@ -11,14 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from jobs.item_codes import ITEM_CODES
+from jobs.manifest_codes import MANIFEST_CODES
 
 __all__ = ["CODES"]
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Manifest codes: the text, the YAML, the shape of the manifest and its data files (yaml12, manifest, rows).
-# ---------------------------------------------------------------------------------------------------------------------
-
-_MANIFEST: dict[str, str] = {}
-
-
-CODES: Mapping[str, str] = MappingProxyType({**_MANIFEST, **ITEM_CODES})
+CODES: Mapping[str, str] = MappingProxyType({**MANIFEST_CODES, **ITEM_CODES})

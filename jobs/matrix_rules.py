@@ -82,7 +82,7 @@ def _range(document: Document, path: Path, values: Raw) -> Iterator[Finding]:
         yield note(document, "step-away", here, f"a step of {written(step)} leads away from the end", remedy)
     elif size > MAX_AXIS_VALUES:
         message = f"the range has {size:,} values; an axis may have {MAX_AXIS_VALUES:,}"
-        yield note(document, "range-too-long", path, message, "use a wider step")
+        yield note(document, "axis-too-long", path, message, "use a wider step")
 
 
 def _listed(

@@ -31,6 +31,7 @@ _DURATIONS_S: Final = {"timeout": (1.0, 604_800.0), "first_poll": (0.0, 600.0), 
 _SPANS: Final = {"timeout": "`1s` to `7d`", "first_poll": "`0s` to `10m`", "poll_gap": "`10ms` to `10m`"}
 _RATES: Final = ("creates", "polls", "uploads", "downloads")
 
+_DATA_ENDINGS: Final = (".csv", ".jsonl", ".ndjson")
 _ID: Final = re.compile(r"\w[\w.-]*")
 _LOOPBACK: Final = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 
@@ -149,6 +150,15 @@ def reference_files(document: Document, data: Raw) -> Iterator[Finding]:
             yield note(document, "reference-url", path, "a reference is a local file, not an address", remedy)
 
 
+def data_files(document: Document, data: Raw) -> Iterator[Finding]:
+    for path, job in jobs_of(data):
+        file = fields(job.get("data")).get("file")
+        if isinstance(file, str) and file and not file.lower().endswith(_DATA_ENDINGS):
+            remedy = f"name it {listed(_DATA_ENDINGS)}; save spreadsheets as CSV"
+            message = "the ending does not say what kind of table this is"
+            yield note(document, "data-format", (*path, "data", "file"), message, remedy)
+
+
 def var_names(document: Document, data: Raw) -> Iterator[Finding]:
     for path, holder in [((), data), (("defaults",), fields(data.get("defaults"))), *jobs_of(data)]:
         for name in fields(holder.get("vars")):
@@ -231,6 +241,7 @@ RULES: Final[tuple[Callable[[Document, Raw], Iterator[Finding]], ...]] = (
     job_ids,
     reference_names,
     reference_files,
+    data_files,
     var_names,
     template_places,
     notify_urls,
