@@ -128,9 +128,8 @@ class Prepared:
 
     @property
     def out_dir(self) -> Path:
-        """Where results go: relative to the manifest's folder unless it says otherwise."""
-        name = self.manifest.output.dir or f"out/{self.manifest.name}"
-        return self.path.parent / name
+        """Where results go; like the ledger, from the current folder on."""
+        return Path(self.manifest.output.dir or f"out/{self.manifest.name}")
 
 
 def check_manifest(path: Path, *, catalogue: Catalogue, choices: Choices) -> Checked:
@@ -190,6 +189,7 @@ def prepare(manifest_path: Path, *, settings: Settings, choices: Choices) -> Pre
         raise ManifestRejected(
             f"{manifest_path} has {len(checked.errors)} error{'s' * (len(checked.errors) > 1)}. Nothing was sent.",
             findings=checked.findings,
+            texts=checked.texts,
         )
     manifest, expansion = checked.manifest, checked.expansion
     assert manifest is not None, "without errors there is a manifest"
