@@ -33,10 +33,15 @@ _SILENCING = (Pause.AUTH, Pause.NETWORK, Pause.CONFIG)
 class _Try:
     """What this life knows of an open attempt beyond its record."""
 
+    since: Now  # when its intent was written, by both of our clocks
     restarted: bool = False  # the intent was found open at the start: a send may have arrived
     posts: int = 0  # those that count against `resends_max`
     tries: int = 0
     conflict_since_s: float | None = None
+
+    def age_s(self, now: Now) -> float:
+        """Seconds since the intent: one clock stands still while the machine sleeps, the other may be set."""
+        return max(now.mono_s - self.since.mono_s, now.wall_s - self.since.wall_s)
 
 
 class Buying:
@@ -65,13 +70,13 @@ class Buying:
     def adopt(self, identity: str, now: Now) -> Step:
         """An intent left open by an earlier life: send it again with its own key and bytes, or give up guessing."""
         state = self._state
-        age_s = state.server_age_s(state.attempt(identity), now)
+        age_s = state.age_s(state.attempt(identity), now)
         if age_s is None or age_s >= state.settings.send_policy.key_window_s:
             told = "an unknown time" if age_s is None else f"{age_s / 60:.0f} min"
             reason = f"its create was sent or about to be, {told} ago; the service may have forgotten the key since"
             return state.move(identity, EventType.UNCERTAIN, now, {"reason": reason})
-        self._tries[identity] = _Try(restarted=True)
-        state.slots.add(identity)
+        self._tries[identity] = _Try(since=Now(now.mono_s - age_s, now.wall_s - age_s), restarted=True)
+        state.occupy(identity)
         self._push_resend(identity, now.mono_s)
         return Step()
 
@@ -146,12 +151,11 @@ class Buying:
             "bound": self.bound(item),
             "price_class": item.price_class,
             "scope": state.settings.scope,
-            "server_at_s": now.wall_s + state.server_offset_s,
+            "server_at_s": state.server_s(now),
         }
         step = state.move(item.identity, EventType.INTENT, now, data, body=self._body(item, key))
-        state.probe(item)
-        state.slots.add(item.identity)
-        self._tries[item.identity] = _Try()
+        state.occupy(item.identity)
+        self._tries[item.identity] = _Try(since=now)
         self._sending.add(item.identity)
         return Send(identity=item.identity, key=key, token=self._pacer.leave(now.mono_s), step=step)
 
@@ -165,10 +169,17 @@ class Buying:
             client_request_id=key,
         )
 
-    def _resend(self, now: Now) -> Send:
+    def _resend(self, now: Now) -> Send | Step:
         identity = heapq.heappop(self._resends)[2]
+        state, tried = self._state, self._tries[identity]
+        window_s = state.settings.send_policy.key_window_s
+        if (tried.restarted or state.attempt(identity).ambiguous) and tried.age_s(now) >= window_s:
+            reason = f"it could not be sent again within {window_s / 60:.0f} min; the service may have forgotten the key"
+            step = state.move(identity, EventType.UNCERTAIN, now, {"reason": reason})
+            self._leave(identity)
+            return step
         self._sending.add(identity)
-        key = self._state.attempt(identity).key
+        key = state.attempt(identity).key
         return Send(identity=identity, key=key, token=self._pacer.leave(now.mono_s), step=Step())
 
     def _skip(self, item: Item, now: Now, code: str, room: str) -> Step:
@@ -195,9 +206,10 @@ class Buying:
         self._count_bad(verdict, now)
         if verdict.pause is not None:
             notices += state.pause(verdict.pause, end.reason)
-        if verdict.pause is Pause.CONFIG:
+        step = self._apply(send.identity, verdict, follow, now)
+        if Pause.CONFIG in state.pauses:
             self._hold_all()
-        return join(self._apply(send.identity, verdict, follow, now), Step(notices=notices))
+        return join(step, Step(notices=notices))
 
     def _follow(self, identity: str, verdict: Verdict, now: Now) -> Follow:
         state, tried = self._state, self._tries[identity]
@@ -207,15 +219,13 @@ class Buying:
             tried.posts += 1
         if verdict.kind is VerdictKind.CONFLICT and tried.conflict_since_s is None:
             tried.conflict_since_s = now.mono_s
-        age_s = state.server_age_s(attempt, now)
-        policy = state.settings.send_policy
         return settle(
             verdict,
             ambiguous=attempt.ambiguous or tried.restarted,
             resends=tried.posts - 1,
-            age_s=policy.key_window_s if age_s is None else age_s,
+            age_s=tried.age_s(now),
             conflict_age_s=None if tried.conflict_since_s is None else now.mono_s - tried.conflict_since_s,
-            policy=policy,
+            policy=state.settings.send_policy,
         )
 
     def _count_bad(self, verdict: Verdict, now: Now) -> None:

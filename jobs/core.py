@@ -61,7 +61,7 @@ class Core:
             case ItemState.SUBMITTING:
                 return self._buying.adopt(item.identity, now)
             case ItemState.ACCEPTED:
-                self.state.slots.add(item.identity)
+                self.state.occupy(item.identity)
                 self._watching.watch(item.identity, now, fresh=False)
             case ItemState.VANISHED | ItemState.STALLED:
                 self._watching.watch(item.identity, now, fresh=False)

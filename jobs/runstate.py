@@ -62,9 +62,8 @@ class RunState:
         self.pauses: dict[Pause, str] = {}
         self.stopping = False
         self.slots: set[str] = set()  # items that hold one of the in-flight places
-        self.server_offset_s = 0.0  # the service's clock minus ours
+        self.server_offset_s: float | None = None  # the service's clock minus ours, once it told
         self._failed = 0  # items that failed in this life
-        self._class_probe: dict[str, str] = {}  # price class -> the one attempt that will show its price
         self._last_contact_s: float | None = None
 
     def move(
@@ -103,24 +102,25 @@ class RunState:
         self.pauses[why] = reason
         return (Notice(name="paused", data={"why": why.value, "reason": reason}),)
 
-    def probe(self, item: Item) -> None:
-        """A class without a price seen waits for this one attempt to show it."""
-        if item.price_class not in self.prices:
-            self._class_probe[item.price_class] = item.identity
-            self.ready.shut(item.price_class)
+    def occupy(self, identity: str) -> None:
+        """The item's attempt is in flight. A class without a price seen waits for it to show one."""
+        self.slots.add(identity)
+        price_class = self.items[identity].price_class
+        if price_class not in self.prices:
+            self.ready.shut(price_class)
 
     def price_seen(self, price_class: str, price: int) -> None:
         """The service named a price: the class may go on."""
         self.prices[price_class] = max(price, self.prices.get(price_class, 0))
-        self._class_probe.pop(price_class, None)
         self.ready.reopen(price_class)
 
     def release(self, identity: str) -> None:
         """The item's attempt is over, for good or for this life: give its place back."""
         self.slots.discard(identity)
         price_class = self.items[identity].price_class
-        if self._class_probe.get(price_class) == identity:
-            del self._class_probe[price_class]
+        if price_class in self.prices:
+            return
+        if not any(self.items[other].price_class == price_class for other in self.slots):
             self.ready.reopen(price_class)
 
     def item_failed(self) -> tuple[Notice, ...]:
@@ -161,7 +161,17 @@ class RunState:
             return ()
         return self.pause(Pause.NETWORK, f"no usable answer for {UNREACHABLE_AFTER_S / 60:g} min, last: {end.reason}")
 
-    def server_age_s(self, attempt: Attempt, now: Now) -> float | None:
-        """Seconds since the intent by the service's clock; None when a clock ran backwards and tells nothing."""
-        age_s = now.wall_s + self.server_offset_s - attempt.server_at_s
+    def server_s(self, now: Now) -> float:
+        """The service's clock; ours while it has not told."""
+        return now.wall_s + (self.server_offset_s or 0.0)
+
+    def age_s(self, attempt: Attempt, now: Now) -> float | None:
+        """Seconds since an intent of an earlier life, at most; None when a clock ran backwards and tells nothing.
+
+        Our clock may have been set meanwhile, and the service's may not have been known at either end: the larger age
+        is the safe one, because a key that is too old is never sent again.
+        """
+        age_s = now.wall_s - attempt.opened_at_s
+        if self.server_offset_s is not None:
+            age_s = max(age_s, self.server_s(now) - attempt.server_at_s)
         return age_s if age_s > -CLOCK_SLACK_S else None

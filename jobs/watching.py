@@ -91,7 +91,7 @@ class Watching:
         step = Step()
         if self._state.records[identity].state is ItemState.VANISHED:
             step = self._state.move(identity, EventType.SEEN, now, {"status": task.status})
-            self._state.slots.add(identity)
+            self._state.occupy(identity)
         self._again(identity, now)
         return join(step, self._overdue(identity, now))
 
