@@ -8,9 +8,9 @@ proved is committed before anything else happens to that item.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 import anyio
 from aiolimiter import AsyncLimiter
@@ -22,7 +22,7 @@ from jobs.rates import Rate
 from jobs.steps import Download, Poll, Send, Step, Wait
 from jobs.verdict import Pause
 from runner.clock import Clock
-from runner.errors import AuthError, RunnerError, ServiceError, ServiceRefused
+from runner.errors import AuthError, DiskFull, OutputUnusable, RunnerError, ServiceError, ServiceRefused
 from runner.lane import Lane
 from runner.ledger import KnownUpload, Ledger
 from runner.reporter import Reporter, RunStatistics
@@ -55,7 +55,10 @@ class Uploader(Protocol):
 
 
 class Saver(Protocol):
-    """Saves one result; gives the data of its `saved` event, or None when the next life should try again."""
+    """Saves one result; gives the data of its `saved` event, or None when the next life should try again.
+
+    Raises DiskFull or OutputUnusable when no result can be saved any more.
+    """
 
     async def __call__(self, item: Item, wanted: Download) -> Mapping[str, object] | None: ...
 
@@ -110,17 +113,10 @@ class Engine:
         self._scope = anyio.CancelScope()
         self._upload_limiter = _limiter(self._limits.uploads)
         self._download_limiter = _limiter(self._limits.downloads)
-        self._lanes = (
-            self._lane("uploads", UPLOAD_CREW, self._next_upload, self._upload),
-            self._lane("creates", CREATE_CREW, self._next_create, self._create),
-            self._lane("polls", POLL_CREW, self._next_poll, self._poll),
-            self._lane("downloads", DOWNLOAD_CREW, self._next_download, self._download),
-        )
-
-    def _lane(
-        self, name: str, crew: int, ask: Callable[[], Awaitable[object]], work: Callable[..., Awaitable[None]]
-    ) -> Lane[object]:
-        return Lane(name, crew=crew, ask=ask, work=work, mono_s=lambda: self._clock.now().mono_s)
+        self._upload_lane = Lane("uploads", crew=UPLOAD_CREW, ask=self._next_upload, work=self._upload)
+        self._create_lane = Lane("creates", crew=CREATE_CREW, ask=self._next_create, work=self._create)
+        self._poll_lane = Lane("polls", crew=POLL_CREW, ask=self._next_poll, work=self._poll)
+        self._download_lane = Lane("downloads", crew=DOWNLOAD_CREW, ask=self._next_download, work=self._download)
 
     async def run(self) -> None:
         """Work until nothing more can be done in this life. Raises RunnerError for what ends a run early."""
@@ -177,10 +173,14 @@ class Engine:
             elapsed_s=self._clock.now().mono_s - self._began_s,
         )
 
-    def _look(self) -> None:
-        """After every change: is the run over, and who has something new to ask?"""
+    @property
+    def _lanes(self) -> tuple[Lane[Any], ...]:
+        return self._upload_lane, self._create_lane, self._poll_lane, self._download_lane
+
+    def _look(self, *concerned: Lane[Any]) -> None:
+        """After every change: is the run over, and if not, which lanes may get another answer now?"""
         self._over = self.core.finished()
-        for lane in self._lanes:
+        for lane in self._lanes if self._over else concerned:
             lane.wake()
 
     # Uploads
@@ -205,7 +205,7 @@ class Engine:
             self.core.uploaded(digest, uploaded)
             self.counts.uploads_done += 1
             self._reporter.uploaded(reference.path, reference.bytes)
-        self._look()
+        self._look(self._create_lane)
 
     async def _upload_failed(self, digest: str, error: RunnerError) -> None:
         pause = _pause_for(error)
@@ -232,7 +232,8 @@ class Engine:
         body = send.step.changes[-1].body if send.step.changes else self._ledger.body(send.key)
         assert body is not None, "an intent holds its body"
         end = await self._sender.create(idempotency_key=send.key, body=body)
-        await self._settle(self.core.create_ended(send, end, self._clock.now()))
+        step = self.core.create_ended(send, end, self._clock.now())
+        await self._settle(step, self._create_lane, self._poll_lane, self._download_lane)
 
     # Polls
 
@@ -241,7 +242,8 @@ class Engine:
 
     async def _poll(self, poll: Poll) -> None:
         end = await self._sender.status(poll.task_id)
-        await self._settle(self.core.poll_ended(poll, end, self._clock.now()))
+        step = self.core.poll_ended(poll, end, self._clock.now())
+        await self._settle(step, *(self._lanes if step.changes else (self._poll_lane,)))
 
     # Downloads
 
@@ -256,19 +258,23 @@ class Engine:
         return download
 
     async def _download(self, download: Download) -> None:
-        saved = await self._saver(self.core.state.items[download.identity], download)
+        try:
+            saved = await self._saver(self.core.state.items[download.identity], download)
+        except (DiskFull, OutputUnusable) as error:
+            saved = None
+            await self.commit(Step(notices=self.core.state.pause(Pause.DISK, error.message)))
         if saved is None:
             self.core.download_left(download)
             self.counts.downloads["left"] += 1
-            self._look()
+            self._look(self._create_lane)
             return
         self.counts.downloads[str(saved["state"])] += 1
         size_bytes = saved.get("bytes")
         self.counts.saved_bytes += size_bytes if isinstance(size_bytes, int) else 0
-        await self._settle(self.core.download_ended(download, self._clock.now(), saved))
+        await self._settle(self.core.download_ended(download, self._clock.now(), saved), self._create_lane)
 
-    async def _settle(self, step: Step) -> None:
-        self._look()
+    async def _settle(self, step: Step, *concerned: Lane[Any]) -> None:
+        self._look(*concerned)
         await self.commit(step)
 
 

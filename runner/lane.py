@@ -3,6 +3,10 @@
 The question (`ask`) answers with a job, with how long there is none, or with None when the run is over. Whoever holds
 the lane's turn waits for the earlier of that moment and `wake`; the others wait for the turn. So there is one timer a
 lane however many items wait, and a worker that has a job never holds up the next question.
+
+The moments of `Wait` are those of the event loop's clock, as `runner.clock.Clock` reads it.
+
+The moments of `Wait` are those of the event loop's clock, as `runner.clock.Clock` reads it.
 """
 
 from __future__ import annotations
@@ -11,7 +15,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
-import anyio
 from anyio.abc import TaskGroup
 
 from jobs.steps import Wait
@@ -32,13 +35,11 @@ class Lane(Generic[Job]):
         crew: int,
         ask: Callable[[], Awaitable[Job | Wait | None]],
         work: Callable[[Job], Awaitable[None]],
-        mono_s: Callable[[], float],
     ) -> None:
         self.name = name
         self._crew = crew
         self._ask = ask
         self._work = work
-        self._mono_s = mono_s
         self._turn = asyncio.Lock()
         self._news = asyncio.Event()
 
@@ -65,6 +66,15 @@ class Lane(Generic[Job]):
             answer = await self._ask()
             if not isinstance(answer, Wait):
                 return answer
-            wait_s = None if answer.until_s is None else max(0.0, answer.until_s - self._mono_s())
-            with anyio.move_on_after(wait_s):
-                await self._news.wait()
+            await self._news_until(answer.until_s)
+
+    async def _news_until(self, moment_s: float | None) -> None:
+        """One timer, not a cancel scope: this is the hottest wait of a run."""
+        if moment_s is None:
+            await self._news.wait()
+            return
+        timer = asyncio.get_running_loop().call_at(moment_s, self._news.set)
+        try:
+            await self._news.wait()
+        finally:
+            timer.cancel()

@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from jobs.core import Core
 from jobs.item import Item
 from jobs.steps import Download
-from jobs.verdict import Pause
 from runner.blobs import Blobs
 from runner.clock import Clock
 from runner.downloads import Saved, download
 from runner.engine import Sender
-from runner.errors import AddressRefused, DiskFull, FetchError, LinkDead, OutputUnusable
+from runner.errors import AddressRefused, FetchError, LinkDead
 from runner.exchange import Fetcher
 from runner.sidecar import Sidecar, write_sidecar
 
@@ -38,7 +37,10 @@ class ResultSaver:
         self._sidecars = sidecars
 
     async def __call__(self, item: Item, wanted: Download) -> Mapping[str, object] | None:
-        """The data of the `saved` event; None when another life should try again."""
+        """The data of the `saved` event; None when another life should try again.
+
+        Raises DiskFull and OutputUnusable.
+        """
         stem = item.output_stem if wanted.n == 1 else f"{item.output_stem}-{wanted.n}"
         url: str | None = wanted.url
         for _ in range(FRESH_LINKS_MAX):
@@ -56,9 +58,6 @@ class ResultSaver:
             except AddressRefused as error:
                 return {"state": "gone", "reason": error.message}
             except FetchError:
-                return None
-            except (DiskFull, OutputUnusable) as error:
-                self._core.state.pause(Pause.DISK, error.message)
                 return None
             return {
                 "url": url,
