@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 
 from jobs.escape import json_text
 from runner.blobs import Blobs
@@ -36,5 +36,7 @@ class Sidecar:
 async def write_sidecar(blobs: Blobs, sidecar: Sidecar) -> str:
     """Writes `<file>.json` whole or not at all, and returns its path below the output folder."""
     path = f"{sidecar.file}.json"
-    await blobs.put(path, (json_text(asdict(sidecar), indent=2) + "\n").encode())
+    # Not `asdict`, which copies every value deeply: this is done for every result.
+    content = {one.name: getattr(sidecar, one.name) for one in fields(sidecar)}
+    await blobs.put(path, (json_text(content, indent=2) + "\n").encode())
     return path

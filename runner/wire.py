@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Final
 
 import orjson
@@ -116,6 +117,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     return max(0.0, until - now)
 
 
+@lru_cache(maxsize=64)  # all answers of one second carry the same Date
 def http_date(text: str) -> float | None:
     """An HTTP date as seconds since 1970; None when it is none."""
     if not text.isascii():
