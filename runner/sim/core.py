@@ -135,8 +135,8 @@ class Simulator:
             answer = self._struck(fault, request, now_s, request_id, endpoint)
         else:
             answer, born = self._answered(endpoint, request, now_s, request_id, fault)
-            facts += answer.facts
             answer = _bent(answer, fault, request_id)
+        facts += answer.facts
         if endpoint == "create":
             facts += (self._seen(request, answer, born, now_s),)
         headers = {"date": http_date(int(now_s)), "x-request-id": request_id, **answer.headers}

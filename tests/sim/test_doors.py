@@ -12,6 +12,7 @@ import aiohttp
 import orjson
 import pytest
 
+from runner.sim import server
 from runner.sim.core import Simulator
 from runner.sim.memory import Answer, MemoryDoor, SimConnectionError
 from runner.sim.profile import DEMO_KEY
@@ -66,17 +67,17 @@ async def door(request: pytest.FixtureRequest) -> AsyncIterator[Door]:
 
         yield Door(simulator=simulator, request=ask, fetch=memory.fetch, broken=(SimConnectionError,))
         return
-    async with serve(simulator, fidelity="fast") as server, aiohttp.ClientSession() as client:
+    async with serve(simulator, fidelity="fast") as running, aiohttp.ClientSession() as client:
 
         async def call(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
-            url = server.base_url + target
+            url = running.base_url + target
             async with client.request(method, url, headers=headers, data=body, allow_redirects=False) as answer:
                 lowered = {name.lower(): value for name, value in answer.headers.items()}
                 return answer.status, lowered, await answer.read()
 
         async def fetch(url: str, headers: Mapping[str, str]) -> Answer:
-            assert url.startswith(server.base_url)
-            return await call("GET", url.removeprefix(server.base_url), headers, b"")
+            assert url.startswith(running.base_url)
+            return await call("GET", url.removeprefix(running.base_url), headers, b"")
 
         yield Door(simulator=simulator, request=call, fetch=fetch, broken=(aiohttp.ClientError,))
 
@@ -178,13 +179,33 @@ async def test_a_medium_may_be_cut_in_the_middle() -> None:
     assert len(caught.value.received) == 10
 
     async with (
-        serve(simulator, fidelity="fast") as server,
-        aiohttp.ClientSession(server.base_url) as client,
+        serve(simulator, fidelity="fast") as running,
+        aiohttp.ClientSession(running.base_url) as client,
         client.get("/results/" + url.partition("/results/")[2]) as answer,
     ):
         assert answer.status == 200
         with pytest.raises(aiohttp.ClientPayloadError):
             await answer.read()
+
+
+async def test_a_body_past_all_limits_is_refused_at_the_edge(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_BODY_MAX_BYTES", 100)
+    simulator = talk().simulator
+    async with (
+        serve(simulator, fidelity="fast") as running,
+        aiohttp.ClientSession(running.base_url) as client,
+        client.post("/api/v1/generations", data=bytes(101)) as answer,
+    ):
+        assert answer.status == 413
+
+    assert simulator.stats().sends == ()
+
+
+@pytest.mark.parametrize(
+    ("remote", "expected"), [("127.0.0.1", True), ("::1", True), ("192.0.2.7", False), (None, False), ("unix", False)]
+)
+def test_the_books_are_shown_to_this_machine_alone(remote: str | None, *, expected: bool) -> None:
+    assert server._is_loopback(remote) is expected
 
 
 async def test_a_broken_memory_wire_says_how_much_came_through() -> None:

@@ -52,6 +52,12 @@ def test_a_share_is_met_and_does_not_depend_on_the_order_of_requests() -> None:
     assert struck(range(199, -1, -1)) == forward
 
 
+def test_a_share_is_rolled_anew_for_a_request_that_is_sent_again() -> None:
+    service = talk([{"match": {"endpoint": "create", "share": 0.5}, "do": {"status": 502}}])
+
+    assert {service.create("k")[0] for _ in range(20)} == {200, 502}
+
+
 @pytest.mark.parametrize(
     ("do", "status", "wire", "tasks"),
     [

@@ -78,6 +78,14 @@ def test_a_second_life_knows_keys_and_files() -> None:
     assert again.upload(PNG, kind="image")[1]["id"] == service.upload(PNG, kind="image")[1]["id"]
 
 
+def test_a_second_life_knows_a_poisoned_key() -> None:
+    fault = [{"match": {"endpoint": "create", "nth": 1}, "do": {"status": 500}}]
+    service = Remembering(simulator=talk(fault, remembers=("5xx",)).simulator)
+    service.create("k")
+
+    assert reborn(service).create("k")[0] == 500
+
+
 def test_a_file_is_known_under_the_address_of_another_port() -> None:
     service = busy()
     _, file = service.upload(PNG, kind="image")
@@ -92,7 +100,7 @@ def test_a_torn_last_line_is_dropped_and_the_journal_goes_on(tmp_path: Path) -> 
     journal.write([{"fact": "start", "at_s": 1.0}])
     journal.close()
     with path.open("ab") as file:
-        file.write(b'{"fact":"ta')
+        file.write(b'{"fact":"task","prompt":"longer than the line that is written next')
 
     journal = open_journal(path, 7)
     journal.write([{"fact": "start", "at_s": 2.0}])

@@ -88,6 +88,10 @@ def test_all_mistakes_are_told_at_once(service: Talk) -> None:
     assert [word in answer["error"]["message"] for word in ("prompt", "duration", "resolution")] == [True] * 3
 
 
+def test_a_prompt_may_be_as_long_as_the_model_says(service: Talk) -> None:
+    assert service.create(model="z-image", prompt="x" * 1000)[0] == 200
+
+
 def test_number_steps_survive_binary_fractions(service: Talk) -> None:
     params = {"voice": "TX3LPaxmHKxFdv7VOQHJ", "stability": 0.35, "speed": 1.15}
 
