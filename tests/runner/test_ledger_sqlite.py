@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import signal
 import sqlite3
 import stat
@@ -472,6 +473,26 @@ async def test_a_reader_delays_a_commit_and_does_not_fail_it(path: Path) -> None
         await call
         assert reader.position() == 2
     await ledger.close()
+
+
+async def test_a_reader_rolls_back_what_a_killed_commit_left(path: Path, tmp_path: Path) -> None:
+    await made(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as dying:
+        dying.execute(
+            "PRAGMA cache_size = 1"
+        )  # pages go to the file before the commit, their old content to the journal
+        dying.execute("BEGIN")
+        dying.execute("UPDATE items SET error_message = printf('%.*c', 3000, 'x')")
+        left = tmp_path / "left.db"
+        shutil.copy(path, left)
+        shutil.copy(f"{path}-journal", f"{left}-journal")
+
+    with open_reader(left) or pytest.fail("it is there") as reader:
+        records = reader.records([one.identity for one in ITEMS])
+
+    assert len(records) == 40
+    assert all(record.error_message is None for record in records.values())
+    await opened(left).close()
 
 
 async def test_a_crowd_of_readers_does_not_fail_the_writer(path: Path) -> None:
