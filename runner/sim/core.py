@@ -17,7 +17,7 @@ import orjson
 from runner.sim.access import SCOPES, check_standing, identify
 from runner.sim.catalogue import read_models
 from runner.sim.dice import token
-from runner.sim.exchange import Fact, SimRequest, SimResponse, Wire, http_date, json_answer
+from runner.sim.exchange import Fact, SimRequest, SimResponse, Wire, fact_of, http_date, json_answer
 from runner.sim.faults import BODIES, Fault, FaultPlan
 from runner.sim.generations import Call, create, remember_refusal, task_answer
 from runner.sim.listing import model_listing
@@ -262,7 +262,7 @@ class Simulator:
             born=bool(born),
         )
         self._world.sends.append(seen)
-        return {"fact": "send", **asdict(seen)}
+        return fact_of("send", seen)
 
 
 def _route(request: SimRequest) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 from urllib.parse import urlsplit
 
 from runner.sim.catalogue import ModelSpec, default_kinds
 from runner.sim.dice import token
-from runner.sim.exchange import iso_time
+from runner.sim.exchange import Fact, fact_of, iso_time
 from runner.sim.multipart import Part, parse_multipart
 from runner.sim.problems import Refusal
 from runner.sim.profile import Profile
@@ -58,8 +58,8 @@ class StoredFile:
     def path(self) -> str:
         return f"/uploads/{self.id}.{_EXTENSIONS.get(self.mime_type, 'bin')}"
 
-    def as_fact(self) -> dict[str, Any]:
-        return {"fact": "file", **asdict(self)}
+    def as_fact(self) -> Fact:
+        return fact_of("file", self)
 
     def answer(self, origin: str) -> dict[str, Any]:
         """The metadata as the service writes it, snake case throughout."""

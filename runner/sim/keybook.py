@@ -6,12 +6,12 @@ else (lifetime, comparison, what is remembered) is a switch of the profile.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
 
 import orjson
 
+from runner.sim.exchange import Fact, fact_of
 from runner.sim.problems import Refusal
 from runner.sim.profile import ApiKey, Profile
 
@@ -32,8 +32,8 @@ class Remembered:
     content_type: str
     task_id: str | None
 
-    def as_fact(self) -> dict[str, Any]:
-        return {"fact": "key", **asdict(self)}
+    def as_fact(self) -> Fact:
+        return fact_of("key", self)
 
 
 def fingerprint(body: bytes, profile: Profile) -> str:

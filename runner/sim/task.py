@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import exp
 from typing import Any
 
 from runner.sim.dice import normal, roll, token
+from runner.sim.exchange import Fact, fact_of
 from runner.sim.profile import Profile
 from runner.sim.validation import Order
 
@@ -82,8 +83,8 @@ class Task:
     refund: int
     refund_s: float | None  # the refund arrives; None: with the end
 
-    def as_fact(self) -> dict[str, Any]:
-        return {"fact": "task", **asdict(self)}
+    def as_fact(self) -> Fact:
+        return fact_of("task", self)
 
     def final_credits_at(self, now_s: float) -> int:
         """What `final_credits` shows: 0 while open, then the charge less what was given back by now."""
