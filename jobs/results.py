@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Final
 
 from jobs.escape import for_csv, for_terminal, json_text
@@ -110,10 +110,13 @@ TABLE_COLUMNS: Final = ("item", "state", "model", "credits", "file")
 
 def as_mapping(row: ResultRow) -> dict[str, object]:
     """The row as JSON writes it, keys in the documented order."""
-    mapping = asdict(row)
-    mapping["params"] = dict(row.params)
-    mapping["axes"] = dict(row.axes)
-    return mapping
+    mapping = {name.name: getattr(row, name.name) for name in fields(row)}
+    return mapping | {
+        "params": dict(row.params),
+        "axes": dict(row.axes),
+        "outputs": [asdict(output) for output in row.outputs],
+        "error": asdict(row.error) if row.error else None,
+    }
 
 
 def as_json(rows: Iterable[ResultRow]) -> str:

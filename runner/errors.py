@@ -31,6 +31,8 @@ No message may ever hold the API key, a duration token, or the query string of a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from jobs.answers import Phase
@@ -100,14 +102,25 @@ class UsageError(RunnerError):
 
 
 class ManifestRejected(UsageError):
-    """The manifest has errors. Nothing was sent. `findings` holds every one, warnings included."""
+    """The manifest has errors. Nothing was sent. `findings` holds every one, warnings included.
+
+    `texts` are the files they are in, by name, so that each can be shown with its line.
+    """
 
     default_code = "manifest-rejected"
     default_next_step = "mend the places named above, then run `rivya-batch check` on the file"
 
-    def __init__(self, message: str, *, findings: tuple[Finding, ...], next_step: str | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        findings: tuple[Finding, ...],
+        texts: Mapping[str, str] = MappingProxyType({}),
+        next_step: str | None = None,
+    ) -> None:
         super().__init__(message, next_step=next_step)
         self.findings = findings
+        self.texts = texts
 
 
 class StalePlan(UsageError):

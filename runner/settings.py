@@ -133,7 +133,7 @@ class Settings:
             embedded=True,
             store=store,
             account="sim",
-            key=Secret("sim"),
+            key=Secret("no-key-is-needed-here"),
             key_problem=None,
             origins=origins,
         )

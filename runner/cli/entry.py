@@ -39,37 +39,56 @@ def group() -> None:
 def main() -> NoReturn:
     """The console script."""
     code = run_command(sys.argv[1:])
-    try:
-        sys.stdout.flush()
-    except (AttributeError, OSError):
-        _drop_stdout()
-        code = code or NOBODY_READS
+    if sys.stdout is not None:  # it is None when it was closed before the start
+        try:
+            sys.stdout.flush()
+        except OSError:
+            _drop_stdout()
+            code = code or NOBODY_READS
     sys.exit(code)
 
 
 def run_command(args: Sequence[str]) -> int:
     """Run one command line and return its exit code; whatever went wrong has been told."""
-    voice = Voice()
+    voice, streams = Voice(), (sys.stdout, sys.stderr)
     try:
-        outcome = group.main(args=list(args), prog_name="rivya-batch", obj=voice, standalone_mode=False)
-    except click.ClickException as problem:
-        return tell_usage(voice, problem)
-    except (KeyboardInterrupt, click.Abort):
-        voice.alert("\nInterrupted.")
-        return INTERRUPTED
+        try:
+            return _run(voice, args)
+        except (KeyboardInterrupt, click.Abort):
+            voice.alert("\nInterrupted.")
+            return INTERRUPTED
+        except click.ClickException as problem:
+            return tell_usage(voice, problem)
+        except RunnerError as problem:
+            return tell(voice, [problem])
+        except ExceptionGroup as problems:
+            return _tell_group(voice, problems)
+        except (BrokenPipeError, SystemExit):
+            raise
+        except Exception as fault:  # noqa: BLE001 - the last one to ask
+            return tell_fault(voice, fault)
     except BrokenPipeError:
         _drop_stdout()
         return NOBODY_READS
-    except RunnerError as problem:
-        return tell(voice, [problem])
-    except BaseExceptionGroup as problems:
-        known, unknown = problems.split(RunnerError)
-        if known is not None and unknown is None:
-            return tell(voice, list(_leaves(known)))
-        return tell_fault(voice, problems)
-    except Exception as fault:  # noqa: BLE001 - the last one to ask
-        return tell_fault(voice, fault)
+    except SystemExit as stop:  # click's own way out: of completion, and when a pipe broke, for which it swaps streams
+        if sys.stdout is streams[0]:
+            return int(stop.code or 0)
+        sys.stdout, sys.stderr = streams
+        _drop_stdout()
+        return NOBODY_READS
+
+
+def _run(voice: Voice, args: Sequence[str]) -> int:
+    outcome = group.main(args=list(args), prog_name="rivya-batch", obj=voice, standalone_mode=False)
     return outcome if isinstance(outcome, int) else 0
+
+
+def _tell_group(voice: Voice, problems: ExceptionGroup[Exception]) -> int:
+    """Several at once, from tasks side by side: one fault of ours among them makes it a fault of ours."""
+    known, unknown = problems.split(RunnerError)
+    if known is None or unknown is not None:
+        return tell_fault(voice, problems)
+    return tell(voice, list(_leaves(known)))
 
 
 def _drop_stdout() -> None:
@@ -79,9 +98,9 @@ def _drop_stdout() -> None:
     os.close(nowhere)
 
 
-def _leaves(problems: BaseExceptionGroup[RunnerError]) -> Iterator[RunnerError]:
+def _leaves(problems: ExceptionGroup[RunnerError]) -> Iterator[RunnerError]:
     for problem in problems.exceptions:
-        if isinstance(problem, BaseExceptionGroup):
+        if isinstance(problem, ExceptionGroup):
             yield from _leaves(problem)
         else:
             yield problem

@@ -7,56 +7,64 @@ because a value may be a secret or a stranger's text; a traceback comes only wit
 from __future__ import annotations
 
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from jobs.escape import for_terminal
-from jobs.findings import Finding
+from jobs.render import findings_json, findings_text
 from runner.cli.exits import worst
 from runner.cli.voice import Voice
-from runner.errors import ManifestRejected, RunnerError
+from runner.errors import InternalError, ManifestRejected, RunnerError, UsageError
 
-__all__ = ["finding_object", "tell", "tell_fault", "tell_usage"]
+__all__ = ["tell", "tell_fault", "tell_usage"]
 
 
 def tell_usage(voice: Voice, problem: click.ClickException) -> int:
+    """A command line that click could not read."""
     ctx = getattr(problem, "ctx", None)
-    help_line = f"see `{ctx.command_path} --help`" if isinstance(ctx, click.Context) else "see `rivya-batch --help`"
-    message = problem.format_message()
-    if voice.json:
-        voice.object({"error": _error_object(code="usage", message=message, next_step=help_line, exit_code=2)})
-    _tell_lines(voice, "usage", message, [], help_line)
-    return 2
+    next_step = f"see `{ctx.command_path} --help`" if isinstance(ctx, click.Context) else "see `rivya-batch --help`"
+    return tell(voice, [UsageError(problem.format_message(), next_step=next_step)])
 
 
 def tell(voice: Voice, problems: Sequence[RunnerError]) -> int:
-    """Tell errors of the world; several at once end with the code that weighs most."""
+    """Errors of the world; of several at once the gravest gives the exit code."""
     exit_code = worst(problem.exit_code for problem in problems)
+    gravest = next(problem for problem in problems if problem.exit_code == exit_code)
+    if voice.json:
+        findings = findings_json(gravest.findings) if isinstance(gravest, ManifestRejected) else {}
+        _tell_json(voice, gravest, findings)
     for problem in problems:
-        if voice.json:
-            _tell_json(voice, problem, exit_code)
+        if isinstance(problem, ManifestRejected) and problem.findings and not voice.json:
+            voice.alert(findings_text(problem.findings, problem.texts))
         why = [f"request id: {problem.request_id}"] if problem.request_id else []
-        why += [f"because: {cause}" for cause in _causes(problem)]
-        _tell_lines(voice, problem.code, problem.message, why, problem.next_step)
+        _tell_lines(voice, problem, [*why, *(f"because: {cause}" for cause in _causes(problem))])
         if voice.verbose >= 2:
             _tell_traceback(voice, problem)
     return exit_code
 
 
-def _tell_json(voice: Voice, problem: RunnerError, exit_code: int) -> None:
-    error = _error_object(
-        code=problem.code, message=problem.message, next_step=problem.next_step, exit_code=problem.exit_code
+def tell_fault(voice: Voice, fault: BaseException) -> int:
+    """What is our fault: where, and of what kind."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    where = f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "an unknown place"
+    problem = InternalError(
+        f"A fault of rivya-batch itself: {type(fault).__name__} in {where}. What was recorded is kept.",
+        next_step="run the same command again; if it happens again, report it with what -v -v and `doctor` say",
     )
-    told: dict[str, object] = {"event": "done", "exit_code": exit_code} if voice.events else {}
-    if isinstance(problem, ManifestRejected):
-        told["findings"] = [finding_object(finding) for finding in problem.findings]
-    voice.object({**told, "error": {**error, "request_id": problem.request_id}})
+    if voice.json:
+        _tell_json(voice, problem, {})
+    _tell_lines(voice, problem, [])
+    if voice.verbose >= 2:
+        _tell_traceback(voice, fault)
+    return problem.exit_code
 
 
-def _error_object(**facts: object) -> dict[str, object]:
-    return facts
+def _tell_json(voice: Voice, problem: RunnerError, findings: Mapping[str, object]) -> None:
+    error = {name: getattr(problem, name) for name in ("code", "message", "next_step", "exit_code", "request_id")}
+    done = {"event": "done", "exit_code": problem.exit_code} if voice.events else {}
+    voice.object({**done, **findings, "error": error})
 
 
 def _causes(problem: BaseException) -> Iterator[str]:
@@ -66,51 +74,13 @@ def _causes(problem: BaseException) -> Iterator[str]:
         cause = cause.__cause__
 
 
-def _tell_lines(voice: Voice, code: str, message: str, why: Sequence[str], next_step: str) -> None:
-    voice.alert(voice.paint(f"error[{code}]:", fg="red", bold=True) + " " + _safe(voice, message))
+def _tell_lines(voice: Voice, problem: RunnerError, why: Sequence[str]) -> None:
+    voice.alert(voice.paint(f"error[{problem.code}]:", fg="red", bold=True) + " " + for_terminal(problem.message))
     for line in why:
-        voice.alert("  " + _safe(voice, line))
-    if next_step:
-        voice.alert(voice.paint("next:", bold=True) + " " + _safe(voice, next_step))
-
-
-def tell_fault(voice: Voice, fault: BaseException) -> int:
-    frames = traceback.extract_tb(fault.__traceback__)
-    where = f"{Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else "an unknown place"
-    message = f"A fault of rivya-batch itself: {type(fault).__name__} in {where}. What was recorded is kept."
-    next_step = "run the same command again; if it happens again, report it with what -v -v and `doctor` say"
-    if voice.json:
-        done: dict[str, object] = {"event": "done", "exit_code": 1} if voice.events else {}
-        error = _error_object(code="internal", message=message, next_step=next_step, exit_code=1)
-        voice.object({**done, "error": error})
-    _tell_lines(voice, "internal", message, [], next_step)
-    if voice.verbose >= 2:
-        _tell_traceback(voice, fault)
-    return 1
+        voice.alert("  " + for_terminal(line))
+    if problem.next_step:
+        voice.alert(voice.paint("next:", bold=True) + " " + for_terminal(problem.next_step))
 
 
 def _tell_traceback(voice: Voice, problem: BaseException) -> None:
-    voice.alert(_safe(voice, "".join(traceback.format_exception(problem)), newlines=True))
-
-
-def _safe(voice: Voice, text: str, *, newlines: bool = False) -> str:
-    """Text that holds no key and steers no terminal."""
-    if voice.secret is not None:
-        text = voice.secret.scrub(text.encode("utf-8", "backslashreplace")).decode("utf-8")
-    return for_terminal(text, newlines="keep" if newlines else "show")
-
-
-def finding_object(finding: Finding) -> dict[str, object]:
-    """A finding as `--json` writes it."""
-    place = finding.place
-    return {
-        "code": finding.code,
-        "severity": finding.severity,
-        "message": finding.message,
-        "file": place.file if place else None,
-        "line": place.line if place else None,
-        "column": place.column if place else None,
-        "end_column": place.end_column if place else None,
-        "path": place.path if place else None,
-        "help": finding.help,
-    }
+    voice.alert(for_terminal("".join(traceback.format_exception(problem)), newlines="keep"))

@@ -14,7 +14,6 @@ import click
 from jobs.escape import json_text
 
 if TYPE_CHECKING:  # `--help` must not pay for what settings need
-    from runner.secret import Secret
     from runner.settings import Settings
 
 __all__ = ["Voice"]
@@ -41,17 +40,13 @@ class Voice:
             return ["--store", str(settings.store)]
         return [] if self.store is None else ["--store", self.store]
 
-    @property
-    def secret(self) -> Secret | None:
-        return self.settings.key if self.settings else None
-
     def data(self, text: str) -> None:
         """What was asked for, to stdout, with its own line breaks."""
-        click.echo(text, nl=False, color=True)
+        click.echo(self._masked(text), nl=False, color=True)
 
     def object(self, value: object) -> None:
         """One JSON object (or line) to stdout."""
-        click.echo(json_text(value, indent=None if self.events else 2), color=True)
+        click.echo(self._masked(json_text(value, indent=None if self.events else 2)), color=True)
 
     def talk(self, text: str = "") -> None:
         """A line for people to stderr; silent with --quiet."""
@@ -60,7 +55,7 @@ class Voice:
 
     def alert(self, text: str) -> None:
         """A line for people to stderr that --quiet does not silence."""
-        click.echo(text, err=True, color=True)
+        click.echo(self._masked(text), err=True, color=True)
 
     def paint(self, text: str, *, fg: str | None = None, bold: bool = False, err: bool = True) -> str:
         """`text` in colour where colours are wanted and seen."""
@@ -86,12 +81,14 @@ class Voice:
 
     def ask(self, question: str) -> str:
         """A person's answer, stripped; empty at the end of input."""
-        self.alert_part(question)
+        click.echo(question, err=True, nl=False)
         return sys.stdin.readline().strip()
 
-    def alert_part(self, text: str) -> None:
-        """A part of a line to stderr."""
-        click.echo(text, err=True, nl=False, color=True)
+    def _masked(self, text: str) -> str:
+        """The text without the key: services do echo headers, and exceptions do hold them."""
+        if self.settings is None or self.settings.key is None:
+            return text
+        return self.settings.key.scrub(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
 
 
 def _is_terminal(stream: object) -> bool:

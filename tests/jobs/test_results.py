@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from types import MappingProxyType
 
 from jobs.lifecycle import ItemState
 from jobs.results import (
@@ -27,7 +28,7 @@ FINE = ResultRow(
     model="seedance-1-5-pro",
     prompt="=1+1 \x1b[31m",
     params={"duration": "8", "seed": 7},
-    axes={"params.duration": 8},
+    axes=MappingProxyType({"params.duration": 8}),
     tags=("hero", "-x"),
     task_id="task_1",
     idempotency_key="key_1",

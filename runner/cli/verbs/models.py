@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
 
 import click
 
@@ -42,7 +42,7 @@ def command(voice: Voice, model_id: str | None, category: str | None, *, refresh
     ]
     if voice.json:
         voice.object(
-            {"source": catalogue.source, "fetched_at": catalogue.fetched_at, "models": [asdict(m) for m in models]}
+            {"source": catalogue.source, "fetched_at": catalogue.fetched_at, "models": [_object(m) for m in models]}
         )
         return
     rows = [
@@ -70,7 +70,7 @@ def _one(voice: Voice, catalogue: Catalogue, model_id: str) -> None:
             next_step=did_you_mean(model_id, catalogue.models, "list them with `rivya-batch models`"),
         )
     if voice.json:
-        voice.object(asdict(model))
+        voice.object(_object(model))
         return
     facts = [
         ("name", model.display_name),
@@ -86,6 +86,14 @@ def _one(voice: Voice, catalogue: Catalogue, model_id: str) -> None:
         voice.data("\n" + columns(("param", "type", "default", "values"), rows, indent=2))
     if not model.complete:
         voice.talk("the documentation of this model is not complete: unknown params are warnings, not errors")
+
+
+def _object(model: Model) -> dict[str, object]:
+    rule = model.reference
+    return {name.name: getattr(model, name.name) for name in fields(model)} | {
+        "params": [asdict(param) for param in model.params],
+        "reference": rule and asdict(replace(rule, mixes=())) | {"mixes": [dict(mix) for mix in rule.mixes]},
+    }
 
 
 def _price(model: Model) -> str:
