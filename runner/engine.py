@@ -36,6 +36,9 @@ POLL_CREW = 32
 UPLOAD_CREW = 4
 DOWNLOAD_CREW = 8
 
+# Refusals below 500 that are about the moment, not about what was sent.
+_NOT_NOW = frozenset({408, 425, 429})
+
 # After the first signal, how long creates that have left may take to come back.
 DRAIN_S = 30.0
 
@@ -279,11 +282,14 @@ class Engine:
 
 
 def _pause_for(error: RunnerError) -> Pause | None:
-    """An upload's failure that says nothing about the file, but about the key or the service."""
+    """An upload's failure that says nothing about the file, but about the key, the service or its address."""
     if isinstance(error, AuthError):
         return Pause.AUTH
-    if isinstance(error, ServiceRefused) and error.status < 500 and error.status != 429:
-        return None
+    if isinstance(error, ServiceRefused):
+        if error.status < 400 or error.status == 404:  # a redirect, a page where an answer should be, no such path
+            return Pause.CONFIG
+        if error.status < 500 and error.status not in _NOT_NOW:
+            return None
     return Pause.NETWORK if isinstance(error, ServiceError) else None
 
 
