@@ -171,6 +171,8 @@ def _ready(job: Written, sources: Sources, tally: Tally) -> _Ready | None:
         rows, findings = read_rows(sources.texts[file], file, format_)
         for finding in findings:
             tally.add(finding.code, finding.message, finding.place, finding.help, severity=finding.severity)
+        if findings and not rows:
+            return None  # its columns are unknown: what templates read of them would only be more noise
         data = select(job, job.job.data, rows, tally)
     if "prompt" in job.axis_names:
         return _Ready(written=job, data=data, prompts=None, axis_prompts=_axis_prompts(job))

@@ -58,7 +58,7 @@ out. If the text itself starts with `!`, quote it.""",
 A line `---` starts a second document. One file is one run, with one budget and one name: move the second one to a
 file of its own.""",
         "duplicate-anchor": """\
-The anchor `&name` is defined twice, so what `*name` means depends on where it stands. Give each anchor its own name.""",
+The anchor `&name` is defined twice, so what `*name` means depends on where it stands. Give each its own name.""",
         "unknown-alias": """\
 `*name` repeats what was anchored with `&name` further up, and there is no such anchor. If the text itself starts
 with a star, as a glob does, quote it: `file: "*.png"`.""",
@@ -148,9 +148,6 @@ Names of references have letters, digits, `-`, `_` and `.`. The file itself may 
         "reference-url": """\
 References are local files; they are hashed, so that a changed picture is a new item, and uploaded once. Download
 the file and name it: `{file: assets/fox.png}`.""",
-        "data-format": """\
-The ending of a data file says how it is read: `.csv`, or `.jsonl` and `.ndjson` for one JSON object per line.
-Spreadsheets save both directly or with one command.""",
         "bad-var-name": """\
 Templates read vars as `{{ vars.name }}`, so a name has letters, digits and `_` and starts with no digit:
 `look_dark`, since `vars.look-dark` would be a subtraction.""",

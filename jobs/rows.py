@@ -101,7 +101,8 @@ def _csv_rows(text: str, found: _Found) -> Iterator[Row]:
                 continue
             if header is None:
                 header = record
-                _check_header(header, start, found)
+                if not _check_header(header, start, found):
+                    return
             elif len(record) != len(header):
                 values = f"{len(record)} value{'' if len(record) == 1 else 's'}"
                 remedy = "quote a value that holds a comma; leave nothing between commas for an empty value"
@@ -124,13 +125,14 @@ def _csv_words(problem: str) -> tuple[str, str]:
     return "this is no CSV", "save the table as CSV with commas, in UTF-8"
 
 
-def _check_header(header: Sequence[str], line: int, found: _Found) -> None:
+def _check_header(header: Sequence[str], line: int, found: _Found) -> bool:
+    """Note what is wrong with the header; False when the rows below it cannot be split by it."""
     seen: dict[str, int] = {}
     other = next((mark for mark in (";", "\t") if len(header) == 1 and mark in header[0]), None)
     if other is not None:
         message = f"the columns are separated by {'tabs' if other != ';' else 'semicolons'}"
         found.note("csv-separator", found.place(line), message, "save the table with commas between its columns")
-        return
+        return False
     if len(header) > MAX_COLUMNS:
         message = f"the header has {len(header):,} columns; {MAX_COLUMNS:,} are allowed"
         found.note("too-many-columns", found.place(line), message, "keep the columns that the job uses")
@@ -145,6 +147,7 @@ def _check_header(header: Sequence[str], line: int, found: _Found) -> None:
             remedy = f"column {seen[name]} has the same name; rename one of them"
             found.note("duplicate-column", found.place(line), f"column `{name}` is there twice", remedy)
         seen.setdefault(name, number)
+    return True
 
 
 class _DoubledKeyError(ValueError):

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import JsonValue
 
+from jobs.axes import is_axis_name
 from jobs.findings import Finding
 from jobs.leaks import is_secret_name, is_secret_text
 from jobs.matrix_rules import MATRIX_RULES
@@ -31,7 +32,6 @@ _DURATIONS_S: Final = {"timeout": (1.0, 604_800.0), "first_poll": (0.0, 600.0), 
 _SPANS: Final = {"timeout": "`1s` to `7d`", "first_poll": "`0s` to `10m`", "poll_gap": "`10ms` to `10m`"}
 _RATES: Final = ("creates", "polls", "uploads", "downloads")
 
-_DATA_ENDINGS: Final = (".csv", ".jsonl", ".ndjson")
 _ID: Final = re.compile(r"\w[\w.-]*")
 _LOOPBACK: Final = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 
@@ -127,12 +127,15 @@ def reference_names(document: Document, data: Raw) -> Iterator[Finding]:
 def _reference_uses(data: Raw) -> Iterator[tuple[Path, JsonValue]]:
     holders = [(("defaults",), fields(data.get("defaults"))), *jobs_of(data)]
     for path, holder in holders:
-        for index, name in enumerate(entries(holder.get("references"))):
+        names = holder.get("references")
+        if isinstance(names, str):
+            yield (*path, "references"), names  # its shape is wrong, and still it says what is used
+        for index, name in enumerate(entries(names)):
             yield (*path, "references", index), name
         matrix = fields(holder.get("matrix"))
         for part in ("grid", "zip"):
             for axis, values in fields(matrix.get(part)).items():
-                if axis.startswith("references."):
+                if axis.startswith("references.") and is_axis_name(axis):
                     for index, name in enumerate(entries(values)):
                         yield (*path, "matrix", part, axis, index), name
         for index, entry in enumerate(entries(matrix.get("include"))):
@@ -148,15 +151,6 @@ def reference_files(document: Document, data: Raw) -> Iterator[Finding]:
             remedy = "download it and name the local file; references are uploaded from here"
             path = ("references", name, "file")
             yield note(document, "reference-url", path, "a reference is a local file, not an address", remedy)
-
-
-def data_files(document: Document, data: Raw) -> Iterator[Finding]:
-    for path, job in jobs_of(data):
-        file = fields(job.get("data")).get("file")
-        if isinstance(file, str) and file and not file.lower().endswith(_DATA_ENDINGS):
-            remedy = f"name it {listed(_DATA_ENDINGS)}; save spreadsheets as CSV"
-            message = "the ending does not say what kind of table this is"
-            yield note(document, "data-format", (*path, "data", "file"), message, remedy)
 
 
 def var_names(document: Document, data: Raw) -> Iterator[Finding]:
@@ -241,7 +235,6 @@ RULES: Final[tuple[Callable[[Document, Raw], Iterator[Finding]], ...]] = (
     job_ids,
     reference_names,
     reference_files,
-    data_files,
     var_names,
     template_places,
     notify_urls,

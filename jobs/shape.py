@@ -183,38 +183,59 @@ def _wrong_type(document: Document, path: Path, kind: str, value: JsonValue) -> 
         message, help_ = f"`{name}` has no value", f"write {wanted}, or take the line out"
     else:
         message = f"`{name}` must be {wanted}, not {_kind_of(value)}"
-        help_ = _type_help(document, path, kind, value)
+        help_ = _type_help(document, path, kind, value, wanted)
     return note(document, "wrong-type", path, message, help_)
 
 
-def _type_help(document: Document, path: Path, kind: str, value: JsonValue) -> str:
+def _type_help(document: Document, path: Path, kind: str, value: JsonValue, wanted: str) -> str:
     name = _last(path)
     if path[0] == "limits" and isinstance(value, int) and not isinstance(value, bool):
         units = ("s", "m") if name in ("timeout", "first_poll", "poll_gap") else ("/s", "/min")
         return f"say per what: `{value}{units[0]}` or `{value}{units[1]}`"
-    if kind == "string_type" and not isinstance(value, list | dict):
-        place = document.place(path)
-        source = document.text.splitlines()[place.line - 1][place.column - 1 : place.end_column - 1]
-        return f'quote it: `"{source}"`'
-    if kind == "string_type" and isinstance(value, list) and name in ("model", "prompt"):
+    if "where" in path:
+        return "compare with a value, or with several: `market: [DE, FR]`"
+    help_ = ""
+    if kind == "string_type" or (kind.startswith("union") and name == "prompt"):
+        help_ = _text_help(document, path, value)
+    elif kind == "bool_type" and isinstance(value, str):
+        help_ = _truth_help(value)
+    elif kind in ("int_type", "float_type") and isinstance(value, str) and value.lstrip("+-").isdigit():
+        help_ = f"take the quotes out: `{value}`"
+    elif kind in ("model_type", "dict_type"):
+        help_ = _mapping_help(path, value)
+    elif kind == "list_type" or kind.startswith("union"):
+        help_ = _list_help(name, value)
+    return help_ or f"write {wanted}"
+
+
+def _text_help(document: Document, path: Path, value: JsonValue) -> str:
+    name = _last(path)
+    if isinstance(value, list) and name == "model":
         return f"to try several, make it an axis: `matrix: {{grid: {{{name}: [...]}}}}`"
-    if kind == "bool_type" and isinstance(value, str):
-        if value in _NO_WORDS or value in _YES_WORDS:
-            return f"use `{'false' if value in _NO_WORDS else 'true'}`; in YAML 1.2 `{value}` is text"
-        return "write it without quotes" if value in ("true", "false") else "write `true` or `false`"
-    if kind in ("int_type", "float_type") and isinstance(value, str) and value.lstrip("+-").isdigit():
-        return f"take the quotes out: `{value}`"
-    if kind in ("model_type", "dict_type") and path[:1] == ("references",) and isinstance(value, str):
-        return f"write `{name}: {{file: {value}}}`"
-    if kind == "list_type" and isinstance(value, str):
-        return f"write `{name}: [{value}]`"
-    if kind == "list_type" and isinstance(value, dict):
-        return "start each entry with `- `"
-    if kind in ("model_type", "dict_type") and isinstance(value, list):
-        return "write `key: value` lines, without `- `"
-    if kind.startswith("union") and plain_text(value) is not None:
-        return f"write `[{plain_text(value)}]`" if name != "prompt" else f'quote it: `"{plain_text(value)}"`'
-    return ""
+    if isinstance(value, list | dict):
+        return ""
+    place = document.place(path)  # as it is written: 1.10 has become 1.1
+    source = document.text.splitlines()[place.line - 1][place.column - 1 : place.end_column - 1]
+    return f'quote it: `"{source}"`'
+
+
+def _truth_help(value: str) -> str:
+    if value in _NO_WORDS or value in _YES_WORDS:
+        return f"use `{'false' if value in _NO_WORDS else 'true'}`; in YAML 1.2 `{value}` is text"
+    return "write it without quotes" if value in ("true", "false") else ""
+
+
+def _mapping_help(path: Path, value: JsonValue) -> str:
+    if path[0] == "references" and isinstance(value, str):
+        return f"write `{_last(path)}: {{file: {value}}}`"
+    return "write `key: value` lines, without `- `" if isinstance(value, list) else ""
+
+
+def _list_help(name: str, value: JsonValue) -> str:
+    text = plain_text(value)
+    if text is not None:
+        return f"write `{name}: [{text}]`"
+    return "start each entry with `- `" if isinstance(value, dict) else ""
 
 
 def _kind_of(value: JsonValue) -> str:

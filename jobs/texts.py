@@ -173,7 +173,8 @@ class Texts:
         try:
             template = compiled(source.text)
         except BadTemplateError as fault:
-            self._refuse("template-broken", fault.message, source, fault.line)
+            remedy = "`rivya-batch explain template-broken` shows what a template may hold"
+            self._refuse("template-broken", fault.message, source, fault.line, remedy)
             return ()
         for asked in template.fields:
             trouble = field_trouble(asked, visible)
@@ -192,7 +193,8 @@ class Texts:
         try:
             self.needed = needed_vars(self._choices, fields)
         except BadTemplateError as fault:
-            self._refuse("template-circle", fault.message, Source(text="", place=self.job.place("vars")), 1)
+            source = Source(text="", place=self.job.place("vars"))
+            self._refuse("template-circle", fault.message, source, 1, "write one of them out, without the others")
 
     def _look_for_unused(self, fields: Sequence[Field]) -> None:
         """An axis over a var that nothing reads would buy the same thing once per value."""
