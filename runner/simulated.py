@@ -37,6 +37,7 @@ def draws() -> bool:
 async def simulated(settings: Settings) -> AsyncIterator[Settings]:
     """Settings that lead to a simulator of this process, for as long as the block lasts."""
     simulator = Simulator(_PROFILE, packaged_catalogue(), seed=SIM_SEED)
+    settings.store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the first here makes it, for its owner alone
     journal = settings.store.with_name(f"{settings.store.stem}-simulator.jsonl")
     fidelity: Fidelity = "real" if draws() else "fast"
     async with serve(simulator, speed=SIM_SPEED, journal=journal, fidelity=fidelity) as server:
