@@ -193,7 +193,7 @@ class EventLines(Reporter):
 
     def changed(self, item: Item, change: Change) -> None:
         event = change.event
-        data = {name: event.data[name] for name in _TOLD if event.data.get(name) is not None}
+        data = {name: event.data[name] for name in _TOLD if event.data.get(name) not in (None, "")}
         facts = {"item": item.key, "state": change.record.state, "change": event.type}
         self._write("item", {**facts, **data}, at_s=event.at_s)
 

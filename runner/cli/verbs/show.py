@@ -36,8 +36,8 @@ def command(voice: Voice, item: str, run: str | None) -> None:
     voice.data(f"{for_terminal(story.item)}  {story.record.state.value}\n")
     for name, text in _facts(story):
         voice.data(f"  {name:<11}{for_terminal(text)}\n")
-    for attempt in story.attempts:
-        voice.data("\n" + _attempt(attempt))
+    for n, attempt in enumerate(story.attempts, start=1):
+        voice.data("\n" + _attempt(n, attempt))
     if voice.verbose:
         rows = [(event.at, event.type.value, for_terminal(json_text(dict(event.data)))) for event in story.events]
         voice.data("\n" + columns(("at", "event", "data"), rows, indent=2))
@@ -70,9 +70,9 @@ def _pairs(values: Mapping[str, object]) -> str:
     return ", ".join(f"{name}={value}" for name, value in values.items()) or "none"
 
 
-def _attempt(story: AttemptStory) -> str:
+def _attempt(n: int, story: AttemptStory) -> str:
     attempt = story.attempt
-    lines = [f"attempt {attempt.ordinal}  {story.state.value}  {_charge(story)}"]
+    lines = [f"attempt {n}  {story.state.value}  {_charge(story)}"]
     lines.append(f"  key        {attempt.key}")
     if attempt.task_id is not None:
         lines.append(f"  task       {attempt.task_id}")
