@@ -18,7 +18,7 @@ from jobs.buying import Buying
 from jobs.item import Item
 from jobs.lifecycle import EventType, ItemState
 from jobs.pacing import Pacer
-from jobs.record import Record
+from jobs.record import Record, rebuys
 from jobs.runstate import CoreSettings, RunState
 from jobs.steps import Download, Now, Poll, Send, Step, Wait, join
 from jobs.verdict import Pause
@@ -28,8 +28,6 @@ __all__ = ["Core"]
 
 # Results waiting to be saved before buying pauses: links can die within the hour.
 DOWNLOAD_BACKLOG_MAX = 256
-# Definite rejections that are no fault of the item: the next run buys it again.
-_NOT_THE_ITEM = frozenset({"insufficient_credits"})
 
 
 class Core:
@@ -72,20 +70,12 @@ class Core:
                 self._want(item)
             case ItemState.SUCCEEDED:
                 self._queue_downloads(record)
-            case _ if self._buys(record, retry=retry):
+            case _ if retry or self._rebuys(record):
                 self._want(item)
         return Step()
 
-    def _buys(self, record: Record, *, retry: bool = False) -> bool:
-        match record.state:
-            case ItemState.PLANNED | ItemState.SKIPPED:
-                return True
-            case ItemState.REJECTED:
-                return retry or record.error_code in _NOT_THE_ITEM
-            case ItemState.FAILED:
-                return retry or record.failures <= self.state.settings.resubmit_failed
-            case _:
-                return False
+    def _rebuys(self, record: Record) -> bool:
+        return rebuys(record, resubmit_failed=self.state.settings.resubmit_failed)
 
     def _want(self, item: Item) -> None:
         lacking = {reference.sha256 for reference in item.references} - self.state.uploads.keys()
@@ -153,7 +143,7 @@ class Core:
         record = self.state.records[identity]
         if record.state is ItemState.SUCCEEDED:
             self._queue_downloads(record)
-        elif record.state is ItemState.FAILED and self._buys(record):
+        elif record.state is ItemState.FAILED and self._rebuys(record):
             self._want(self.state.items[identity])
         return step
 

@@ -11,7 +11,7 @@ from typing import Protocol
 from jobs.item import Item, ReferenceFile
 from jobs.lifecycle import ItemState
 from jobs.pricing import Estimate, estimate
-from jobs.record import Money, Record
+from jobs.record import Money, Record, rebuys
 
 __all__ = ["Pace", "Past", "Plan", "PlannedItem", "Standing", "identities_digest", "make_plan", "seconds_to_finish"]
 
@@ -176,9 +176,9 @@ def _stand(record: Record | None, *, resubmit_failed: int, retry: bool, again: b
             return Standing.OPEN, f"bought as {record.attempt.task_id if record.attempt else '?'}, not ended"
         case ItemState.UNCERTAIN | ItemState.VANISHED | ItemState.STALLED:
             return Standing.OPEN, f"{why}; held as spent"
-        case ItemState.REJECTED if retry or again or record.error_code == "insufficient_credits":
-            return Standing.NEW, f"was {why}"
-        case ItemState.FAILED if retry or again or record.failures <= resubmit_failed:
+        case ItemState.REJECTED | ItemState.FAILED if (
+            retry or again or rebuys(record, resubmit_failed=resubmit_failed)
+        ):
             return Standing.NEW, f"was {why}"
         case ItemState.SUCCEEDED if again:
             return Standing.NEW, "bought again by --again"

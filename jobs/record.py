@@ -14,7 +14,11 @@ from typing import Literal
 
 from jobs.lifecycle import HELD, EventType, ItemState, after
 
-__all__ = ["Artifact", "ArtifactState", "Attempt", "Change", "Event", "Money", "Record", "fold", "money_of"]
+__all__ = ["Artifact", "ArtifactState", "Attempt", "Change", "Event", "Money", "Record", "fold", "money_of", "rebuys"]
+
+# No fault of the item: the account was empty. Bought again by the same command once it is not.
+NO_CREDITS_CODE = "insufficient_credits"
+WRITTEN_OFF_CODE = "written_off"
 
 ArtifactState = Literal["wanted", "partial", "verified", "unverified", "quarantined", "gone"]
 
@@ -30,6 +34,7 @@ class Event:
     uncertain    reason
     succeeded    final_credits, urls, charge (credits settled), assumed (True when the service gave no sane figure)
     failed       code, message, request_id, final_credits, charge, assumed
+    written_off  message, charge
     refunded     credits
     saved        n, url, state, file, sha256, bytes, type
     """
@@ -64,7 +69,7 @@ class Attempt:
     price_class: str
     bound: int
     opened_at_s: float
-    server_at_s: float  # the service's clock when the intent was written
+    server_at_s: float  # the service's clock when the intent was written; ours while it had not told
     reserved: int
     settled: int = 0
     ambiguous: bool = False  # sticky: a send may have arrived
@@ -117,6 +122,24 @@ class Change:
     scope: str
     body: bytes | None = None
     cap_credits: int | None = None
+
+
+def rebuys(record: Record, *, resubmit_failed: int) -> bool:
+    """Whether a run buys this item without being asked to: it was never bought, or that came to nothing, definitely.
+
+    What a person wrote off may still be running at the service, so it is never bought again by itself.
+    """
+    match record.state:
+        case ItemState.PLANNED | ItemState.SKIPPED:
+            return True
+        case ItemState.REJECTED:
+            return record.error_code == NO_CREDITS_CODE
+        case ItemState.FAILED if record.error_code == NO_CREDITS_CODE:
+            return money_of(record) == Money()
+        case ItemState.FAILED:
+            return record.error_code != WRITTEN_OFF_CODE and record.failures <= resubmit_failed
+        case _:
+            return False
 
 
 def money_of(record: Record | None) -> Money:
@@ -249,6 +272,10 @@ def _ended(record: Record, event: Event) -> Record:
     )
 
 
+def _written_off(record: Record, event: Event) -> Record:
+    return replace(_ended(record, event), error_code=WRITTEN_OFF_CODE)
+
+
 def _refunded(record: Record, event: Event) -> Record:
     attempt = _attempt(record)
     back = _int(event.data["credits"])
@@ -309,7 +336,7 @@ _FOLDS = {
     EventType.SEEN: _cleared,
     EventType.SUCCEEDED: _ended,
     EventType.FAILED: _ended,
-    EventType.WRITTEN_OFF: _ended,
+    EventType.WRITTEN_OFF: _written_off,
     EventType.VANISHED: _trouble,
     EventType.STALLED: _trouble,
     EventType.SKIPPED: _skipped,

@@ -166,12 +166,13 @@ class RunState:
         return now.wall_s + (self.server_offset_s or 0.0)
 
     def age_s(self, attempt: Attempt, now: Now) -> float | None:
-        """Seconds since an intent of an earlier life, at most; None when a clock ran backwards and tells nothing.
+        """Seconds since an intent of an earlier life; None when the clock ran backwards and tells nothing.
 
-        Our clock may have been set meanwhile, and the service's may not have been known at either end: the larger age
-        is the safe one, because a key that is too old is never sent again.
+        By the service's clock, because ours may have been set meanwhile; by ours when the service's was unknown at
+        either end (the intent then holds our own moment twice).
         """
-        age_s = now.wall_s - attempt.opened_at_s
-        if self.server_offset_s is not None:
-            age_s = max(age_s, self.server_s(now) - attempt.server_at_s)
+        if self.server_offset_s is None or attempt.server_at_s == attempt.opened_at_s:
+            age_s = now.wall_s - attempt.opened_at_s
+        else:
+            age_s = self.server_s(now) - attempt.server_at_s
         return age_s if age_s > -CLOCK_SLACK_S else None

@@ -6,7 +6,7 @@ from jobs.answers import Phase, SendEnd, TaskSeen
 from jobs.lifecycle import EventType, ItemState
 from jobs.pacing import Pacer
 from jobs.polling import PollHeap, first_wait_s, next_wait_s
-from jobs.record import Attempt
+from jobs.record import NO_CREDITS_CODE, Attempt
 from jobs.runstate import RunState
 from jobs.steps import Now, Poll, Step, Wait, join
 from jobs.verdict import Pause
@@ -114,7 +114,10 @@ class Watching:
             data["code"] = task.error.code if task.error else "generation_failed"
             data["message"] = task.error.message if task.error else "the service gave no reason"
             step = state.move(identity, EventType.FAILED, now, data)
-            step = join(step, Step(notices=state.item_failed()))
+            if data["code"] == NO_CREDITS_CODE:
+                step = join(step, Step(notices=state.pause(Pause.CREDITS, str(data["message"]))))
+            else:
+                step = join(step, Step(notices=state.item_failed()))
         state.release(identity)
         if attempt.accepted_at_s is not None:
             state.timings.learn(item.price_class, max(0.0, now.wall_s - attempt.accepted_at_s))
