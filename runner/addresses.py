@@ -26,7 +26,8 @@ _FORBIDDEN = re.compile(r"[\x00-\x20\x7f-\x9f\\]")
 _AUTHORITY = re.compile(r"[a-zA-Z]+://([^/?#]*)")
 
 # Python calls more of IPv6 global than is routed to strangers. Native addresses are all in 2000::/3; of these 6to4
-# wraps an IPv4 address that could be anybody's, and 3fff::/20 is for documentation.
+# wraps an IPv4 address that could be anybody's, and 3fff::/20 is for documentation. IPv4-mapped ones (::ffff:0:0/96)
+# lie outside and are refused whatever they wrap: no name server has a reason to hand one out.
 _IPV6_PUBLIC: Final = IPv6Network("2000::/3")
 _IPV6_NOT_PUBLIC: Final = (IPv6Network("2002::/16"), IPv6Network("3fff::/20"))
 _NAT64: Final = IPv6Network("64:ff9b::/96")  # an IPv4 address seen from an IPv6-only network
@@ -117,9 +118,7 @@ def address_allowed(literal: str, *, loopback: bool) -> bool:
     if isinstance(address, IPv6Address):
         if address.scope_id is not None:
             return False
-        if address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        elif address in _NAT64:
+        if address in _NAT64:
             address = IPv4Address(int(address) & 0xFFFF_FFFF)
     return (loopback and address.is_loopback) or _is_public(address)
 

@@ -9,7 +9,7 @@ import stamina
 
 from runner.blobs import Blobs, Writer
 from runner.containers import Media, media_of
-from runner.errors import FetchError, LinkDead
+from runner.errors import FetchError
 from runner.exchange import Fetched, Fetcher, Resume
 
 __all__ = ["Saved", "download"]
@@ -128,7 +128,7 @@ def _check(media: Media | None, fetched: Fetched) -> None:
 def _worth_another_try(error: Exception) -> bool | float:
     if isinstance(error, _Damaged):
         return True
-    if not isinstance(error, FetchError) or isinstance(error, LinkDead) or not error.temporary:
+    if not isinstance(error, FetchError) or not error.temporary:
         return False
     if error.retry_after_s is None:
         return True

@@ -79,7 +79,7 @@ class Deadlines:
     rate_window_s: float = 30.0
     rate_window_bytes: int = 30 * 1024  # 1 KiB/s: slower than any line people still use
 
-    def timeout(self, total_s: float) -> aiohttp.ClientTimeout:
+    def timeout(self, total_s: float | None) -> aiohttp.ClientTimeout:
         return aiohttp.ClientTimeout(total=total_s, sock_connect=self.connect_s, sock_read=self.silence_s)
 
 
@@ -205,9 +205,7 @@ def _lower(answer: aiohttp.ClientResponse) -> Mapping[str, str]:
 
 
 async def _whole_body(answer: aiohttp.ClientResponse) -> bytes:
-    """The body, expanded, up to the cap; an answer that says or proves to be larger is not read."""
-    if (answer.content_length or 0) > ANSWER_BYTES_MAX:
-        raise aiohttp.ClientPayloadError
+    """The body, expanded, up to the cap; what is larger is not read to its end."""
     body = bytearray()
     async for chunk in answer.content.iter_any():
         body += chunk
@@ -286,7 +284,7 @@ class AiohttpFetcher:
         headers = {"Accept-Encoding": "identity"}
         if resume is not None:
             headers |= {"Range": f"bytes={resume.start}-", "If-Range": resume.etag}
-        timeout = self._deadlines.timeout(self._deadlines.download_s)
+        timeout = self._deadlines.timeout(None)  # the total is over all hops
         for _ in range(REDIRECTS_MAX + 1):
             async with self._session.get(url, headers=headers, allow_redirects=False, timeout=timeout) as answer:
                 if answer.status not in _REDIRECTS:

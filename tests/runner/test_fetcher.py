@@ -90,6 +90,7 @@ async def failure_of(script: Script, *, deadlines: Deadlines = QUICK, resume: Re
         "https://0x/",
         "https://[::ffff:127.0.0.1]/",
         "https://[::ffff:7f00:1]/",
+        "https://[::ffff:8.8.8.8]/",
         "https://[::127.0.0.1]/",
         "https://[64:ff9b::127.0.0.1]/",
         "https://[64:ff9b::a00:1]/",
@@ -431,14 +432,25 @@ async def test_a_host_that_starts_over_is_believed() -> None:
 
 @pytest.mark.wire
 @pytest.mark.parametrize(
-    "content_range", ["bytes 0-9/10", "bytes 999-10239/10240", "bytes */10240", "", "items 1000-1/2"]
+    "content_range", ["bytes 0-9/10", "bytes 999-10238/10240", "bytes */10240", "", "items 1000-1/2"]
 )
 async def test_a_part_nobody_asked_for_is_refused(content_range: str) -> None:
     headers = f"Content-Range: {content_range}\r\n"
-    script = once(answer(CONTENT, status="206 Partial Content", headers=headers))
+    script = once(answer(CONTENT[1000:], status="206 Partial Content", headers=headers))
 
     assert (await failure_of(script, resume=Resume(start=1000, etag='"v1"'))).temporary
     assert (await failure_of(script)).temporary
+
+
+@pytest.mark.wire
+async def test_a_part_that_ends_before_the_file_does_is_a_cut() -> None:
+    headers = "Content-Range: bytes 1000-1999/10240\r\n"
+    script = once(answer(CONTENT[1000:2000], status="206 Partial Content", headers=headers))
+
+    failure = await failure_of(script, resume=Resume(start=1000, etag='"v1"'))
+
+    assert failure.temporary
+    assert "2000 of 10240" in failure.message
 
 
 @pytest.mark.wire
