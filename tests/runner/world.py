@@ -36,6 +36,7 @@ from runner.blobs import Blobs
 from runner.blobs_memory import MemoryBlobs
 from runner.clock import Clock
 from runner.engine import Engine, Lanes, Uploader
+from runner.errors import LedgerUnusable
 from runner.exchange import Fetched, Request, Response, Resume, Sink
 from runner.ledger import RunInfo
 from runner.ledger.memory import Faults, MemoryLedger, MemoryStore
@@ -251,7 +252,8 @@ class World:
         except Crash:
             return life.dead()
         except BaseExceptionGroup as group:
-            if group.split(Crash)[1] is not None:
+            # Whoever still ran in the same turn of the loop finds the ledger dead.
+            if group.subgroup(Crash) is None or group.split((Crash, LedgerUnusable))[1] is not None:
                 raise
             return life.dead()
         finally:
