@@ -80,8 +80,11 @@ class Buying:
         self._push_resend(identity, now.mono_s)
         return Step()
 
-    def next(self, now: Now) -> Send | Wait | Step:
-        """The next create, or how long there is none; a `Step` means changes without a request: commit, ask again."""
+    def next(self, now: Now, *, new: bool) -> Send | Wait | Step:
+        """The next create, or how long there is none; a `Step` means changes without a request: commit, ask again.
+
+        Without `new` only open attempts are sent again: their keys grow old.
+        """
         state = self._state
         if state.stopping or any(why in state.pauses for why in _SILENCING):
             return Wait(until_s=None)
@@ -89,8 +92,10 @@ class Buying:
         if self._resends and self._resends[0][0] <= now.mono_s:
             return self._resend(now) if paced_s <= now.mono_s else _until(paced_s)
         resend_s = self._resends[0][0] if self._resends else None
-        if not self._may_buy(now):
-            return _until(earliest(resend_s, self._probe_due_s if self._may_probe() else None))
+        if not (new and self._may_buy()):
+            return _until(resend_s)
+        if self._bad_sends >= BAD_SENDS_MAX and self._probe_due_s > now.mono_s:
+            return _until(self._probe_due_s)
         pick = state.ready.pick(lambda item: state.books.fit(self.bound(item)), pass_over=self._passes_over)
         if pick.fit is Fit.WAIT and not state.slots:
             pick = state.ready.pick(lambda _: Fit.NEVER, pass_over=False)  # what is held comes back from nobody here
@@ -121,15 +126,12 @@ class Buying:
             return item.credits
         return 0 if state.books.left is None else max(1, state.books.left)
 
-    def _may_buy(self, now: Now) -> bool:
+    def _may_buy(self) -> bool:
+        """After a row of bad sends one new key at a time may test the service, when no open one does."""
         state = self._state
         if state.pauses or len(state.slots) >= state.settings.in_flight_max:
             return False
-        return self._bad_sends < BAD_SENDS_MAX or (self._may_probe() and self._probe_due_s <= now.mono_s)
-
-    def _may_probe(self) -> bool:
-        """After a row of bad sends one new key at a time may test the service, when no open one does."""
-        return self._bad_sends >= BAD_SENDS_MAX and not (self._resends or self._sending or self._state.pauses)
+        return self._bad_sends < BAD_SENDS_MAX or not (self._resends or self._sending)
 
     def _buy(self, item: Item, now: Now) -> Send:
         state = self._state
@@ -174,7 +176,7 @@ class Buying:
         state, tried = self._state, self._tries[identity]
         window_s = state.settings.send_policy.key_window_s
         if (tried.restarted or state.attempt(identity).ambiguous) and tried.age_s(now) >= window_s:
-            reason = f"it could not be sent again within {window_s / 60:.0f} min; the service may have forgotten the key"
+            reason = f"not sent again within {window_s / 60:.0f} min; the service may have forgotten the key"
             step = state.move(identity, EventType.UNCERTAIN, now, {"reason": reason})
             self._leave(identity)
             return step

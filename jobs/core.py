@@ -115,9 +115,7 @@ class Core:
 
     def next_create(self, now: Now) -> Send | Wait | Step:
         """The next create, or how long there is none; a `Step` means changes without a request: commit, ask again."""
-        if len(self._downloads) >= DOWNLOAD_BACKLOG_MAX:
-            return Wait(until_s=None)
-        return self._buying.next(now)
+        return self._buying.next(now, new=len(self._downloads) < DOWNLOAD_BACKLOG_MAX)
 
     def create_ended(self, send: Send, end: SendEnd, now: Now) -> Step:
         """One send ended. Returns the changes that its verdict leads to."""

@@ -176,9 +176,7 @@ def _stand(record: Record | None, *, resubmit_failed: int, retry: bool, again: b
             return Standing.OPEN, f"bought as {record.attempt.task_id if record.attempt else '?'}, not ended"
         case ItemState.UNCERTAIN | ItemState.VANISHED | ItemState.STALLED:
             return Standing.OPEN, f"{why}; held as spent"
-        case ItemState.REJECTED | ItemState.FAILED if (
-            retry or again or rebuys(record, resubmit_failed=resubmit_failed)
-        ):
+        case ItemState.REJECTED | ItemState.FAILED if retry or again or rebuys(record, resubmit_failed=resubmit_failed):
             return Standing.NEW, f"was {why}"
         case ItemState.SUCCEEDED if again:
             return Standing.NEW, "bought again by --again"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["backoff_s", "wait_s"]
+__all__ = ["RETRY_AFTER_CAP_S", "backoff_s", "wait_s"]
 
 # First wait and cap of the exponential backoff. One second is the smallest unit the service's windows are likely to
 # have; beyond a minute waiting longer only delays recovery.
@@ -23,8 +23,11 @@ def backoff_s(tries: int, spread: float) -> float:
 
 
 def wait_s(tries: int, retry_after_s: float | None, spread: float) -> float:
-    """Retry-After where there is one (never earlier, up to a tenth later), else the backoff."""
-    if retry_after_s is None:
+    """Retry-After where there is one (never earlier, up to a tenth later), else the backoff.
+
+    "At once" is no answer to a request that was just refused: less than the first backoff counts as none.
+    """
+    if retry_after_s is None or retry_after_s < BACKOFF_FIRST_S:
         return backoff_s(tries, spread)
     asked = min(retry_after_s, RETRY_AFTER_CAP_S)
     return asked + min(asked * 0.1, 5.0) * spread

@@ -53,7 +53,7 @@ class RunState:
     def __init__(self, settings: CoreSettings, *, books: Books, prices: Mapping[str, int]) -> None:
         self.settings = settings
         self.books = books
-        self.prices = dict(prices)
+        self.prices = {name: price for name, price in prices.items() if price > 0}  # "free" only means "not told yet"
         self.timings = Timings()
         self.items: dict[str, Item] = {}
         self.records: dict[str, Record] = {}
@@ -64,7 +64,7 @@ class RunState:
         self.slots: set[str] = set()  # items that hold one of the in-flight places
         self.server_offset_s: float | None = None  # the service's clock minus ours, once it told
         self._failed = 0  # items that failed in this life
-        self._last_contact_s: float | None = None
+        self._unanswered_since_s: float | None = None  # the first failure since the last usable answer
 
     def move(
         self, identity: str, event_type: EventType, now: Now, data: Mapping[str, object], *, body: bytes | None = None
@@ -154,10 +154,12 @@ class RunState:
         """Follow the service's clock, and whether it can be reached at all."""
         if end.server_epoch_s is not None:
             self.server_offset_s = end.server_epoch_s - now.wall_s
-        reached = end.phase is Phase.ANSWERED and (end.status or 0) < 500
-        if reached or self._last_contact_s is None:
-            self._last_contact_s = now.mono_s
-        if reached or now.mono_s - self._last_contact_s < UNREACHABLE_AFTER_S:
+        if end.phase is Phase.ANSWERED and (end.status or 0) < 500:
+            self._unanswered_since_s = None
+            return ()
+        if self._unanswered_since_s is None:
+            self._unanswered_since_s = now.mono_s
+        if now.mono_s - self._unanswered_since_s < UNREACHABLE_AFTER_S:
             return ()
         return self.pause(Pause.NETWORK, f"no usable answer for {UNREACHABLE_AFTER_S / 60:g} min, last: {end.reason}")
 

@@ -7,6 +7,7 @@ from jobs.lifecycle import EventType, ItemState
 from jobs.pacing import Pacer
 from jobs.polling import PollHeap, first_wait_s, next_wait_s
 from jobs.record import NO_CREDITS_CODE, Attempt
+from jobs.retry import RETRY_AFTER_CAP_S
 from jobs.runstate import RunState
 from jobs.steps import Now, Poll, Step, Wait, join
 from jobs.verdict import Pause
@@ -28,16 +29,23 @@ class Watching:
         self._heap = PollHeap()
         self._asking: set[str] = set()
         self._owed: set[str] = set()  # left by an earlier life and not asked for yet
+        self._accepted_s: dict[str, float] = {}  # on the monotonic clock, which nobody sets
+        self._fresh: set[str] = set()  # accepted in this life: when one of them ends is seen as it happens
 
     def watch(self, identity: str, now: Now, *, fresh: bool) -> None:
         """Ask for this item's task: after its first wait when it is fresh, at once when an earlier life left it."""
         if not fresh:
+            accepted_at_s = self._state.attempt(identity).accepted_at_s or now.wall_s
+            self._accepted_s[identity] = now.mono_s - max(0.0, now.wall_s - accepted_at_s)
             self._owed.add(identity)
             self._heap.push(identity, now.mono_s)
             return
         settings, item = self._state.settings, self._state.items[identity]
+        self._accepted_s[identity] = now.mono_s
+        self._fresh.add(identity)
         span = self._state.timings.span_s(item.price_class)
-        self._heap.push(identity, now.mono_s + first_wait_s(settings.floors, span, settings.spread()))
+        wait_s = min(first_wait_s(settings.floors, span, settings.spread()), settings.item_timeout_s)
+        self._heap.push(identity, now.mono_s + wait_s)
 
     @property
     def busy(self) -> bool:
@@ -81,7 +89,7 @@ class Watching:
             return join(told, self.seen(poll.identity, end.task, end, now))
         if end.phase is Phase.ANSWERED and end.status == 404:
             return join(told, self._not_found(poll.identity, end, now))
-        self._again(poll.identity, now, at_least_s=end.retry_after_s or 0.0)
+        self._again(poll.identity, now, at_least_s=min(end.retry_after_s or 0.0, RETRY_AFTER_CAP_S))
         return join(told, self._overdue(poll.identity, now))
 
     def seen(self, identity: str, task: TaskSeen, end: SendEnd, now: Now) -> Step:
@@ -119,15 +127,15 @@ class Watching:
             else:
                 step = join(step, Step(notices=state.item_failed()))
         state.release(identity)
-        if attempt.accepted_at_s is not None:
-            state.timings.learn(item.price_class, max(0.0, now.wall_s - attempt.accepted_at_s))
+        if identity in self._fresh:
+            self._fresh.discard(identity)
+            state.timings.learn(item.price_class, self._age_s(identity, now))
         return join(step, Step(notices=state.stop_on_overshoot()))
 
     def _not_found(self, identity: str, end: SendEnd, now: Now) -> Step:
         state = self._state
-        accepted_at_s = state.attempt(identity).accepted_at_s or now.wall_s
         self._again(identity, now)
-        in_grace = now.wall_s - accepted_at_s < VANISH_GRACE_S
+        in_grace = self._age_s(identity, now) < VANISH_GRACE_S
         if in_grace or state.records[identity].state is ItemState.VANISHED:
             return Step()
         reason = f"the service answers 404 for {state.attempt(identity).task_id}; its credits count as spent"
@@ -137,10 +145,9 @@ class Watching:
 
     def _overdue(self, identity: str, now: Now) -> Step:
         state = self._state
-        accepted_at_s = state.attempt(identity).accepted_at_s
-        if state.records[identity].state is not ItemState.ACCEPTED or accepted_at_s is None:
+        if state.records[identity].state is not ItemState.ACCEPTED:
             return Step()
-        if now.wall_s - accepted_at_s < state.settings.item_timeout_s:
+        if self._age_s(identity, now) < state.settings.item_timeout_s:
             return Step()
         minutes = state.settings.item_timeout_s / 60
         reason = f"no end {minutes:g} min after it was accepted (limits.timeout); it may still finish"
@@ -150,10 +157,13 @@ class Watching:
 
     def _again(self, identity: str, now: Now, *, at_least_s: float = 0.0) -> None:
         state = self._state
-        age_s = max(0.0, now.wall_s - (state.attempt(identity).accepted_at_s or now.wall_s))
         span = state.timings.span_s(state.items[identity].price_class)
-        gap_s = next_wait_s(age_s, state.settings.floors, span, state.settings.spread())
+        gap_s = next_wait_s(self._age_s(identity, now), state.settings.floors, span, state.settings.spread())
         self._heap.push(identity, now.mono_s + max(gap_s, at_least_s))
+
+    def _age_s(self, identity: str, now: Now) -> float:
+        """Seconds since the task was accepted; the time this machine slept may be missing."""
+        return now.mono_s - self._accepted_s[identity]
 
 
 def charge_of(task: TaskSeen, attempt: Attempt) -> tuple[int, bool]:
