@@ -288,7 +288,8 @@ class World:
         assert all(len(sent) == 1 for sent in bodies.values()), "one key, one body"
         for task in self.simulator._world.tasks.values():
             kept = self.store.attempts[task.key]
-            assert kept.attempt.task_id in {None, task.id}, "a task belongs to the attempt that bought it"
+            open_still = kept.state in {ItemState.SUBMITTING, ItemState.UNCERTAIN} and kept.attempt.task_id is None
+            assert open_still or kept.attempt.task_id == task.id, "no task is forgotten or mixed up with another"
 
     def check_all_bought_once(self) -> None:
         """Every item succeeded and was saved, for one task each, and the two books agree to the credit."""
