@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from jobs.answers import ErrorSeen, Phase, SendEnd, TaskSeen
 
-__all__ = ["Follow", "Next", "Pause", "SendPolicy", "Verdict", "VerdictKind", "judge", "settle"]
+__all__ = ["Follow", "Next", "Pause", "SendPolicy", "Verdict", "VerdictKind", "judge", "refuses_key", "settle"]
 
 
 class VerdictKind(StrEnum):
@@ -78,7 +78,7 @@ def _judge(end: SendEnd) -> tuple[VerdictKind, Pause | None]:
         return VerdictKind.NO_CREDITS, Pause.CREDITS
     if status == 429 or code == "rate_limited":
         return VerdictKind.LIMITED, None
-    if status in (401, 403) and code in _KEY_CODES:
+    if refuses_key(end):
         return VerdictKind.REFUSED_KEY, Pause.AUTH
     if status == 409:
         return VerdictKind.CONFLICT, None
@@ -87,6 +87,16 @@ def _judge(end: SendEnd) -> tuple[VerdictKind, Pause | None]:
     if status == 404:
         return VerdictKind.MISROUTED, Pause.CONFIG
     return VerdictKind.AMBIGUOUS, None
+
+
+def refuses_key(end: SendEnd) -> bool:
+    """The service itself, not something in front of it, says that the key will not do, for any request.
+
+    Every 401 means that; a 403 with an unknown code may be about this one request.
+    """
+    if end.phase is not Phase.ANSWERED or end.error is None:
+        return False
+    return end.status == 401 or (end.status == 403 and end.error.code in _KEY_CODES)
 
 
 class Next(StrEnum):

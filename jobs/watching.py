@@ -10,7 +10,7 @@ from jobs.record import NO_CREDITS_CODE, Attempt
 from jobs.retry import RETRY_AFTER_CAP_S
 from jobs.runstate import RunState
 from jobs.steps import Now, Poll, Step, Wait, join
-from jobs.verdict import Pause
+from jobs.verdict import Pause, refuses_key
 
 __all__ = ["Watching"]
 
@@ -82,7 +82,7 @@ class Watching:
             self._owed.discard(poll.identity)
         notices = state.pace(self._pacer, poll.token, end, now) + state.contact(end, now)
         told = Step(notices=notices)
-        if end.phase is Phase.ANSWERED and end.status in (401, 403) and end.error is not None:
+        if refuses_key(end):
             self._again(poll.identity, now)
             return join(told, Step(notices=state.pause(Pause.AUTH, end.reason)))
         if end.task is not None and end.task.id == poll.task_id:
