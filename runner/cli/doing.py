@@ -27,7 +27,6 @@ def do(voice: Voice, prepared: Prepared, *, settings: Settings, command: str) ->
         voice.object({"event": "plan", **plan_object(plan)})
     voice.talk(plan_screen(plan, balance=account, pace=prepared.limits.pace, notes=notes).rstrip("\n"))
     confirm(voice, plan, command=command)
-    voice.talk()
     outcome = run_async(_live(prepared, settings, reporter_for(voice)))
     if voice.json:
         voice.object(done_event(outcome))

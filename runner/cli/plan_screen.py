@@ -100,7 +100,7 @@ def _table(plan: Plan) -> str:
 def _row(job: str, model: str, ones: Sequence[PlannedItem]) -> Sequence[str]:
     standings = Counter(one.standing for one in ones)
     new = [one for one in ones if one.estimate is not None]
-    more = "+" if any(one.estimate and not one.estimate.known for one in new) else ""
+    more = "+" if any(one.estimate and one.estimate.high > one.estimate.likely for one in new) else ""
     price = f"{sum(one.estimate.likely for one in new if one.estimate):,}{more}" if new else "-"
     numbers = (f"{standings[each]:,}" for each in (Standing.NEW, Standing.DONE, Standing.OPEN))
     return for_terminal(job), for_terminal(model), *numbers, _each(new), price
@@ -112,7 +112,7 @@ def _each(new: Sequence[PlannedItem]) -> str:
     if not estimates:
         return "-"
     low, high = min(e.likely for e in estimates), max(e.likely for e in estimates)
-    more = "" if all(e.known for e in estimates) else "+"
+    more = "+" if any(e.high > e.likely for e in estimates) else ""
     return f"{low:,}{more}" if low == high else f"{low:,}-{high:,}{more}"
 
 
@@ -127,7 +127,7 @@ def _facts(plan: Plan, balance: int | None, pace: str, notes: Sequence[str]) -> 
         yield "so far", f"{plan.books.settled:,} spent, {plan.books.reserved:,} held"
     if new:
         yield "time", f"about {duration(plan.seconds)}" + (f" at {pace}" if pace else "")
-    if new and plan.or_more:
+    if plan.high > plan.likely:
         yield "note", "base prices: params may cost more; the cap holds in any case"
     if plan.missing:
         yield (

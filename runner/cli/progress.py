@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
 from jobs.escape import for_terminal
 from jobs.item import Item
@@ -26,6 +26,8 @@ __all__ = ["EventLines", "PlainLines", "Screen", "reporter_for"]
 
 LINE_EVERY_S: Final = 30.0  # a nightly run of an hour is 120 lines of log
 SCREEN_EVERY_S: Final = 0.25  # faster is not seen, and costs the run its core
+
+_BARS: Final = ("uploads", "created", "finished", "saved", "credits")
 
 # What of an event's data is told: never bodies, tokens or addresses.
 _TOLD: Final = (
@@ -146,7 +148,7 @@ class Screen(_Ticking):
             console=self._console,
             auto_refresh=False,  # the run's own loop redraws: a thread would read the figures while they change
         )
-        self._bars: dict[str, TaskID] = {}
+        self._bars = {name: self._progress.add_task(name, visible=False, note="") for name in _BARS}
 
     def started(self, run: RunStarted) -> None:
         super().started(run)
@@ -171,11 +173,8 @@ class Screen(_Ticking):
         self._progress.refresh()
 
     def _bar(self, name: str, done: int, total: int | None, note: str) -> None:
-        if not total and name not in self._bars:
-            return  # a bar comes when there is something to fill it
-        if name not in self._bars:
-            self._bars[name] = self._progress.add_task(name, total=total, note=note)
-        self._progress.update(self._bars[name], completed=done, total=total, note=note)
+        """A bar is seen once there is something to fill it."""
+        self._progress.update(self._bars[name], completed=done, total=total, note=note, visible=bool(total))
 
     def _line(self, text: str) -> None:
         self._console.print(text)

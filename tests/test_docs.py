@@ -1,0 +1,82 @@
+"""The README names everything people can type, set or script against."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from jobs.codes import CODES
+from jobs.manifest import Manifest
+from jobs.schema import manifest_schema
+from runner.cli.exits import EXITS
+from runner.cli.lazy import VERBS
+from runner.settings import ENVIRONMENT, PROJECT_FILE
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def keys() -> set[str]:
+    """Every key of a manifest, at whatever depth."""
+    definitions = manifest_schema()["definitions"]
+    assert isinstance(definitions, dict)
+    found = {field.alias or name for name, field in Manifest.model_fields.items()}
+    for part in definitions.values():
+        assert isinstance(part, dict)
+        properties = part.get("properties", {})
+        assert isinstance(properties, dict)
+        found |= set(properties)
+    return found
+
+
+def in_code(word: str) -> bool:
+    """Whether the README has the word inside backquotes or an indented or fenced example."""
+    return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", "\n".join(code())) is not None
+
+
+def code() -> list[str]:
+    fenced = re.findall(r"^```.*?^```", README, re.DOTALL | re.MULTILINE)
+    return [*fenced, *re.findall(r"`[^`\n]+`", README)]
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_the_readme_names_every_verb(verb: str) -> None:
+    assert in_code(verb)
+
+
+@pytest.mark.parametrize("exit_code", EXITS)
+def test_the_readme_names_every_exit_code(exit_code: int) -> None:
+    assert re.search(rf"^\| *`?{exit_code}`? *\|", README, re.MULTILINE), "one row per exit code"
+
+
+@pytest.mark.parametrize("name", ENVIRONMENT)
+def test_the_readme_names_every_variable_of_the_environment(name: str) -> None:
+    assert in_code(name)
+
+
+@pytest.mark.parametrize("key", sorted(keys()))
+def test_the_readme_names_every_key_of_a_manifest(key: str) -> None:
+    assert in_code(key)
+
+
+def test_the_readme_names_the_settings_file() -> None:
+    assert in_code(PROJECT_FILE)
+
+
+def test_every_link_of_the_words_at_the_top_leads_somewhere() -> None:
+    broken = []
+    for page in ROOT.glob("*.md"):
+        for target in re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8")):
+            if not (ROOT / target).exists():
+                broken.append(f"{page.name} -> {target}")
+
+    assert broken == []
+
+
+@pytest.mark.parametrize("finding", sorted(CODES))
+def test_every_code_is_explained_in_whole_sentences(finding: str) -> None:
+    assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", finding)
+    assert len(CODES[finding].split()) >= 12
+    assert CODES[finding].strip()[-1] in ".`:\n"
