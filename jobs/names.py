@@ -25,6 +25,8 @@ MAX_STEM_BYTES: Final = 200
 MAX_DEPTH: Final = 8
 # A default name is read in listings: longer slugs hide the hash that makes it unique.
 SLUG_CHARS: Final = 60
+# The same for scripts of three bytes a letter; the rest of a component is the template's.
+SLUG_BYTES: Final = 90
 
 _PUNCTUATION: Final = frozenset("-_.,=+@() ")
 _DEVICE: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
@@ -34,13 +36,16 @@ _MEDIA_ENDINGS: Final = re.compile(
 
 
 @lru_cache(maxsize=65_536)
-def slug(text: str, chars_max: int = SLUG_CHARS) -> str:
-    """Letters, digits, `.` and `_` of a text with `-` for everything between; never empty, at most `chars_max`."""
+def slug(text: str) -> str:
+    """Letters, digits, `.` and `_` of a text with `-` for everything between; never empty, never a device."""
     plain = unicodedata.normalize("NFC", text)
     kept = "".join(char if char.isalnum() or char in "._" or _is_mark(char) else "-" for char in plain)
-    short = re.sub(r"-{2,}", "-", kept)[:chars_max].strip("-._")
-    while len(short.encode()) > MAX_COMPONENT_BYTES:
+    short = re.sub(r"-{2,}", "-", kept)[:SLUG_CHARS].strip("-._")
+    while len(short.encode()) > SLUG_BYTES:
         short = short[:-1]
+    short = short.rstrip("-._")
+    if _DEVICE.match(short):
+        return f"x-{short}"
     return short or "x"
 
 

@@ -139,6 +139,6 @@ def _portable_values(spec: Param, name: str) -> str:
         return "`true` and `false`"
     if spec.type != "select":
         low, high = plain_text(spec.min), plain_text(spec.max)
-        return f"a number from {low or 'any'} to {high or 'any'}" if low or high else "any number"
+        return "a number" + (f" from {low}" if low else "") + (f" to {high}" if high else "")
     portable = {word: ours for ours, words in _WORDS[name].items() for word in words if name == "aspect"}
     return listed(dict.fromkeys(portable.get(option, option) for option in spec.options))

@@ -135,8 +135,9 @@ class Texts:
             fields += self._look_over(source, visible)
         if self._output is not None:
             fields += self._look_over(self._output, replace(visible, ext=True))
-        self._look_over_vars(fields, visible)
-        self._look_for_unused(fields)
+        of_vars = self._look_over_vars(visible)
+        self._order_vars(fields)
+        self._look_for_unused((*fields, *of_vars))
 
     def context(
         self,
@@ -182,12 +183,16 @@ class Texts:
                 self._refuse(*trouble[:2], source, asked.line, trouble[2])
         return template.fields
 
-    def _look_over_vars(self, fields: Sequence[Field], visible: Visible) -> None:
+    def _look_over_vars(self, visible: Visible) -> list[Field]:
+        fields: list[Field] = []
         for name in sorted(self._choices):
             for value in self._choices[name]:
                 if isinstance(value, str) and is_template(value):
                     place = self.job.place(f"vars.{name}", {f"vars.{name}": value} if self._is_axis(name) else None)
-                    self._look_over(Source(text=value, place=place), visible)
+                    fields += self._look_over(Source(text=value, place=place), visible)
+        return fields
+
+    def _order_vars(self, fields: Sequence[Field]) -> None:
         if not self.sound:
             return
         try:
