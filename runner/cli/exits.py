@@ -21,7 +21,6 @@ EXITS: Final[Mapping[int, str]] = MappingProxyType(
         8: "the service was out of reach: run again later",
         9: "the ledger is locked or damaged, or the disk is full",
         130: "interrupted and saved: run again",
-        141: "whoever read the output stopped reading",
         143: "told to stop, and saved: run again",
     }
 )
