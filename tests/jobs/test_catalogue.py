@@ -181,22 +181,8 @@ _JSON = st.recursive(
     max_leaves=8,
 )
 _FIELDS = st.sampled_from(
-    [
-        "id",
-        "category",
-        "params",
-        "reference_media",
-        "file_kinds",
-        "base_credits",
-        "notices",
-        "display_name",
-        "max_prompt_length",
-        "api_status",
-        "runtime",
-        "billing_type",
-        "supported_api_inputs",
-        "requires_files_api",
-    ]
+    "id category params reference_media file_kinds base_credits notices display_name max_prompt_length api_status "
+    "runtime billing_type supported_api_inputs requires_files_api".split()
 )
 
 

@@ -260,43 +260,8 @@ def test_nothing_grows_without_bound(payload: str) -> None:
 
 
 _WORDS = st.sampled_from(
-    [
-        "vars",
-        "row",
-        "loop",
-        "range",
-        "self",
-        "__class__",
-        "_x",
-        "x",
-        "'s'",
-        "9",
-        "[",
-        "]",
-        "(",
-        ")",
-        "{",
-        "}",
-        ".",
-        ",",
-        "|",
-        "*",
-        "+",
-        "~",
-        "%",
-        "**",
-        "upper",
-        "join",
-        "default",
-        "attr",
-        "if",
-        "else",
-        "is",
-        "in",
-        "not",
-        "defined",
-        " ",
-    ]
+    "vars row loop range self __class__ _x x 's' 9 [ ] ( ) { } . , | * + ~ % ** upper join default attr if else is in "
+    "not defined".split()
 )
 
 
