@@ -132,8 +132,8 @@ class RunState:
         return self.pause(Pause.HALT, f"{self._failed} items failed, and --halt allows fewer than {limit}")
 
     def stop_on_overshoot(self) -> tuple[Notice, ...]:
-        """A charge above its bound may have gone over the cap: then nothing more is bought."""
-        if not self.books.overshoot:
+        """A charge above its bound may have gone over the cap: then nothing of what is left is bought."""
+        if not (self.books.overshoot and self.ready):
             return ()
         over, cap = self.books.overshoot, self.books.cap
         return self.pause(Pause.BUDGET, f"a charge was higher than expected: {over} credits over the cap of {cap}")

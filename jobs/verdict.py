@@ -52,7 +52,7 @@ class Verdict:
     pause: Pause | None = None
 
 
-# Codes of the documented envelope that are a definite no, whatever the HTTP status they come with.
+# A definite no: these statuses with these codes of the documented envelope; at 400 any code, also one of tomorrow.
 _REJECTING = frozenset({"validation_failed", "chat_model_not_supported"})
 _KEY_CODES = frozenset({"api_key_missing", "api_key_invalid", "api_key_revoked", "api_key_expired", "api_scope_denied"})
 _DEFINITE_STATUSES = frozenset({400, 413, 422})

@@ -9,7 +9,7 @@ from jobs.polling import PollHeap, first_wait_s, next_wait_s
 from jobs.record import NO_CREDITS_CODE, Attempt
 from jobs.retry import RETRY_AFTER_CAP_S
 from jobs.runstate import RunState
-from jobs.steps import Now, Poll, Step, Wait, join
+from jobs.steps import Notice, Now, Poll, Step, Wait, join
 from jobs.verdict import Pause, refuses_key
 
 __all__ = ["Watching"]
@@ -130,7 +130,11 @@ class Watching:
         if identity in self._fresh:
             self._fresh.discard(identity)
             state.timings.learn(item.price_class, self._age_s(identity, now))
-        return join(step, Step(notices=state.stop_on_overshoot()))
+        notices: tuple[Notice, ...] = ()
+        if charge > attempt.reserved:
+            told = {"item": item.key, "expected": attempt.reserved, "charged": charge}
+            notices = (Notice(name="price", data=told),)
+        return join(step, Step(notices=notices + state.stop_on_overshoot()))
 
     def _not_found(self, identity: str, end: SendEnd, now: Now) -> Step:
         state = self._state
