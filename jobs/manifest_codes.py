@@ -106,7 +106,7 @@ where `true` or `false` is wanted (`no` and `yes` are text in YAML 1.2), a singl
         "empty-text": """\
 The key has a text without characters. Write something, or leave the key out.""",
         "empty-list": """\
-The list has no entries. Give it one, or leave the key out.""",
+The list has no entries, and an empty one means nothing here. Give it one, or leave the key out.""",
         "unknown-choice": """\
 The key takes one of a few words, and this is none of them. The help line names them.""",
         "number-out-of-range": """\

@@ -21,7 +21,7 @@ from jobs.matrix_rules import MATRIX_RULES
 from jobs.rates import parse_duration_s, parse_rate
 from jobs.raw import Raw, entries, fields, jobs_of, note
 from jobs.suggest import did_you_mean
-from jobs.wording import listed
+from jobs.wording import listed, written
 from jobs.yaml12 import Document, Path
 
 __all__ = ["RULES", "rule_findings"]
@@ -40,6 +40,14 @@ def rule_findings(document: Document, data: Raw) -> Iterator[Finding]:
     """Return everything the rules have to say."""
     for rule in RULES:
         yield from rule(document, data)
+
+
+def version(document: Document, data: Raw) -> Iterator[Finding]:
+    """`1.0` and `true` equal 1, so the shape lets them through."""
+    value = data.get("version")
+    if value == 1 and type(value) is not int:
+        message = f"the version cannot be {written(value)}"
+        yield note(document, "bad-version", ("version",), message, "write `version: 1`")
 
 
 def rates(document: Document, data: Raw) -> Iterator[Finding]:
@@ -229,6 +237,7 @@ def secrets(document: Document, data: Raw) -> Iterator[Finding]:
 
 
 RULES: Final[tuple[Callable[[Document, Raw], Iterator[Finding]], ...]] = (
+    version,
     rates,
     durations,
     budget,

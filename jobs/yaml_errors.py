@@ -31,6 +31,7 @@ class _Words:
     at_start: bool = False
 
 
+_ESCAPE = "write the character itself, or `\\uXXXX` with four hexadecimal digits"
 _OPEN = "close it, and put commas between its entries"
 _INDENT = "check the indentation against the lines above, and quote the whole of a text that holds quotes or `: `"
 _QUOTE = "quote the text"
@@ -43,12 +44,8 @@ _TABLE = (
         "write `\\\\` for a backslash, or use single quotes, where it is plain text",
         "bad-escape",
     ),
-    _Words(
-        "while parsing a quoted scalar",
-        "this escape is not a character",
-        "write the character itself, or `\\uXXXX` with four hexadecimal digits",
-        "bad-escape",
-    ),
+    _Words("expected escape sequence", "this escape is not a character", _ESCAPE, "bad-escape"),
+    _Words("while parsing a quoted scalar", "this escape is not a character", _ESCAPE, "bad-escape"),
     _Words("while scanning a quoted", "this quote is never closed", "close it", "unclosed-quote", at_start=True),
     _Words("expected ',' or ']'", "this `[` is never closed", _OPEN, "unclosed-bracket", at_start=True),
     _Words("expected ',' or '}'", "this `{` is never closed", _OPEN, "unclosed-bracket", at_start=True),
@@ -109,8 +106,8 @@ def syntax_finding(error: yaml.MarkedYAMLError, text: str, file: str) -> Finding
 
 
 def unquoted_template(text: str, index: int) -> bool:
-    """Tell whether the mapping at `index`, or the one around it, is a template somebody forgot to quote."""
-    return text[max(index - 1, 0) : index + 2].find("{{") >= 0 or text.startswith("{%", index)
+    """Tell whether the mapping at `index` is the inner one of `{{ name }}`, a template somebody forgot to quote."""
+    return text[max(index - 1, 0) : index + 1] == "{{"
 
 
 def line_of(text: str, line: int) -> str:

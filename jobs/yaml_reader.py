@@ -170,7 +170,8 @@ class Reader:
             return event.value
         if unquoted_template(self._text, span[0]):
             remedy = 'quote the whole text: `"{{ vars.name }}"`'
-            self._add("unquoted-template", "a text that starts with `{{` is read as a mapping", span, remedy)
+            around = (span[0] - 1, span[1] + 1, False)
+            self._add("unquoted-template", "a text that starts with `{{` is read as a mapping", around, remedy)
         else:
             self._add("key-not-text", "a key must be plain text", span, "write `key: value`, with a text as the key")
         return None

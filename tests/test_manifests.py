@@ -9,6 +9,7 @@ lines everything that `check` must find, no more and no less:
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -102,3 +103,43 @@ def test_no_secret_of_a_broken_manifest_is_ever_printed() -> None:
         printed = findings_text(checked.findings, checked.texts) + repr(findings_json(checked.findings))
 
         assert not [secret for secret in secrets if secret in printed], path.name
+
+
+def constants(file: Path) -> set[str]:
+    """Every text in a module that looks like a code: words joined by dashes."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    texts = {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {text for text in texts if re.fullmatch(r"[a-z]+\d*(-[a-z0-9]+)+", text)}
+
+
+def makes_findings(file: Path) -> bool:
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    modules = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    return bool(modules & {"jobs.findings", "jobs.tally", "jobs.raw", "jobs.params"})
+
+
+NO_CODES = {"utf-8", "utf-16-le", "my-run"}
+
+
+def test_every_code_that_the_core_uses_is_explained() -> None:
+    makers = [file for file in (MANIFESTS.parent / "jobs").glob("*.py") if makes_findings(file)]
+    used = set[str]().union(*map(constants, makers)) - NO_CODES
+
+    assert used - set(CODES) == set()
+
+
+def test_every_explained_code_is_shown_by_a_broken_manifest_or_a_test() -> None:
+    shown = {line.partition(" ")[0] for path in BROKEN for line in expected(path)}
+    tested = set[str]().union(*map(constants, (MANIFESTS.parent / "tests").rglob("test_*.py")))
+
+    assert set(CODES) - shown - tested == set()
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_an_explanation_is_a_short_paragraph(code: str) -> None:
+    text = CODES[code]
+
+    assert text == text.strip()
+    assert text.endswith((".", ".)", "`."))
+    assert 60 < len(text) < 600
+    assert all(len(line) <= 120 for line in text.splitlines())
