@@ -107,8 +107,8 @@ class Plan:
 
     @property
     def or_more(self) -> bool:
-        """True when some price is a guess, so that the sum may be higher."""
-        return any(planned.estimate is not None and not planned.estimate.known for planned in self.items)
+        """True when some price is off the documented defaults, so that the sum may be higher."""
+        return self.high > self.likely
 
 
 def make_plan(

@@ -153,7 +153,7 @@ class NeedsPerson(RunnerError):
 
     exit_code = 7
     default_code = "needs-person"
-    default_next_step = "look with `rivya-batch show ITEM`, then settle it with `rivya-batch resolve ITEM`"
+    default_next_step = "look with `rivya-batch show ITEM`, and at the service; its credits stay held meanwhile"
 
 
 class ServiceError(RunnerError):
@@ -227,7 +227,7 @@ class LedgerLocked(LedgerError):
     """Another runner holds this ledger. Nothing was sent."""
 
     default_code = "ledger-locked"
-    default_next_step = "wait for the other run, stop it with `rivya-batch stop`, or name another --store"
+    default_next_step = "wait for the other run, or stop it with Ctrl-C where it runs, or name another --store"
 
 
 class LedgerUnusable(LedgerError):

@@ -16,6 +16,7 @@ from jobs.catalogue import Catalogue
 from jobs.expand import Context, Expansion, expand
 from jobs.findings import Finding
 from jobs.item import Item
+from jobs.lifecycle import ItemState
 from jobs.manifest import Manifest, parse
 from jobs.plan import Pace, Plan, identities_digest, make_plan
 from jobs.rates import Rate, parse_duration_s, parse_rate
@@ -199,6 +200,8 @@ def prepare(manifest_path: Path, *, settings: Settings, choices: Choices) -> Pre
     items = _chosen(expansion.items, choices)
     digests = sorted({reference.sha256 for item in items for reference in item.references})
     known = _known(settings.store, expansion.run_id, [item.identity for item in items], digests)
+    if choices.retry:
+        items = [item for item in items if _can_retry(known.records.get(item.identity))]
     categories = {item.model: catalogue.models[item.model].category for item in items}
     plan = make_plan(
         items,
@@ -228,6 +231,10 @@ def prepare(manifest_path: Path, *, settings: Settings, choices: Choices) -> Pre
         warnings=checked.findings,
         texts=checked.texts,
     )
+
+
+def _can_retry(record: Record | None) -> bool:
+    return record is not None and record.state in (ItemState.FAILED, ItemState.REJECTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -377,12 +384,15 @@ def prepare_saved(plan_path: Path, *, settings: Settings) -> Prepared:
 
 
 def _read_saved(plan_path: Path) -> dict[str, object]:
+    """A saved plan as it was written; whether it still fits is for the caller to see."""
     try:
-        saved = json.loads(plan_path.read_text(encoding="utf-8"))
-        fits = isinstance(saved, dict) and saved.get("plan_version") == PLAN_VERSION
-        if fits and isinstance(saved["choices"], dict) and isinstance(saved["manifest"], str):
-            Choices(**saved["choices"])
-            return saved
+        saved: dict[str, object] = dict(json.loads(plan_path.read_text(encoding="utf-8")))
+        choices = saved["choices"]
+        if not isinstance(choices, dict):
+            raise TypeError  # noqa: TRY301 - the same answer as for a file that is none of ours
+        Choices(**choices)
     except (OSError, ValueError, KeyError, TypeError):
-        pass
-    raise StalePlan(f"{plan_path} is no plan of this release. Nothing was sent.")
+        saved = {}
+    if saved.get("plan_version") != PLAN_VERSION or not isinstance(saved.get("manifest"), str):
+        raise StalePlan(f"{plan_path} is no plan of this release. Nothing was sent.")
+    return saved

@@ -29,14 +29,10 @@ class Asked:
 
     choices: Choices
     flags: dict[str, str | int | None]  # those that are settings
-    sim: bool
 
     def settings(self, voice: Voice, *, beside: Path) -> Settings:
-        """The settings of this command; with `--sim` those for the simulator."""
-        settings = settings_for(voice, beside=beside, **self.flags)
-        if self.sim:
-            voice.settings = settings = settings.simulated()
-        return settings
+        """The settings of this command."""
+        return settings_for(voice, beside=beside, **self.flags)
 
     def retrying(self) -> Asked:
         """The same, and what failed is bought again."""
@@ -56,9 +52,6 @@ _OPTIONS = (
     click.option("--halt", metavar="fail=N|fail=P%", help="Buy nothing more after so many failures."),
     click.option("--no-download", is_flag=True, help="Leave the results at the service."),
     click.option("--allow-large", is_flag=True, help="Permit more than 10,000 items."),
-    click.option(
-        "--sim", is_flag=True, help="Use a simulator for this one command: no key, no credits, its own ledger."
-    ),
     click.option("--again", is_flag=True, help="Buy everything selected a second time."),
 )
 
@@ -90,7 +83,7 @@ def _asked(given: dict[str, Any]) -> Asked:
         again=given.pop("again"),
     )
     flags = {name: given.pop(name) for name in ("budget", "creates", "polls", "in_flight")}
-    return Asked(choices=choices, flags=flags, sim=given.pop("sim"))
+    return Asked(choices=choices, flags=flags)
 
 
 def _variables(pairs: Sequence[str]) -> dict[str, str]:

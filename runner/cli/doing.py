@@ -30,7 +30,7 @@ def do(voice: Voice, prepared: Prepared, *, settings: Settings, command: str) ->
     outcome = run_async(_live(prepared, settings, reporter_for(voice)))
     if voice.json:
         voice.object(done_event(outcome))
-    flag = " ".join(["", *voice.store_flag(settings)])
+    flag = " ".join(["", *voice.store_flag()])
     tell_summary(voice, outcome, command=command, store_flag=flag)
     return outcome.exit_code
 

@@ -38,6 +38,7 @@ _EVERYWHERE = (
     _flag("--no-progress", is_flag=True, help="Write plain lines instead of a progress screen."),
     _flag("-y", "--yes", is_flag=True, help="Answer `yes`; without a terminal this also needs a budget."),
     _flag("--no-input", is_flag=True, help="Never ask."),
+    _flag("--sim", is_flag=True, help="Use the simulator inside this command, and its ledger: no key, no credits."),
 )
 
 

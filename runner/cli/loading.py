@@ -12,5 +12,6 @@ __all__ = ["settings_for"]
 
 def settings_for(voice: Voice, *, beside: Path | None = None, **flags: str | int | None) -> Settings:
     """The settings of this command; `beside` is the manifest's folder, `flags` what the verb's own options set."""
-    voice.settings = load_settings(flags={**flags, "store": voice.store, "color": voice.color}, beside=beside)
+    settings = load_settings(flags={**flags, "store": voice.store, "color": voice.color}, beside=beside)
+    voice.settings = settings.simulated() if voice.sim else settings
     return voice.settings

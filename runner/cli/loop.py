@@ -6,12 +6,17 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TypeVar
 
+import stamina
+
 try:
     from uvloop import new_event_loop
 except ImportError:  # platforms without a wheel; nothing but speed is lost
     from asyncio import new_event_loop  # type: ignore[assignment]
 
 __all__ = ["run_async"]
+
+# What is tried again is told by the run itself where it matters; the library would log every try to stderr.
+stamina.instrumentation.set_on_retry_hooks(())
 
 Answer = TypeVar("Answer")
 

@@ -140,9 +140,7 @@ def _facts(plan: Plan, balance: int | None, pace: str, notes: Sequence[str]) -> 
 
 def _spend(plan: Plan, balance: int | None) -> Iterator[str]:
     likely = f"{plan.likely:,} credits" if plan.low == plan.likely else f"{plan.low:,} to {plan.likely:,} credits"
-    yield likely + (
-        f" or more, {plan.high:,} at worst by our guess" if plan.or_more and plan.high > plan.likely else ""
-    )
+    yield likely + (f" or more, {plan.high:,} at worst by our guess" if plan.or_more else "")
     yield f"cap {plan.cap_credits:,}" if plan.cap_credits is not None else "no cap"
     if balance is not None:
         yield f"balance {balance:,}"

@@ -31,14 +31,13 @@ class Voice:
     no_progress: bool = False
     yes: bool = False
     no_input: bool = False
+    sim: bool = False
     events: bool = False  # stdout carries JSON lines, so that even an error must end them properly
     settings: Settings | None = None
 
-    def store_flag(self, settings: Settings | None = None) -> list[str]:
-        """What a command to copy needs to find the same ledger: what was given, or where `--sim` put its own."""
-        if settings is not None and settings.embedded:
-            return ["--store", str(settings.store)]
-        return [] if self.store is None else ["--store", self.store]
+    def store_flag(self) -> list[str]:
+        """What a command to copy needs to find the same ledger."""
+        return [*(["--sim"] if self.sim else []), *([] if self.store is None else ["--store", self.store])]
 
     def data(self, text: str) -> None:
         """What was asked for, to stdout, with its own line breaks."""

@@ -69,7 +69,7 @@ def test_a_run_is_planned_done_shown_and_done_again_for_nothing(folder: Path, co
     assert "boats: 3 items in 1 job" in err
     assert "boats  3 of 3 done in" in err
     assert "3 spent, 0 held, 47 of the cap left" in err
-    assert "next: rivya-batch results boats --store .rivya/sim.db" in err
+    assert "next: rivya-batch results boats --sim" in err
     pictures = sorted((folder / "out" / "boats").rglob("*.png"))
     assert len(pictures) == 3
 

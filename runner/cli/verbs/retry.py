@@ -7,18 +7,15 @@ from pathlib import Path
 
 import click
 
-from jobs.lifecycle import ItemState
 from runner.cli.choosing import Asked, choosing
 from runner.cli.doing import do
 from runner.cli.flags import verb
 from runner.cli.voice import Voice
 from runner.errors import UsageError
-from runner.prepare import Prepared, prepare
+from runner.prepare import prepare
 from runner.views import resolve_run, run_summary
 
 __all__ = ["command"]
-
-_FAILED = (ItemState.FAILED, ItemState.REJECTED)
 
 
 @verb(
@@ -45,15 +42,9 @@ def command(voice: Voice, run: str | None, *, failed: bool, asked: Asked) -> int
             code="another-run",
             next_step="say the day of that run with --date, or its variables with --var",
         )
-    prepared = _only_failed(prepared)
     if not prepared.plan.items:
         voice.talk(f"{summary.run_id}: nothing failed, so there is nothing to buy again")
         if voice.json:
             voice.object({"event": "done", "exit_code": 0, "run": summary.run_id})
         return 0
     return do(voice, prepared, settings=settings, command=f"rivya-batch retry {summary.run_id}")
-
-
-def _only_failed(prepared: Prepared) -> Prepared:
-    items = tuple(one for one in prepared.plan.items if one.record is not None and one.record.state in _FAILED)
-    return replace(prepared, plan=replace(prepared.plan, items=items))

@@ -30,9 +30,9 @@ def command(voice: Voice, file: Path, *, asked: Asked) -> int:
         prepared = prepare_saved(file, settings=settings)
     else:
         prepared = prepare(file, settings=settings, choices=asked.choices)
-    return do(voice, prepared, settings=settings, command=_again(voice, file, asked))
+    return do(voice, prepared, settings=settings, command=_again(voice, file))
 
 
-def _again(voice: Voice, file: Path, asked: Asked) -> str:
+def _again(voice: Voice, file: Path) -> str:
     """What to type to go on."""
-    return " ".join(["rivya-batch run", str(file), *(["--sim"] if asked.sim else []), *voice.store_flag()])
+    return " ".join(["rivya-batch run", str(file), *voice.store_flag()])

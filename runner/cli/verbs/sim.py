@@ -14,6 +14,7 @@ from runner.errors import ManifestRejected, UsageError
 from runner.sim.faults import FaultError
 from runner.sim.journal import JournalError
 from runner.sim.media import MediaMissingError
+from runner.sim.profile import ProfileError, profile_from_pairs
 from runner.sim.server import SimOptions, serve_forever
 from runner.sources import read_manifest
 
@@ -34,12 +35,39 @@ __all__ = ["command"]
 )
 @click.option("--seed", type=int, default=0, metavar="N", help="Other media, other times, the same each time.")
 @click.option("--state", type=click.Path(path_type=Path), metavar="FILE", help="Remember tasks here between lives.")
+@click.option(
+    "--profile",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="How the service behaves: windows=creates:50/1, refund=late ...",
+)
+@click.option("--fast-media", is_flag=True, help="One tiny constant file of each kind, for runs of thousands.")
 @click.pass_obj
-def command(voice: Voice, port: int, faults: Path | None, speed: float, seed: int, state: Path | None) -> None:
+def command(
+    voice: Voice,
+    *,
+    port: int,
+    faults: Path | None,
+    speed: float,
+    seed: int,
+    state: Path | None,
+    profile: tuple[str, ...],
+    fast_media: bool,
+) -> None:
     rules = _rules(faults) if faults is not None else None
-    options = SimOptions(port=port, speed=speed, seed=seed, faults=rules, state=state)
     try:
+        options = SimOptions(
+            port=port,
+            speed=speed,
+            seed=seed,
+            faults=rules,
+            state=state,
+            profile=profile_from_pairs(profile),
+            fidelity="fast" if fast_media else "real",
+        )
         run_async(serve_forever(options, lambda line: voice.data(f"{line}\n")))
+    except ProfileError as problem:
+        raise UsageError(f"--profile: {problem}.", next_step="see `rivya-batch sim --help`") from problem
     except FaultError as problem:
         raise UsageError(f"{faults}: {problem}.", next_step="mend the rule, or leave --faults out") from problem
     except JournalError as problem:
