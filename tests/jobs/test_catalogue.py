@@ -180,10 +180,9 @@ _JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-_FIELDS = st.sampled_from(
-    "id category params reference_media file_kinds base_credits notices display_name max_prompt_length api_status "
-    "runtime billing_type supported_api_inputs requires_files_api".split()
-)
+_TEXT_FIELDS = ["id", "category", "display_name", "api_status", "runtime", "billing_type"]
+_LIST_FIELDS = ["params", "reference_media", "file_kinds", "notices", "supported_api_inputs"]
+_FIELDS = st.sampled_from([*_TEXT_FIELDS, *_LIST_FIELDS, "base_credits", "max_prompt_length", "requires_files_api"])
 
 
 @given(st.lists(_JSON | st.dictionaries(_FIELDS, _JSON | st.sampled_from(["z-image", "image"]), max_size=6)))

@@ -155,6 +155,15 @@ jobs:
     assert (item.params, item.prompt) == ({"fixed_lens": "true"}, "none")
 
 
+def test_true_and_1_are_different_values_of_an_axis() -> None:
+    expansion = expanded(
+        "jobs:\n  - {id: a, model: seedance-1-5-pro, prompt: x, matrix: {grid: {params.fixed_lens: [true, 1]}}}\n"
+    )
+
+    assert told(expansion) == ["param-not-an-option"]
+    assert [item.params for item in expansion.items] == [{"fixed_lens": "true"}]
+
+
 def test_repeats_differ_by_number_only_and_the_first_keeps_its_key() -> None:
     expansion = expanded("jobs:\n  - {id: a, model: z-image, prompt: x, repeat: 3}\n")
 

@@ -88,6 +88,8 @@ def test_templates_pick_and_arrange(template: str, text: str) -> None:
         ("{{ vars }}", "a set of keys", 1),
         ("{{ vars.a", "expected", 1),
         ("{% if vars.a %}", "", 1),
+        ("{{ vars.a.upper() }}", "call nothing but `range(...)`", 1),
+        ("{{ range(n=3) }}", "call nothing but `range(...)`", 1),
         ("{% for vars in vars.list %}{% endfor %}", "already means something", 1),
         ("{{ 1 / 0 }}", "division by zero", 1),
         ("{{ vars.list[9] }}", "no place 9", 1),
@@ -246,6 +248,7 @@ BOMBS = [
     "{{ vars" + ".a" * 5000 + " }}",
     "{{ vars.a" + " | upper" * 4000 + " }}",
     "x" * 40_000 + "{{ vars.a }}",
+    "{# " + "x" * 40_000 + " #}",
 ]
 
 
@@ -259,10 +262,45 @@ def test_nothing_grows_without_bound(payload: str) -> None:
     assert time.process_time() - start < 2
 
 
-_WORDS = st.sampled_from(
-    "vars row loop range self __class__ _x x 's' 9 [ ] ( ) { } . , | * + ~ % ** upper join default attr if else is in "
-    "not defined".split()
-)
+_NAMES = [
+    "vars",
+    "row",
+    "loop",
+    "range",
+    "self",
+    "__class__",
+    "_x",
+    "x",
+    "'s'",
+    "9",
+    "upper",
+    "join",
+    "default",
+    "attr",
+]
+_SIGNS = [
+    "[",
+    "]",
+    "(",
+    ")",
+    "{",
+    "}",
+    ".",
+    ",",
+    "|",
+    "*",
+    "+",
+    "~",
+    "%",
+    "**",
+    "if",
+    "else",
+    "is",
+    "in",
+    "not",
+    "defined",
+]
+_WORDS = st.sampled_from(_NAMES) | st.sampled_from(_SIGNS)
 
 
 @given(st.lists(_WORDS, max_size=12).map(lambda words: "{{ " + " ".join(words) + " }}"))
