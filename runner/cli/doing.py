@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.plan import Standing
-from runner.cli.gate import confirm
+from runner.cli.gate import confirm, refusal
 from runner.cli.loop import run_async
 from runner.cli.plan_screen import plan_object, plan_screen
 from runner.cli.progress import reporter_for
@@ -21,12 +21,16 @@ __all__ = ["do"]
 def do(voice: Voice, prepared: Prepared, *, settings: Settings, command: str) -> int:
     """Carry out what was prepared, if a person or a flag agrees to the spending."""
     plan = prepared.plan
-    account = None if settings.embedded or not plan.count(Standing.NEW) else run_async(balance(settings))
+    refused = refusal(voice, plan, command=command)
+    quiet = refused is not None or settings.embedded or not plan.count(Standing.NEW)
+    account = None if quiet else run_async(balance(settings))
     notes = [finding.message for finding in prepared.warnings]
     if voice.json:
         voice.object({"event": "plan", **plan_object(plan)})
     voice.talk(plan_screen(plan, balance=account, pace=prepared.limits.pace, notes=notes).rstrip("\n"))
-    confirm(voice, plan, command=command)
+    if refused is not None:
+        raise refused
+    confirm(voice, plan)
     outcome = run_async(_live(prepared, settings, reporter_for(voice)))
     if voice.json:
         voice.object(done_event(outcome))

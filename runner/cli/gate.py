@@ -7,23 +7,23 @@ from runner.cli.figures import count
 from runner.cli.voice import Voice
 from runner.errors import UsageError
 
-__all__ = ["confirm"]
+__all__ = ["confirm", "refusal"]
 
 
-def confirm(voice: Voice, plan: Plan, *, command: str) -> None:
-    """Return when the spending is agreed to; raises `UsageError` when it is not.
+def refusal(voice: Voice, plan: Plan, *, command: str) -> UsageError | None:
+    """Why this cannot be agreed to at all, known before anybody is asked anything, the service included.
 
-    A terminal is asked. Without one, `--yes` and a budget are needed both: a budget alone is no consent, and consent
-    without a budget has no end.
+    Without a terminal `--yes` and a budget are needed both: a budget alone is no consent, and consent without a budget
+    has no end.
     """
+    agreed = voice.yes and plan.cap_credits is not None
+    return None if agreed or voice.can_ask() or not plan.count(Standing.NEW) else _cannot_ask(voice, plan, command)
+
+
+def confirm(voice: Voice, plan: Plan) -> None:
+    """Return when the spending is agreed to; raises `UsageError` when it is not."""
     new = plan.count(Standing.NEW)
-    if new == 0:
-        return
-    if voice.yes and plan.cap_credits is not None:
-        return
-    if not voice.can_ask():
-        raise _cannot_ask(voice, plan, command)
-    if voice.yes:
+    if new == 0 or voice.yes:
         return
     cap = plan.cap_credits
     limit = f"up to {cap:,} credits" if cap is not None else f"{plan.likely:,} credits or more, without a cap"

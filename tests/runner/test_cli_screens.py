@@ -22,7 +22,7 @@ from jobs.record import Change, Event, Money, Record
 from jobs.steps import Notice
 from runner.cli.columns import columns, shortened
 from runner.cli.figures import count, duration, size
-from runner.cli.gate import confirm
+from runner.cli.gate import confirm, refusal
 from runner.cli.plan_screen import explained, plan_object, plan_screen
 from runner.cli.progress import EventLines, PlainLines, Screen, told
 from runner.cli.summary import done_event, tell_summary
@@ -266,7 +266,7 @@ def test_nothing_but_yes_goes_on(answer: str) -> None:
     person.answer = answer
 
     with pytest.raises(UsageError, match="Nothing was sent") as raised:
-        confirm(person, plan(planned(0)), command="rivya-batch run a.yaml")
+        confirm(person, plan(planned(0)))
     assert raised.value.exit_code == 2
 
 
@@ -274,8 +274,8 @@ def test_yes_goes_on_and_the_question_names_the_cap(capfd: pytest.CaptureFixture
     person = Person()
     person.answer = "yes"
 
-    confirm(person, plan(planned(0)), command="")
-    confirm(person, plan(planned(0), cap=None), command="")
+    confirm(person, plan(planned(0)))
+    confirm(person, plan(planned(0), cap=None))
 
     told_lines = capfd.readouterr().err
     assert "Spend up to 700 credits? Type yes: " in told_lines
@@ -287,23 +287,30 @@ def test_yes_goes_on_and_the_question_names_the_cap(capfd: pytest.CaptureFixture
     [(False, 700, "--yes"), (False, None, "--yes --budget 28"), (True, None, "--budget 28")],
 )
 def test_without_a_terminal_consent_and_a_budget_are_both_needed(yes: bool, cap: int | None, lacking: str) -> None:
-    with pytest.raises(UsageError) as raised:
-        confirm(Person(yes=yes, no_input=True), plan(planned(0), cap=cap), command="rivya-batch run a.yaml")
+    refused = refusal(Person(yes=yes, no_input=True), plan(planned(0), cap=cap), command="rivya-batch run a.yaml")
 
-    assert raised.value.next_step == f"rivya-batch run a.yaml {lacking}"
-    assert raised.value.exit_code == 2
+    assert refused is not None
+    assert refused.next_step == f"rivya-batch run a.yaml {lacking}"
+    assert refused.exit_code == 2
 
 
 def test_consent_with_a_budget_needs_nobody() -> None:
-    confirm(Person(yes=True, no_input=True), plan(planned(0)), command="")
+    agreed = Person(yes=True, no_input=True)
+
+    assert refusal(agreed, plan(planned(0)), command="") is None
+    confirm(agreed, plan(planned(0)))
 
 
 def test_where_nothing_is_bought_nothing_is_asked() -> None:
-    confirm(Person(no_input=True), plan(planned(0, Standing.DONE), cap=None), command="")
+    nobody, nothing = Person(no_input=True), plan(planned(0, Standing.DONE), cap=None)
+
+    assert refusal(nobody, nothing, command="") is None
+    confirm(nobody, nothing)
 
 
 def test_a_yes_given_beforehand_without_a_budget_still_goes_on_before_a_person() -> None:
-    confirm(Person(yes=True), plan(planned(0), cap=None), command="")
+    assert refusal(Person(yes=True), plan(planned(0), cap=None), command="") is None
+    confirm(Person(yes=True), plan(planned(0), cap=None))
 
 
 class Clockwork:
