@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 __all__ = ["ErrorSeen", "Phase", "SendEnd", "TaskSeen", "Uploaded"]
@@ -72,6 +72,6 @@ class Uploaded:
     kind: str
     name: str
     mime_type: str
-    duration_token: str | None = None
+    duration_token: str | None = field(default=None, repr=False)
     duration_s: float | None = None
     expires_at: str | None = None

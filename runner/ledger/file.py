@@ -36,14 +36,14 @@ def resolved(path: Path) -> Path:
 
 def prepare_folder(ledger: Path) -> None:
     """Make the folders that are missing, private whatever the umask."""
-    missing = [folder for folder in ledger.parents if not folder.exists()]
-    for folder in reversed(missing):
-        try:
+    try:
+        missing = [folder for folder in ledger.parents if not folder.exists()]
+        for folder in reversed(missing):
             folder.mkdir(exist_ok=True)
             folder.chmod(_FOLDER_MODE)
             _sync_folder(folder.parent)
-        except OSError as error:
-            raise failed(ledger, error) from error
+    except OSError as error:
+        raise failed(ledger, error) from error
 
 
 def condition(ledger: Path) -> str:
@@ -78,8 +78,8 @@ def _refuse_orphans(ledger: Path) -> None:
 def unborn(ledger: Path) -> Path:
     """An empty private file in which a new ledger is made. It gets its name only once it is whole."""
     path = ledger.with_name(ledger.name + ".new")
-    _remove(path)
     try:
+        _remove(path)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
         os.fchmod(fd, _FILE_MODE)
         os.close(fd)

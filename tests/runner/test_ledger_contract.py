@@ -312,6 +312,19 @@ async def test_a_writer_cancelled_while_it_waits_has_written_all_of_its_call(hou
     await again.close()
 
 
+async def test_a_cancelled_writer_does_not_keep_those_beside_it_waiting(house: House) -> None:
+    ledger = house.open()
+    teller = await begin(ledger, *ITEMS)
+    calls = [asyncio.create_task(ledger.record([teller.intent(one)])) for one in ITEMS]
+    await asyncio.sleep(0)
+
+    for call in calls[::2]:
+        call.cancel()
+
+    assert await asyncio.gather(*calls[1::2]) == [None] * 4
+    await ledger.close()
+
+
 async def test_closing_writes_what_is_still_waiting(house: House) -> None:
     ledger = house.open()
     teller = await begin(ledger, *ITEMS)
@@ -370,6 +383,10 @@ async def test_uploads_are_remembered_refreshed_and_forgotten(house: House) -> N
     again = house.open()
     assert again.uploads(["a" * 64, "b" * 64]) == {"b" * 64: two}
     await again.close()
+
+
+def test_a_known_upload_never_shows_its_token() -> None:
+    assert "secret" not in repr(upload("a" * 64))
 
 
 async def test_a_life_that_wants_other_items_keeps_the_old_ones_in_mind(house: House) -> None:
