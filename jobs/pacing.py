@@ -22,6 +22,9 @@ __all__ = ["Pacer", "PacerStatistics", "RateChange"]
 
 CUT_FACTOR = 0.5  # one episode of refusals halves the rate: the usual multiplicative decrease
 GROWTH_FACTOR = 1.25  # per clean, used window: back at full speed four windows after a halving
+REGROWTH_FACTOR = (
+    2.0  # the same below half of the speed at which a storm began: what was fine before it comes back soon
+)
 FLOOR_FACTOR = 1 / 64  # a trickle that still notices recovery
 SATURATED_SHARE = 0.8  # a window counts as used when this share of it was: an idle limit proves nothing
 CATCH_UP_SHARE = 0.25  # of a window: how much lateness may be made up by closer spacing
@@ -64,6 +67,7 @@ class Pacer:
         self._window_began_s = float("-inf")
         self._window_used = 0
         self._refusals = 0
+        self._regrow_below = 0.0  # factor up to which growth is fast
 
     @property
     def per_s(self) -> float:
@@ -102,6 +106,8 @@ class Pacer:
         if left_at_s <= self._cut_at_s:
             return None
         before = self.per_s
+        if self._refusals == 0:
+            self._regrow_below = self._factor * CUT_FACTOR
         self._factor = max(FLOOR_FACTOR, self._factor * CUT_FACTOR)
         self._cut_at_s = now_s
         self._refusals += 1
@@ -142,6 +148,7 @@ class Pacer:
         if not used:
             return None
         before = self.per_s
-        self._factor = min(1.0, self._factor * GROWTH_FACTOR)
+        growth = REGROWTH_FACTOR if self._factor < self._regrow_below else GROWTH_FACTOR
+        self._factor = min(1.0, self._factor * growth)
         self._refusals = 0
         return RateChange(name=self.name, before_per_s=before, after_per_s=self.per_s, reason="a clean, full window")

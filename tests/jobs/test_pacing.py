@@ -1,0 +1,274 @@
+"""The pacer against a model of the service that counts exactly, over a way that takes its time."""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_right
+from collections.abc import Callable
+from itertools import pairwise
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.pacing import Pacer, RateChange
+from jobs.rates import Rate
+
+RATES = st.sampled_from(
+    [
+        Rate(count=1, window_s=1.0),
+        Rate(count=5, window_s=1.0),
+        Rate(count=50, window_s=1.0),
+        Rate(count=30, window_s=60.0),
+        Rate(count=7, window_s=60.0),
+    ]
+)
+DELAYS = st.sampled_from([0.0, 0.01, 0.3, 2.0, 20.0])
+SECOND = Rate(count=20, window_s=1.0)
+
+
+class _Way:
+    """Sends through a pacer as fast as it allows, over a way with random delays; remembers every moment."""
+
+    def __init__(self, rate: Rate, *, seed: int = 0, delay_s: float = 0.0, steady: bool = False) -> None:
+        self.dice = Random(seed)
+        self.pacer = Pacer("creates", rate)
+        self.delay_s, self.steady = delay_s, steady
+        self.now_s = 0.0
+        self.left_s: list[float] = []
+        self.counted_s: list[float] = []  # when the service counted a request
+        self.changes: list[tuple[float, RateChange]] = []
+        self.says: Callable[[float], float | None] = lambda _: None  # a refusal's wait, or None for a yes
+        self._answers: list[tuple[float, int, float | None]] = []
+
+    def run(self, until_s: float, *, every_s: float = 0.0) -> None:
+        """Send until then; with `every_s` there is a request to send only that often."""
+        wanted_s = self.now_s
+        while True:
+            due_s = max(self.pacer.due_s(self.now_s), wanted_s)
+            answer_s = self._answers[0][0] if self._answers else float("inf")
+            self.now_s = max(self.now_s, min(due_s, answer_s))
+            if self.now_s > until_s:
+                self.now_s = until_s
+                return
+            if answer_s <= due_s:
+                self._answered()
+            elif self.pacer.due_s(self.now_s) <= self.now_s:
+                self._leave()
+                wanted_s = self.now_s + every_s
+
+    def _leave(self) -> None:
+        token = self.pacer.leave(self.now_s)
+        self.left_s.append(self.now_s)
+        there_s = self.now_s + self._way_s()
+        self.counted_s.append(there_s)
+        heapq.heappush(self._answers, (there_s + self._way_s(), token, self.says(there_s)))
+
+    def _way_s(self) -> float:
+        return self.delay_s if self.steady else self.delay_s * self.dice.random()
+
+    def _answered(self) -> None:
+        answer_s, token, wait_s = heapq.heappop(self._answers)
+        if wait_s is None:
+            change = self.pacer.answered(token, answer_s)
+        else:
+            change = self.pacer.refused(token, answer_s, wait_s=wait_s, reason="HTTP 429")
+        if change is not None:
+            self.changes.append((answer_s, change))
+
+
+def _most_in_a_window(moments_s: list[float], window_s: float) -> int:
+    """The fullest window of a service that counts exactly, over all windows there are."""
+    ordered = sorted(moments_s)
+    began_s = [moment - window_s + 1e-9 for moment in ordered]  # a window is open at one end; floats are not exact
+    return max((n - bisect_right(ordered, began) for n, began in enumerate(began_s, 1)), default=0)
+
+
+@given(RATES, DELAYS, st.integers(0, 10**6))
+def test_no_window_of_the_service_ever_holds_more_than_the_limit(rate: Rate, delay_s: float, seed: int) -> None:
+    way = _Way(rate, seed=seed, delay_s=delay_s)
+    way.run(8 * rate.window_s)
+
+    assert _most_in_a_window(way.counted_s, rate.window_s) <= rate.count
+
+
+@given(RATES, DELAYS, st.integers(0, 10**6))
+def test_callers_that_come_and_go_never_overfill_a_window_either(rate: Rate, delay_s: float, seed: int) -> None:
+    way = _Way(rate, seed=seed, delay_s=delay_s)
+    for _ in range(8):
+        way.run(way.now_s + rate.window_s * way.dice.choice((0.1, 0.5, 1.5)))
+        way.now_s += rate.window_s * way.dice.choice((0.1, 0.3, 2.0))
+
+    assert _most_in_a_window(way.counted_s, rate.window_s) <= rate.count
+
+
+@given(RATES, DELAYS, st.integers(0, 10**6))
+def test_a_refusal_never_lets_more_through(rate: Rate, delay_s: float, seed: int) -> None:
+    way = _Way(rate, seed=seed, delay_s=delay_s)
+    way.says = lambda _: way.dice.choice((0.5, 3.0)) if way.dice.random() < 0.2 else None
+    way.run(6 * rate.window_s)
+
+    assert _most_in_a_window(way.counted_s, rate.window_s) <= rate.count
+
+
+@pytest.mark.parametrize(
+    ("rate", "way_s"),
+    [
+        (Rate(count=50, window_s=1.0), 0.05),
+        (Rate(count=50, window_s=1.0), 0.5),
+        (Rate(count=60, window_s=60.0), 0.2),
+        (Rate(count=60, window_s=60.0), 5.0),
+        (Rate(count=200, window_s=1.0), 3.0),
+    ],
+)
+def test_a_saturated_pacer_loses_the_way_and_nothing_else(rate: Rate, way_s: float) -> None:
+    way = _Way(rate, delay_s=way_s, steady=True)
+    windows = 40
+    way.run(windows * (rate.window_s + 2 * way_s))
+
+    best = rate.count * windows
+    assert 0.98 * best <= len(way.left_s) <= 1.02 * best + 1
+
+
+def test_a_start_is_no_burst() -> None:
+    way = _Way(Rate(count=60, window_s=60.0), delay_s=0.1)
+    way.run(10.0)
+
+    gaps_s = [later - earlier for earlier, later in pairwise(way.left_s)]
+    assert min(gaps_s) == pytest.approx(1.0)
+
+
+def test_a_pause_of_the_caller_is_made_up_for_by_a_quarter_window_at_most() -> None:
+    way = _Way(Rate(count=60, window_s=60.0), delay_s=0.1)
+    way.run(20.0)
+    way.now_s = 500.0
+    before = len(way.left_s)
+    way.run(500.5)
+
+    assert len(way.left_s) - before == 1
+    way.now_s += 10.0
+    way.run(way.now_s + 0.5)
+    assert len(way.left_s) - before <= 1 + 15
+
+
+def test_with_no_answer_nothing_leaves_beyond_the_limit() -> None:
+    pacer = Pacer("creates", Rate(count=2, window_s=1.0))
+    pacer.leave(0.0)
+    pacer.leave(0.5)
+
+    assert pacer.due_s(100.0) == float("inf")
+    pacer.answered(1, 100.0)
+    assert pacer.due_s(100.0) == 101.0
+    assert pacer.statistics().unanswered == 1
+
+
+def test_leaving_before_the_slot_is_a_fault() -> None:
+    pacer = Pacer("creates", Rate(count=2, window_s=1.0))
+    pacer.leave(0.0)
+
+    with pytest.raises(AssertionError, match="before its slot"):
+        pacer.leave(0.1)
+
+
+def test_a_token_comes_back_once() -> None:
+    pacer = Pacer("creates", SECOND)
+    token = pacer.leave(0.0)
+    pacer.answered(token, 0.1)
+
+    with pytest.raises(KeyError):
+        pacer.answered(token, 0.2)
+
+
+def test_refusals_of_one_episode_cut_once() -> None:
+    pacer = Pacer("creates", SECOND)
+    tokens = [pacer.leave(n * 0.05) for n in range(10)]
+    changes = [pacer.refused(token, 0.6 + n * 0.01, wait_s=1.0, reason="HTTP 429") for n, token in enumerate(tokens)]
+
+    assert changes == [
+        RateChange(name="creates", before_per_s=20.0, after_per_s=10.0, reason="HTTP 429"),
+        *[None] * 9,
+    ]
+    assert pacer.refusals == 1
+    assert pacer.due_s(0.7) >= 1.69
+
+
+def test_a_refusal_after_the_cut_is_another_episode() -> None:
+    pacer = Pacer("creates", SECOND)
+    pacer.refused(pacer.leave(0.0), 0.1, wait_s=1.0, reason="HTTP 429")
+    pacer.refused(pacer.leave(1.2), 1.3, wait_s=1.0, reason="HTTP 429")
+
+    assert pacer.per_s == 5.0
+    assert pacer.refusals == 2
+
+
+def test_nothing_leaves_before_the_service_wants_it() -> None:
+    way = _Way(SECOND, delay_s=0.05)
+    way.says = lambda now_s: 30.0 if now_s < 1.0 else None
+    way.run(40.0)
+
+    assert not [left_s for left_s in way.left_s if 1.1 < left_s < 30.0]
+    assert len([left_s for left_s in way.left_s if left_s >= 30.0]) > 50
+
+
+def test_the_end_of_a_pause_is_no_burst() -> None:
+    way = _Way(SECOND, delay_s=0.05)
+    way.says = lambda now_s: 10.0 if now_s < 1.0 else None
+    way.run(13.0)
+
+    after_s = [left_s for left_s in way.left_s if left_s > 5.0]
+    assert min(later - earlier for earlier, later in pairwise(after_s)) >= 0.05
+
+
+def test_full_speed_is_back_four_windows_after_one_episode() -> None:
+    way = _Way(SECOND, delay_s=0.02)
+    way.says = lambda now_s: 1.0 if now_s < 0.3 else None
+    way.run(8.0)
+
+    assert way.pacer.per_s == 20.0
+    assert way.pacer.refusals == 0
+    cut_s = way.changes[0][0]
+    assert way.changes[-1][0] - (cut_s + 1.0) < 5.0
+    assert [change.reason for _, change in way.changes[1:]] == ["a clean, full window"] * 4
+
+
+def test_a_storm_leaves_a_trickle_that_recovers_by_itself() -> None:
+    way = _Way(SECOND, delay_s=0.02)
+    way.says = lambda now_s: 1.0 if now_s < 3600.0 else None
+    way.run(3600.0)
+    storm = len(way.left_s)
+    assert 1000 < storm < 4000  # of 72,000: it notices the end soon and costs little till then
+    assert way.pacer.per_s == pytest.approx(20 / 64)
+
+    way.run(3600.0 + 20.0)
+    assert way.pacer.per_s == 20.0
+
+
+def test_a_limit_that_is_not_used_proves_nothing() -> None:
+    way = _Way(SECOND, delay_s=0.02)
+    way.says = lambda now_s: 1.0 if now_s < 0.3 else None
+    way.run(1.0)
+    way.run(60.0, every_s=0.5)
+
+    assert way.pacer.per_s == 10.0
+
+
+def test_a_service_with_a_lower_limit_is_found_and_kept() -> None:
+    """The service allows 12/s where the user allows 20/s: few refusals, most of what is allowed."""
+    way = _Way(SECOND, delay_s=0.02)
+    way.says = lambda there_s: 1.0 if len([m for m in way.counted_s[-30:] if m > there_s - 1.0]) > 12 else None
+    way.run(300.0)
+
+    assert len(way.left_s) > 0.55 * 12 * 300
+    refusals = [change for _, change in way.changes if change.reason == "HTTP 429"]
+    assert len(refusals) < 0.05 * len(way.left_s)
+
+
+def test_statistics_say_what_a_pacer_does_now() -> None:
+    pacer = Pacer("creates", SECOND)
+    pacer.refused(pacer.leave(0.0), 0.1, wait_s=2.0, reason="HTTP 429")
+    pacer.leave(2.1)
+    statistics = pacer.statistics()
+
+    assert (statistics.name, statistics.ceiling_per_s, statistics.per_s) == ("creates", 20.0, 10.0)
+    assert (statistics.unanswered, statistics.paused_until_s) == (1, 2.1)
