@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-__all__ = ["did_you_mean", "nearest", "shown"]
+__all__ = ["did_you_mean", "nearest"]
 
 # Below this likeness a suggestion puzzles more than it helps.
 LIKENESS_MIN = 0.6
-
-# Longer lists are cut in messages: a list of 200 names is not read.
-SHOWN_MAX = 12
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -27,14 +24,6 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str = "") -> str:
     """One line of help: the nearest known word, or `otherwise`."""
     found = nearest(word, known)
     return f"did you mean `{found}`?" if found is not None else otherwise
-
-
-def shown(words: Iterable[object]) -> str:
-    """A list for a message, such as `a`, `b` and 30 more."""
-    quoted = [f"`{word}`" for word in words]
-    if len(quoted) <= SHOWN_MAX + 1:
-        return ", ".join(quoted)
-    return ", ".join(quoted[:SHOWN_MAX]) + f" and {len(quoted) - SHOWN_MAX} more"
 
 
 def _plain(word: str) -> str:

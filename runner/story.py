@@ -14,7 +14,8 @@ from pathlib import Path
 
 from jobs.lifecycle import EventType, ItemState
 from jobs.record import Artifact, Attempt, Record
-from jobs.suggest import did_you_mean, shown
+from jobs.suggest import did_you_mean
+from jobs.wording import listed
 from runner.errors import UsageError
 from runner.ledger.rows import Row, artifact_of, attempt_of
 from runner.ledger.sqlite import LedgerReader
@@ -152,7 +153,7 @@ def _find(reader: LedgerReader, run_id: str | None, word: str) -> str:
         return found[0]
     if found:
         raise UsageError(
-            f"`{word}` may be any of {shown(found)}", code="item-ambiguous", next_step="write more of its identity"
+            f"`{word}` may be any of {listed(found)}", code="item-ambiguous", next_step="write more of its identity"
         )
     keys = [row["item_key"] for row in reader.ask("item_keys", {"run_id": run_id})]
     where = f"the run `{run_id}`" if run_id else "the ledger"
