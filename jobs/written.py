@@ -99,10 +99,9 @@ def _steps(path: str) -> Path:
 def _stands(data: object, path: Path) -> bool:
     """Whether the manifest has a value there."""
     for step in path:
-        if (isinstance(data, dict) and step in data) or (
-            isinstance(data, list) and isinstance(step, int) and step < len(data)
-        ):
-            data = data[step]
-        else:
+        if isinstance(data, list):
+            data = dict(enumerate(data))
+        if not isinstance(data, dict) or step not in data:
             return False
+        data = data[step]
     return True

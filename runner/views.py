@@ -18,7 +18,8 @@ from typing import Literal
 from jobs.lifecycle import ItemState
 from jobs.record import Artifact, Attempt, Record
 from jobs.results import ErrorRow, Output, ResultRow
-from jobs.suggest import did_you_mean, shown
+from jobs.suggest import did_you_mean
+from jobs.wording import listed
 from runner.errors import UsageError
 from runner.ledger import Life
 from runner.ledger.lock import holder
@@ -157,7 +158,7 @@ def need_ledger(path: Path) -> LedgerReader:
 
 
 def _unknown_run(name: str, run_ids: Sequence[str]) -> UsageError:
-    otherwise = f"there are {shown(run_ids)}" if run_ids else _FIRST_RUN
+    otherwise = f"there are {listed(run_ids)}" if run_ids else _FIRST_RUN
     return UsageError(
         f"the ledger has no run `{name}`", code="run-unknown", next_step=did_you_mean(name, run_ids, otherwise)
     )
