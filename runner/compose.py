@@ -182,7 +182,6 @@ class Run:
             core,
             fetcher=fetcher,
             blobs=LocalBlobs(prepared.out_dir),
-            sender=service,
             clock=self._clock,
             run_id=prepared.plan.run_id,
             sidecars=prepared.manifest.output.sidecar,

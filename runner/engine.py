@@ -8,7 +8,7 @@ proved is committed before anything else happens to that item.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -27,7 +27,7 @@ from runner.lane import Lane
 from runner.ledger import KnownUpload, Ledger
 from runner.reporter import Reporter, RunStatistics
 
-__all__ = ["Engine", "Lanes", "Saver", "Sender", "Uploader"]
+__all__ = ["Engine", "Lanes", "Look", "Saver", "Sender", "Uploader"]
 
 # Requests of one kind at once. More than this never helped on one core; a place in flight is held by a task of the
 # service, not by a worker, so thousands of tasks need no more workers.
@@ -38,6 +38,9 @@ DOWNLOAD_CREW = 8
 
 # Refusals below 500 that are about the moment, not about what was sent.
 _NOT_NOW = frozenset({408, 425, 429})
+
+# A saver that wants to look at a task is not told of the answers that free a turn of the poll pacer: it tries again.
+LOOK_AGAIN_S = 1.0
 
 # After the first signal, how long creates that have left may take to come back.
 DRAIN_S = 30.0
@@ -57,13 +60,18 @@ class Uploader(Protocol):
     async def __call__(self, reference: ReferenceFile, model: str) -> Uploaded: ...
 
 
+# Asks for a task's status at the pace of polls.
+Look = Callable[[str], Awaitable[SendEnd]]
+
+
 class Saver(Protocol):
     """Saves one result; gives the data of its `saved` event, or None when the next life should try again.
 
-    Raises DiskFull or OutputUnusable when no result can be saved any more.
+    For a link that died it may `look` at the task again. Raises DiskFull or OutputUnusable when no result can be saved
+    any more.
     """
 
-    async def __call__(self, item: Item, wanted: Download) -> Mapping[str, object] | None: ...
+    async def __call__(self, item: Item, wanted: Download, look: Look) -> Mapping[str, object] | None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,7 +270,7 @@ class Engine:
 
     async def _download(self, download: Download) -> None:
         try:
-            saved = await self._saver(self.core.state.items[download.identity], download)
+            saved = await self._saver(self.core.state.items[download.identity], download, self._look_at_task)
         except (DiskFull, OutputUnusable) as error:
             saved = None
             await self.commit(Step(notices=self.core.state.pause(Pause.DISK, error.message)))
@@ -275,6 +283,17 @@ class Engine:
         size_bytes = saved.get("bytes")
         self.counts.saved_bytes += size_bytes if isinstance(size_bytes, int) else 0
         await self._settle(self.core.download_ended(download, self._clock.now(), saved), self._create_lane)
+
+    async def _look_at_task(self, task_id: str) -> SendEnd:
+        """Outside the poll lane, because the task ended long ago, but within its pace."""
+        _, polls = self.core.pacers
+        while polls.due_s(now_s := self._clock.now().mono_s) > now_s:  # noqa: ASYNC110  # others take turns too
+            await anyio.sleep(min(polls.due_s(now_s) - now_s, LOOK_AGAIN_S))
+        token = polls.leave(now_s)
+        end = await self._sender.status(task_id)
+        await self.commit(Step(notices=self.core.state.pace(polls, token, end, self._clock.now())))
+        self._poll_lane.wake()
+        return end
 
     async def _settle(self, step: Step, *concerned: Lane[Any]) -> None:
         self._look(*concerned)

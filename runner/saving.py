@@ -11,14 +11,14 @@ from jobs.steps import Download
 from runner.blobs import Blobs
 from runner.clock import Clock
 from runner.downloads import Saved, download
-from runner.engine import Sender
+from runner.engine import Look
 from runner.errors import AddressRefused, FetchError, LinkDead
 from runner.exchange import Fetcher
 from runner.sidecar import Sidecar, write_sidecar
 
 __all__ = ["ResultSaver"]
 
-# Dead links in a row, each replaced by asking the task again, before a result counts as gone.
+# How often a dead link is replaced by asking for the task again before the result counts as gone.
 FRESH_LINKS_MAX = 3
 
 
@@ -26,36 +26,29 @@ class ResultSaver:
     """The engine's `Saver` over a fetcher and a folder."""
 
     def __init__(
-        self, core: Core, *, fetcher: Fetcher, blobs: Blobs, sender: Sender, clock: Clock, run_id: str, sidecars: bool
+        self, core: Core, *, fetcher: Fetcher, blobs: Blobs, clock: Clock, run_id: str, sidecars: bool
     ) -> None:
         self._core = core
         self._fetcher = fetcher
         self._blobs = blobs
-        self._sender = sender
         self._clock = clock
         self._run_id = run_id
         self._sidecars = sidecars
 
-    async def __call__(self, item: Item, wanted: Download) -> Mapping[str, object] | None:
+    async def __call__(self, item: Item, wanted: Download, look: Look) -> Mapping[str, object] | None:
         """The data of the `saved` event; None when another life should try again.
 
         Raises DiskFull and OutputUnusable.
         """
-        stem = item.output_stem if wanted.n == 1 else f"{item.output_stem}-{wanted.n}"
-        url: str | None = wanted.url
-        for _ in range(FRESH_LINKS_MAX):
-            if url is None:
-                break
+        url = wanted.url
+        for asked in range(1 + FRESH_LINKS_MAX):
             try:
-                saved = await download(self._fetcher, self._blobs, url=url, stem=stem)
-                if self._sidecars:
-                    await write_sidecar(self._blobs, self._sidecar(item, wanted, saved))
+                if asked:
+                    url = await _fresh(wanted, look)
+                saved = await self._save(item, wanted, url)
             except LinkDead:
-                url = await self._fresh(wanted)
-                if url == "":
-                    return None
                 continue
-            except AddressRefused as error:
+            except (_NoLink, AddressRefused) as error:
                 return {"state": "gone", "reason": error.message}
             except FetchError:
                 return None
@@ -68,14 +61,14 @@ class ResultSaver:
                 "type": saved.mime,
                 "reason": saved.reason,
             }
-        return {"state": "gone", "reason": "the address has died and the service gives no fresh one"}
+        return {"state": "gone", "reason": f"the address died, and so did {FRESH_LINKS_MAX} fresh ones"}
 
-    async def _fresh(self, wanted: Download) -> str | None:
-        """Today's link of the same result; None when the task has none, empty when the service did not answer."""
-        end = await self._sender.status(wanted.task_id)
-        if end.task is None:
-            return None if end.status == 404 else ""
-        return end.task.urls[wanted.n - 1] if len(end.task.urls) >= wanted.n else None
+    async def _save(self, item: Item, wanted: Download, url: str) -> Saved:
+        stem = item.output_stem if wanted.n == 1 else f"{item.output_stem}-{wanted.n}"
+        saved = await download(self._fetcher, self._blobs, url=url, stem=stem)
+        if self._sidecars:
+            await write_sidecar(self._blobs, self._sidecar(item, wanted, saved))
+        return saved
 
     def _sidecar(self, item: Item, wanted: Download, saved: Saved) -> Sidecar:
         attempt = self._core.state.attempt(item.identity)
@@ -98,3 +91,20 @@ class ResultSaver:
             state=saved.state,
             finished_at=datetime.fromtimestamp(finished_at_s, UTC).isoformat(timespec="milliseconds"),
         )
+
+
+class _NoLink(FetchError):  # noqa: N818  # the name says what happened
+    """The task is known and has no such result any more, or is not known any more."""
+
+
+async def _fresh(wanted: Download, look: Look) -> str:
+    """Today's address of the same result. Raises _NoLink, or FetchError when the service told nothing for now."""
+    end = await look(wanted.task_id)
+    if end.task is None and end.status != 404:
+        raise FetchError(f"no fresh address: {end.reason}")
+    if end.task is not None and end.task.status != "succeeded":
+        raise FetchError(f"no fresh address: the task is {end.task.status} again")
+    urls = end.task.urls if end.task else ()
+    if len(urls) < wanted.n:
+        raise _NoLink("the address has died and the service gives no fresh one")
+    return urls[wanted.n - 1]

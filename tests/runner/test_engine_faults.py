@@ -308,6 +308,31 @@ def test_an_expired_address_is_replaced_by_a_fresh_one() -> None:
     world.check_all_bought_once()
 
 
+def test_fresh_addresses_are_asked_for_at_the_pace_of_polls() -> None:
+    world = World(items(40), result_lifetime_s=60.0, windows=(Window(of="polls", limit=4, window_s=2.0),))
+    told = {"cap": 40, "polls": Rate(count=4, window_s=2.0)}
+    world.live(fetch=False, **told)
+    world.wall_s += 3600.0
+
+    life = world.live(delay_s=lambda _: 0.2, **told)
+
+    assert (life.exit_code, world.stats.refused_429) == (0, {})
+    assert life.took_s == pytest.approx(20.0, rel=0.3)
+    world.check_all_bought_once()
+
+
+def test_a_task_that_seems_to_go_on_again_has_not_lost_its_result() -> None:
+    back = rule({**POLL, "from_s": 3600}, patch={"status": "processing", "result": None})
+    world = World(items(3), result_lifetime_s=60.0, faults=[back])
+    world.live(cap=3, fetch=False)
+    world.wall_s += 3600.0
+
+    assert world.live(cap=3).exit_code == 8
+    world.heal()
+    assert world.live(cap=3).exit_code == 0
+    world.check_all_bought_once()
+
+
 @pytest.mark.parametrize("profile", [{"fresh_urls": False}, {"retention_s": 100.0}], ids=str)
 def test_a_result_without_any_living_address_is_gone_and_never_bought_again(profile: dict[str, Any]) -> None:
     world = World(items(3), result_lifetime_s=60.0, **profile)

@@ -343,9 +343,7 @@ class _Living:
         service = Service(wire)
         life = await ledger.begin_life(_info(told), world.items, at_s=clock.now().wall_s, pid=1, host="here")
         core = _core(world, told, ledger)
-        saver = ResultSaver(
-            core, fetcher=wire, blobs=world.blobs, sender=service, clock=clock, run_id=SCOPE, sidecars=True
-        )
+        saver = ResultSaver(core, fetcher=wire, blobs=world.blobs, clock=clock, run_id=SCOPE, sidecars=True)
         engine = Engine(
             core,
             ledger=ledger,
