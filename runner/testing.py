@@ -83,6 +83,11 @@ def _form(request: Request) -> bytes:
     return b"".join(lines) + f"--{BOUNDARY}--\r\n".encode()
 
 
+# What a turn of the loop takes. Were it nothing, a timer that fires a rounding error early would be set again for the
+# same moment for ever: real time never stands still.
+TURN_S = 1e-7
+
+
 class _Jump(selectors.DefaultSelector):
     """Waits for nothing: what it should have waited is added to the loop's clock."""
 
@@ -92,12 +97,10 @@ class _Jump(selectors.DefaultSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         ready = super().select(0)
-        if ready:
-            return ready
-        if timeout is None:
+        if not ready and timeout is None:
             raise RuntimeError("nothing will ever happen again: every task waits for another")
-        self.now_s += max(0.0, timeout)
-        return []
+        self.now_s += TURN_S if ready else max(TURN_S, timeout or 0.0)
+        return ready
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
