@@ -32,7 +32,7 @@ __all__ = [
 Category = Literal["image", "video", "audio", "other"]  # "other", such as chat, is listed but cannot be bought here
 ParamType = Literal["select", "number", "text"]
 
-MEBIBYTE = 1024 * 1024
+MEGABYTE = 1_000_000  # the careful reading of "MB": a service that means 1,048,576 takes these files too
 
 # The live list is untrusted text that ends up in tables and messages: ten times what the largest model has today.
 MAX_MODELS = 2_000
@@ -128,7 +128,7 @@ class _LimitEntry(_File):
     mime_types: list[str]
 
     def value(self) -> KindLimit:
-        size_bytes = self.max_bytes if self.max_bytes is not None else int((self.max_mb or 0) * MEBIBYTE)
+        size_bytes = self.max_bytes if self.max_bytes is not None else int((self.max_mb or 0) * MEGABYTE)
         return KindLimit(kind=self.kind, max_bytes=size_bytes, mime_types=tuple(self.mime_types))
 
 

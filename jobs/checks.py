@@ -23,7 +23,7 @@ from jobs.yaml12 import Document
 
 __all__ = ["CHECKS", "Check", "Checked", "prompt_length"]
 
-MEBIBYTE: Final = 1024 * 1024
+MEGABYTE: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,8 +202,8 @@ def _file_trouble(model: Model, rule: ReferenceRule, file: ReferenceFile) -> tup
             return ("reference-type", message, f"convert it; it takes {listed(limit.mime_types)}")
         if file.bytes > limit.max_bytes:
             message = (
-                f"`{file.path}` has {file.bytes / MEBIBYTE:,.1f} MiB; "
-                f"{model.id} takes {limit.max_bytes / MEBIBYTE:,.0f} for a {file.kind}"
+                f"`{file.path}` has {file.bytes / MEGABYTE:,.1f} MB; "
+                f"{model.id} takes {limit.max_bytes / MEGABYTE:,.0f} for a {file.kind}"
             )
             return ("reference-size", message, "make it smaller")
     return None

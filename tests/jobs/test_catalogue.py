@@ -59,7 +59,7 @@ def test_a_model_that_takes_files_by_an_unknown_rule_says_so_and_has_the_default
 
     assert rule is not None
     assert (rule.max_files, rule.kinds) == (None, ())
-    assert {limit.kind: limit.max_bytes for limit in rule.limits}["video"] == 50 * 1024 * 1024
+    assert {limit.kind: limit.max_bytes for limit in rule.limits}["video"] == 50_000_000
 
 
 def test_a_table_that_was_cut_takes_the_default_sizes_of_its_kinds() -> None:

@@ -16,7 +16,7 @@ from jobs.item import MediaKind, ReferenceFile
 from jobs.names import bad_name, collision_key
 from tests.jobs.expanding import catalogue, expanded, of_data, only, picture, told
 
-MEBIBYTE = 1024 * 1024
+MEGABYTE = 1_000_000
 
 
 def job(model: str, **more: Any) -> dict[str, Any]:
@@ -95,12 +95,12 @@ def test_a_key_from_the_data_does_not_get_into_a_prompt_and_is_not_shown(text: s
         ("kling-2-6", [picture("a"), picture("b")], ["reference-too-many-files"]),
         ("kling-2-6", [clip()], ["reference-kind"]),
         ("kling-2-6", [picture("a", mime="image/gif")], ["reference-type"]),
-        ("kling-2-6", [picture("a", size=10 * MEBIBYTE)], []),
-        ("kling-2-6", [picture("a", size=10 * MEBIBYTE + 1)], ["reference-size"]),
-        ("nano-banana-2", [picture("a", size=30 * MEBIBYTE)], []),
+        ("kling-2-6", [picture("a", size=10 * MEGABYTE)], []),
+        ("kling-2-6", [picture("a", size=10 * MEGABYTE + 1)], ["reference-size"]),
+        ("nano-banana-2", [picture("a", size=30 * MEGABYTE)], []),
         ("wan-2-6", [clip(mime="video/x-matroska")], []),
         ("wan-2-6", [clip(mime="video/webm")], ["reference-type"]),
-        ("wan-2-6", [clip(size=10 * MEBIBYTE + 1)], ["reference-size"]),
+        ("wan-2-6", [clip(size=10 * MEGABYTE + 1)], ["reference-size"]),
         ("happyhorse-1-0", [picture(str(number)) for number in range(9)], []),
         ("happyhorse-1-0", [picture(str(number)) for number in range(10)], ["reference-mix"]),
         ("happyhorse-1-0", [clip(), *(picture(str(number)) for number in range(5))], []),
@@ -108,7 +108,7 @@ def test_a_key_from_the_data_does_not_get_into_a_prompt_and_is_not_shown(text: s
         ("happyhorse-1-0", [clip("a"), clip("b")], ["reference-mix"]),
         ("happyhorse-1-0", [picture(str(number)) for number in range(11)], ["reference-too-many-files"]),
         ("seedream-4-5", [picture(str(number)) for number in range(11)], []),
-        ("flux-kontext-pro", [picture("a", size=11 * MEBIBYTE)], ["reference-size"]),
+        ("flux-kontext-pro", [picture("a", size=11 * MEGABYTE)], ["reference-size"]),
     ],
 )
 def test_references_fit_their_model(model: str, files: list[ReferenceFile], codes: list[str]) -> None:
