@@ -46,7 +46,7 @@ $(READY): pyproject.toml requirements.lock
 
 demo: $(READY)  ## run a sweep against the simulator: no key, no credits, under a minute
 	@mkdir -p out/demo
-	@cd out/demo && "$(CURDIR)/$(BIN)/rivya-batch" run "$(CURDIR)/manifests/sweep.yaml" --sim --yes
+	@cd out/demo && "$(CURDIR)/$(BIN)/rivya-batch" run "$(CURDIR)/manifests/sweep.yaml" --sim --yes --creates 5/s
 	@cd out/demo && "$(CURDIR)/$(BIN)/rivya-batch" results --store .rivya/sim.db --format jsonl -o results.jsonl
 	@echo "in out/demo: the clips in out/, the ledger in .rivya/sim.db, the results in results.jsonl"
 
