@@ -130,7 +130,10 @@ class Engine:
         self._download_lane = Lane("downloads", crew=DOWNLOAD_CREW, ask=self._next_download, work=self._download)
 
     async def run(self) -> None:
-        """Work until nothing more can be done in this life. Raises RunnerError for what ends a run early."""
+        """Work until nothing more can be done in this life.
+
+        What ends a run early, such as a ledger that cannot be written, is raised as a group of RunnerErrors.
+        """
         wanted = set(self.core.wanted_uploads())
         for item in self.core.state.items.values():
             for reference in item.references:
