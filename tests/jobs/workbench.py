@@ -12,13 +12,14 @@ from jobs.item import Item, ReferenceFile
 from jobs.lifecycle import EventType
 from jobs.pacing import Pacer
 from jobs.rates import Rate
-from jobs.record import Event, Record, fold
+from jobs.record import Event, Record, fold, money_of
 from jobs.runstate import CoreSettings
 from jobs.steps import Now, Poll, Send, Step
 
 __all__ = [
     "AMBIGUOUS",
     "INTENT",
+    "MONO",
     "NOT_SENT",
     "START",
     "at",
@@ -33,7 +34,9 @@ __all__ = [
     "seen",
 ]
 
-START = 1_000_000.0  # when every test's clock on the wall begins; the monotonic one begins at 0
+START = 1_000_000.0  # when every test's clock on the wall begins
+MONO = 5000.0  # and the monotonic one
+AT_ONCE = Rate(count=10**9, window_s=1e-6)  # a limit that nobody feels
 NOT_SENT = SendEnd(phase=Phase.NOT_SENT, reason="refused")
 AMBIGUOUS = SendEnd(phase=Phase.SENT, reason="connection reset")
 INTENT: Mapping[str, object] = {
@@ -49,7 +52,7 @@ INTENT: Mapping[str, object] = {
 
 def at(seconds: float) -> Now:
     """A moment of a test."""
-    return Now(seconds, START + seconds)
+    return Now(MONO + seconds, START + seconds)
 
 
 def made_item(index: int = 0, *, price_class: str = "m", base: int | None = 10, references: int = 0) -> Item:
@@ -88,12 +91,13 @@ def made_core(
 ) -> Core:
     """A core with these items, new unless `records` knows better, in a life that starts at second 0."""
     plain = CoreSettings(account="default", scope="run", in_flight_max=10)
+    held = [money_of(record) for record in (records or {}).values()]
     core = Core(
         replace(plain, **(settings or {})),  # type: ignore[arg-type]
-        books=books or Books(cap=1000),
+        books=books or Books(cap=1000, reserved=sum(money.reserved for money in held)),
         prices=prices or {},
-        creates=Pacer("creates", Rate(count=1000, window_s=1.0)),
-        polls=Pacer("polls", Rate(count=1000, window_s=1.0)),
+        creates=Pacer("creates", AT_ONCE),
+        polls=Pacer("polls", AT_ONCE),
     )
     for item in items:
         record = (records or {}).get(item.identity) or folded(item.identity)
