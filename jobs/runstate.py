@@ -20,7 +20,7 @@ from jobs.retry import wait_s
 from jobs.steps import Notice, Now, Step
 from jobs.verdict import Pause, SendPolicy
 
-__all__ = ["CoreSettings", "RunState"]
+__all__ = ["UNREACHABLE_AFTER_S", "CoreSettings", "RunState"]
 
 # Without an answer to anything for this long the service counts as unreachable; the run stops and can go on later.
 UNREACHABLE_AFTER_S = 300.0

@@ -19,6 +19,8 @@ from jobs.answers import SendEnd, Uploaded
 from jobs.core import Core
 from jobs.item import Item, ReferenceFile
 from jobs.rates import Rate
+from jobs.retry import wait_s
+from jobs.runstate import UNREACHABLE_AFTER_S
 from jobs.steps import Download, Poll, Send, Step, Wait
 from jobs.verdict import Pause
 from runner.clock import Clock
@@ -82,7 +84,13 @@ class Lanes:
     downloads: Rate | None = None
 
 
-_Upload = tuple[ReferenceFile, str]  # the file and the model it is first wanted for
+@dataclass(slots=True, kw_only=True)
+class _Upload:
+    reference: ReferenceFile
+    model: str  # the first that wants it
+    tries: int = 0
+    began_s: float = 0.0
+    due_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -139,7 +147,7 @@ class Engine:
             for reference in item.references:
                 if reference.sha256 in wanted:
                     wanted.discard(reference.sha256)
-                    self._uploads.append((reference, item.model))
+                    self._uploads.append(_Upload(reference=reference, model=item.model))
         self.counts.uploads_needed = len(self._uploads)
         self._look()
         with self._scope:
@@ -202,17 +210,21 @@ class Engine:
     async def _next_upload(self) -> _Upload | Wait | None:
         if self._over or self.core.state.stopping or not self._uploads:
             return None
+        if self._uploads[0].due_s > self._clock.now().mono_s:
+            return Wait(until_s=self._uploads[0].due_s)
         if self._upload_limiter is not None:
             await self._upload_limiter.acquire()
-        return self._uploads.popleft() if self._uploads else None
+        return self._uploads.popleft()
 
     async def _upload(self, wanted: _Upload) -> None:
-        reference, model = wanted
-        digest = reference.sha256
+        reference, digest = wanted.reference, wanted.reference.sha256
+        if not wanted.tries:
+            wanted.began_s = self._clock.now().mono_s
+        wanted.tries += 1
         try:
-            uploaded = await self._uploader(reference, model)
+            uploaded = await self._uploader(reference, wanted.model)
         except RunnerError as error:
-            await self._upload_failed(digest, error)
+            await self._upload_failed(wanted, error)
         else:
             now = self._clock.now()
             await self._ledger.save_upload(KnownUpload(sha256=digest, uploaded=uploaded, at_s=now.wall_s))
@@ -221,13 +233,17 @@ class Engine:
             self._reporter.uploaded(reference.path, reference.bytes)
         self._look(self._create_lane)
 
-    async def _upload_failed(self, digest: str, error: RunnerError) -> None:
-        pause = _pause_for(error)
-        if pause is not None:
-            await self.commit(Step(notices=self.core.state.pause(pause, error.message)))
-            return
-        now = self._clock.now()
-        await self.commit(self.core.upload_failed(digest, now, code=error.code, message=error.message))
+    async def _upload_failed(self, wanted: _Upload, error: RunnerError) -> None:
+        state, now, pause = self.core.state, self._clock.now(), _pause_for(error)
+        if pause is Pause.NETWORK and now.mono_s - wanted.began_s < UNREACHABLE_AFTER_S:
+            asked_s = error.retry_after_s if isinstance(error, ServiceRefused) else None
+            wanted.due_s = now.mono_s + wait_s(wanted.tries, asked_s, state.settings.spread())
+            self._uploads.append(wanted)
+        elif pause is not None:
+            await self.commit(Step(notices=state.pause(pause, error.message)))
+        else:
+            digest = wanted.reference.sha256
+            await self.commit(self.core.upload_failed(digest, now, code=error.code, message=error.message))
 
     # Creates
 

@@ -403,6 +403,29 @@ def test_a_full_disk_stops_the_buying_keeps_what_is_paid_and_is_gone_on_from() -
 # Uploads
 
 
+def test_uploads_that_are_out_of_order_for_a_while_hold_up_only_what_needs_them() -> None:
+    wanted = [*items(5), *(item(n, "nano-banana", references=[picture(f"r{n % 3}")]) for n in range(5, 9))]
+    world = World(wanted, faults=[rule({**UPLOAD, "until_s": 200.0}, status=503)])
+
+    life = world.live(cap=5 + 4 * 3)
+
+    created_s = [sent.at_s - world.stats.sends[0].at_s for sent in world.stats.sends]
+    assert life.exit_code == 0
+    assert [at_s < 10.0 for at_s in created_s] == [True] * 5 + [False] * 4
+    world.check_all_bought_once()
+
+
+def test_uploads_that_stay_out_of_order_end_the_run_after_the_rest_is_made() -> None:
+    wanted = [*items(5), item(5, "nano-banana", references=[picture("shoe")])]
+    world = World(wanted, faults=[rule(UPLOAD, code="rate_limited", retry_after=200)])
+
+    life = world.live(cap=8)
+
+    assert (life.exit_code, set(life.pauses), world.states) == (8, {"network"}, {"succeeded": 5, "planned": 1})
+    assert 300.0 < life.took_s < 500.0
+    world.check(cap=8)
+
+
 @pytest.mark.parametrize(
     ("do", "code", "pause"),
     [
