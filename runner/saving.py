@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+import anyio
+
 from jobs.core import Core
 from jobs.item import Item
+from jobs.retry import backoff_s
 from jobs.steps import Download
 from runner.blobs import Blobs
 from runner.clock import Clock
@@ -20,6 +23,9 @@ __all__ = ["ResultSaver"]
 
 # How often a dead link is replaced by asking for the task again before the result counts as gone.
 FRESH_LINKS_MAX = 3
+
+# Looks at a task for one fresh link, a few seconds in all: enough for a hiccup, short beside the other results waiting.
+LOOKS_MAX = 4
 
 
 class ResultSaver:
@@ -44,7 +50,7 @@ class ResultSaver:
         for asked in range(1 + FRESH_LINKS_MAX):
             try:
                 if asked:
-                    url = await _fresh(wanted, look)
+                    url = await self._fresh(wanted, look)
                 saved = await self._save(item, wanted, url)
             except LinkDead:
                 continue
@@ -69,6 +75,23 @@ class ResultSaver:
         if self._sidecars:
             await write_sidecar(self._blobs, self._sidecar(item, wanted, saved))
         return saved
+
+    async def _fresh(self, wanted: Download, look: Look) -> str:
+        """Today's address of the same result. Raises _NoLink, or FetchError when the service tells nothing for now.
+
+        A task that succeeded may for a moment be shown at work again: that is no reason to give up what was paid for.
+        """
+        reason = ""
+        for tries in range(1, LOOKS_MAX + 1):
+            end = await look(wanted.task_id)
+            if end.status == 404 or (end.task is not None and end.task.status == "succeeded"):
+                urls = end.task.urls if end.task else ()
+                if len(urls) < wanted.n:
+                    raise _NoLink("the address has died and the service gives no fresh one")
+                return urls[wanted.n - 1]
+            reason = end.reason or "the task seems to run again"
+            await anyio.sleep(backoff_s(tries, self._core.state.settings.spread()))
+        raise FetchError(f"no fresh address in {LOOKS_MAX} tries, last: {reason}")
 
     def _sidecar(self, item: Item, wanted: Download, saved: Saved) -> Sidecar:
         attempt = self._core.state.attempt(item.identity)
@@ -95,16 +118,3 @@ class ResultSaver:
 
 class _NoLink(FetchError):  # noqa: N818  # the name says what happened
     """The task is known and has no such result any more, or is not known any more."""
-
-
-async def _fresh(wanted: Download, look: Look) -> str:
-    """Today's address of the same result. Raises _NoLink, or FetchError when the service told nothing for now."""
-    end = await look(wanted.task_id)
-    if end.task is None and end.status != 404:
-        raise FetchError(f"no fresh address: {end.reason}")
-    if end.task is not None and end.task.status != "succeeded":
-        raise FetchError(f"no fresh address: the task is {end.task.status} again")
-    urls = end.task.urls if end.task else ()
-    if len(urls) < wanted.n:
-        raise _NoLink("the address has died and the service gives no fresh one")
-    return urls[wanted.n - 1]

@@ -22,14 +22,13 @@ from runner.blobs_memory import MemoryBlobs
 from runner.clock import Clock
 from runner.errors import AddressRefused, DiskFull, FetchError, LinkDead, OutputUnusable
 from runner.exchange import Fetched, Resume, Sink
-from runner.saving import FRESH_LINKS_MAX, ResultSaver
+from runner.saving import FRESH_LINKS_MAX, LOOKS_MAX, ResultSaver
+from runner.testing import run_virtual
 from tests.runner.media_samples import SAMPLES
 from tests.runner.world import item
 
 CLIP = SAMPLES["mp4"][1]
 FIRST = "https://results.test/first?sig=1"
-
-pytestmark = pytest.mark.usefixtures("no_waiting")
 
 
 class Host:
@@ -64,7 +63,11 @@ class Desk:
         self.looked.append(task_id)
         return self.looks.pop(0)
 
-    async def save(self, n: int = 1) -> Mapping[str, object] | None:
+    def save(self, n: int = 1) -> Mapping[str, object] | None:
+        """Under virtual time: what is tried again waits in between."""
+        return run_virtual(self._save(n))
+
+    async def _save(self, n: int) -> Mapping[str, object] | None:
         core = finished_core(self.item)
         saver = ResultSaver(
             core, fetcher=self.host, blobs=self.blobs, clock=Clock(), run_id="trial@may", sidecars=self.sidecars
@@ -116,10 +119,10 @@ def refused(status: int) -> SendEnd:
     return SendEnd(phase=Phase.ANSWERED, status=status, reason=f"HTTP {status}")
 
 
-async def test_a_result_is_kept_under_its_item_s_name_with_what_was_found() -> None:
+def test_a_result_is_kept_under_its_item_s_name_with_what_was_found() -> None:
     desk = Desk(Host(first=CLIP))
 
-    saved = await desk.save()
+    saved = desk.save()
 
     assert saved is not None
     assert (saved["state"], saved["file"], saved["bytes"], saved["type"]) == (
@@ -133,10 +136,10 @@ async def test_a_result_is_kept_under_its_item_s_name_with_what_was_found() -> N
     assert desk.looked == []
 
 
-async def test_the_sidecar_says_what_made_the_file_and_what_it_cost_and_holds_no_address() -> None:
+def test_the_sidecar_says_what_made_the_file_and_what_it_cost_and_holds_no_address() -> None:
     desk = Desk(Host(first=CLIP))
 
-    await desk.save()
+    desk.save()
 
     text = desk.blobs.files["job/7.mp4.json"].decode()
     told = json.loads(text)
@@ -147,28 +150,28 @@ async def test_the_sidecar_says_what_made_the_file_and_what_it_cost_and_holds_no
     assert "results.test" not in text
 
 
-async def test_further_results_get_their_number_and_nobody_who_wants_none_gets_a_sidecar() -> None:
+def test_further_results_get_their_number_and_nobody_who_wants_none_gets_a_sidecar() -> None:
     desk = Desk(Host(first=CLIP), sidecars=False)
 
-    await desk.save(n=3)
+    desk.save(n=3)
 
     assert list(desk.blobs.files) == ["job/7-3.mp4"]
 
 
-async def test_a_dead_address_is_replaced_by_today_s_of_the_same_result() -> None:
+def test_a_dead_address_is_replaced_by_today_s_of_the_same_result() -> None:
     desk = Desk(Host(second=CLIP), seen("https://results.test/other", "https://results.test/second?sig=2"))
 
-    saved = await desk.save(n=2)
+    saved = desk.save(n=2)
 
     assert saved is not None
     assert (saved["state"], saved["url"]) == ("verified", "https://results.test/second?sig=2")
     assert desk.looked == ["task_1"]
 
 
-async def test_addresses_that_die_one_after_another_end_after_a_few() -> None:
+def test_addresses_that_die_one_after_another_end_after_a_few() -> None:
     desk = Desk(Host(), *[seen(f"https://results.test/{n}") for n in range(9)])
 
-    saved = await desk.save()
+    saved = desk.save()
 
     assert saved is not None
     assert saved["state"] == "gone"
@@ -177,8 +180,8 @@ async def test_addresses_that_die_one_after_another_end_after_a_few() -> None:
 
 
 @pytest.mark.parametrize("look", [refused(404), seen(), seen("https://results.test/only-one")], ids=str)
-async def test_a_result_the_service_no_longer_has_is_gone(look: SendEnd) -> None:
-    saved = await Desk(Host(), look).save(n=2)
+def test_a_result_the_service_no_longer_has_is_gone(look: SendEnd) -> None:
+    saved = Desk(Host(), look).save(n=2)
 
     assert saved is not None
     assert saved["state"] == "gone"
@@ -197,22 +200,34 @@ async def test_a_result_the_service_no_longer_has_is_gone(look: SendEnd) -> None
     ],
     ids=str,
 )
-async def test_when_the_service_cannot_tell_for_now_another_life_tries_again(look: SendEnd) -> None:
-    assert await Desk(Host(), look).save() is None
+def test_when_the_service_cannot_tell_for_now_another_life_tries_again(look: SendEnd) -> None:
+    desk = Desk(Host(), *[look] * 9)
+
+    assert desk.save() is None
+    assert len(desk.looked) == LOOKS_MAX
 
 
-async def test_a_host_that_fails_for_now_is_left_to_another_life() -> None:
-    assert await Desk(Host(first=FetchError("HTTP 503", status=503, temporary=True))).save() is None
+def test_a_moment_s_trouble_costs_no_result() -> None:
+    desk = Desk(Host(second=CLIP), refused(503), seen(status="processing"), seen("https://results.test/second"))
+
+    saved = desk.save()
+
+    assert saved is not None
+    assert saved["state"] == "verified"
 
 
-async def test_an_address_that_may_not_be_asked_is_never_asked_for_again() -> None:
-    saved = await Desk(Host(first=AddressRefused("the address leads into this network"))).save()
+def test_a_host_that_fails_for_now_is_left_to_another_life() -> None:
+    assert Desk(Host(first=FetchError("HTTP 503", status=503, temporary=True))).save() is None
+
+
+def test_an_address_that_may_not_be_asked_is_never_asked_for_again() -> None:
+    saved = Desk(Host(first=AddressRefused("the address leads into this network"))).save()
 
     assert saved == {"state": "gone", "reason": "the address leads into this network"}
 
 
-async def test_what_is_no_media_is_quarantined_with_its_reason() -> None:
-    saved = await Desk(Host(first=b"<html>sign in</html>")).save()
+def test_what_is_no_media_is_quarantined_with_its_reason() -> None:
+    saved = Desk(Host(first=b"<html>sign in</html>")).save()
 
     assert saved is not None
     assert (saved["state"], saved["file"]) == ("quarantined", "job/7.quarantine")
@@ -220,10 +235,10 @@ async def test_what_is_no_media_is_quarantined_with_its_reason() -> None:
 
 
 @pytest.mark.parametrize("trouble", [DiskFull("no room"), OutputUnusable("a file is in the way")])
-async def test_a_disk_that_takes_nothing_is_the_engine_s_affair(trouble: Exception) -> None:
+def test_a_disk_that_takes_nothing_is_the_engine_s_affair(trouble: Exception) -> None:
     class Refusing(MemoryBlobs):
         async def create(self, stem: str) -> Any:
             raise trouble
 
     with pytest.raises(type(trouble)):
-        await Desk(Host(first=CLIP), blobs=Refusing()).save()
+        Desk(Host(first=CLIP), blobs=Refusing()).save()
