@@ -12,7 +12,7 @@ from runner.blobs import Writer
 from runner.blobs_memory import MemoryBlobs
 from runner.errors import DiskFull
 from runner.sim.profile import NARROW_KEY, REVOKED_KEY, SECOND_KEY, Window
-from tests.runner.world import Life, World, item, items, picture
+from tests.runner.world import Crash, Life, World, item, items, picture
 
 CREATE, POLL, UPLOAD, RESULT = ({"endpoint": name} for name in ("create", "poll", "upload", "result"))
 
@@ -132,6 +132,53 @@ def test_whatever_the_documentation_left_open_nothing_is_bought_twice(profile: d
     life = world.live(cap=12)
 
     assert life.exit_code == 0
+    world.check_all_bought_once()
+
+
+# Doubt
+
+REFUSALS = [
+    ({"code": "validation_failed"}, 0),
+    ({"code": "rate_limited"}, 0),
+    ({"status": 418}, 0),
+    ({"code": "insufficient_credits"}, 5),
+    ({"code": "api_key_invalid"}, 4),
+    ({"code": "api_scope_denied"}, 4),
+    ({"status": 404}, 8),
+    ({"status": 302, "location": "https://elsewhere.test/"}, 8),
+]
+
+
+@pytest.mark.parametrize(("refusal", "code"), REFUSALS, ids=str)
+def test_a_refusal_after_a_lost_answer_proves_nothing(refusal: dict[str, Any], code: int) -> None:
+    world = World(
+        items(1), faults=[rule({**CREATE, "nth": 1}, drop="after_effect"), rule({**CREATE, "nth": 2}, **refusal)]
+    )
+
+    life = world.live(cap=1)
+
+    assert life.exit_code == code
+    assert world.states == {"succeeded" if code == 0 else "submitting": 1}
+    assert world.live(cap=1).exit_code == 0
+    world.check_all_bought_once()
+
+
+@pytest.mark.parametrize(("refusal", "code"), REFUSALS, ids=str)
+def test_a_refusal_after_a_restart_proves_nothing_about_what_was_sent_before(
+    refusal: dict[str, Any], code: int
+) -> None:
+    def die(_: int, moment: str, name: str) -> None:
+        if (moment, name) == ("after", "POST /api/v1/generations"):
+            raise Crash
+
+    world = World(items(1), faults=[rule({**CREATE, "nth": 2}, **refusal)])
+    world.live(cap=1, hook=die)
+
+    life = world.live(cap=1)
+
+    assert life.exit_code == code
+    assert world.states == {"succeeded" if code == 0 else "submitting": 1}
+    assert world.live(cap=1).exit_code == 0
     world.check_all_bought_once()
 
 

@@ -71,6 +71,8 @@ FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("result", {"body": "html"}),
     ("result", {"cut_after_bytes": 10}),
 )
+CREATES = tuple(fault for fault in FAULTS if fault[0] == "create")
+OTHERS = tuple(fault for fault in FAULTS if fault[0] != "create")
 PROFILES: tuple[dict[str, Any], ...] = (
     {},
     {"create_takes_s": 2.0},
@@ -106,7 +108,7 @@ class Storm:
         ]
         faults = [
             {"match": {"endpoint": where, "share": dice.choice((0.1, 0.3, 0.7))}, "do": do}
-            for where, do in dice.sample(FAULTS, dice.randint(0, 4))
+            for where, do in (*dice.sample(CREATES, dice.randint(0, 4)), *dice.sample(OTHERS, dice.randint(0, 2)))
         ]
         profile = {key: value for one in dice.sample(PROFILES, 2) for key, value in one.items()}
         profile = {"durations": (("*", dice.choice((2.0, 8.0, 90.0))),), **profile}
