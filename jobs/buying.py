@@ -7,7 +7,7 @@ flight, room in the budget, a price class that is not waiting for its first pric
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from jobs.answers import SendEnd, TaskSeen, Uploaded
 from jobs.budget import Fit
@@ -17,7 +17,7 @@ from jobs.lifecycle import EventType
 from jobs.pacing import Pacer
 from jobs.retry import backoff_s, wait_s
 from jobs.runstate import RunState
-from jobs.steps import Notice, Now, Send, Step, Wait, earliest, join
+from jobs.steps import Now, Send, Step, Wait, earliest, join
 from jobs.verdict import Follow, Next, Pause, Verdict, VerdictKind, judge, settle
 
 __all__ = ["Buying"]
@@ -202,6 +202,7 @@ class Buying:
         """One send ended: what it proves, and what follows."""
         state = self._state
         self._sending.discard(send.identity)
+        end = self._without_twin(send, end)
         verdict = judge(end)
         notices = state.pace(self._pacer, send.token, end, now) + state.contact(end, now)
         follow = self._follow(send.identity, verdict, now)
@@ -212,6 +213,12 @@ class Buying:
         if Pause.CONFIG in state.pauses:
             self._hold_all()
         return join(step, Step(notices=notices))
+
+    def _without_twin(self, send: Send, end: SendEnd) -> SendEnd:
+        """A task that was made for another attempt is no answer to this one, whatever the service means by it."""
+        if end.task is None or self._state.task_keys.setdefault(end.task.id, send.key) == send.key:
+            return end
+        return replace(end, task=None, reason=f"the service named {end.task.id}, which belongs to another attempt")
 
     def _follow(self, identity: str, verdict: Verdict, now: Now) -> Follow:
         state, tried = self._state, self._tries[identity]
@@ -268,18 +275,13 @@ class Buying:
         return step
 
     def _accept(self, identity: str, task: TaskSeen, end: SendEnd, now: Now) -> Step:
-        state, item = self._state, self._state.items[identity]
-        bound = state.attempt(identity).bound
+        state, bound = self._state, self._state.attempt(identity).bound
         data = {"task_id": task.id, "reserved_credits": task.reserved_credits, "request_id": end.request_id}
         step = state.move(identity, EventType.ACCEPTED, now, data)
         self._tries.pop(identity, None)
-        notices: tuple[Notice, ...] = ()
-        if task.reserved_credits:
-            state.price_seen(item.price_class, task.reserved_credits)
-            if task.reserved_credits > bound:
-                told = {"item": item.key, "expected": bound, "charged": task.reserved_credits}
-                notices = (Notice(name="price", data=told),)
-        return join(step, Step(notices=notices + state.stop_on_overshoot()))
+        if not task.reserved_credits:
+            return step
+        return join(step, Step(notices=state.figure_seen(identity, bound, task.reserved_credits)))
 
     def _leave(self, identity: str) -> None:
         self._tries.pop(identity, None)

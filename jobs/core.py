@@ -55,6 +55,8 @@ class Core:
         """
         self.state.items[item.identity] = item
         self.state.records[item.identity] = record
+        if record.attempt is not None and record.attempt.task_id is not None:
+            self.state.task_keys[record.attempt.task_id] = record.attempt.key
         match record.state:
             case ItemState.SUBMITTING:
                 return self._buying.adopt(item.identity, now)
@@ -78,7 +80,8 @@ class Core:
         return rebuys(record, resubmit_failed=self.state.settings.resubmit_failed)
 
     def _want(self, item: Item) -> None:
-        lacking = {reference.sha256 for reference in item.references} - self.state.uploads.keys()
+        digests = dict.fromkeys(reference.sha256 for reference in item.references)
+        lacking = [digest for digest in digests if digest not in self.state.uploads]
         if not lacking:
             self.state.ready.add(item)
             return

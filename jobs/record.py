@@ -31,6 +31,7 @@ class Event:
     send_ended   ambiguous (bool), outcome, status, request_id, reason
     accepted     task_id, reserved_credits, request_id, by (`service` or a person's name)
     rejected     code, message, request_id
+    seen         status, reserved_credits (when the service named a figure that was not known)
     uncertain    reason
     succeeded    final_credits, urls, charge (credits settled), assumed (True when the service gave no sane figure)
     failed       code, message, request_id, final_credits, charge, assumed
@@ -250,6 +251,14 @@ def _trouble(record: Record, event: Event) -> Record:
     return replace(record, error_code=event.type.value, error_message=_text(event.data.get("reason")))
 
 
+def _seen(record: Record, event: Event) -> Record:
+    attempt, figure = _attempt(record), _maybe_int(event.data.get("reserved_credits"))
+    if figure is not None:
+        attempt = replace(attempt, reserved_credits=figure, reserved=max(attempt.reserved, figure))
+    moved = replace(record, attempt=attempt)
+    return _cleared(moved, event) if record.state is ItemState.VANISHED else moved
+
+
 def _ended(record: Record, event: Event) -> Record:
     attempt = _attempt(record)
     settled = replace(
@@ -333,7 +342,7 @@ _FOLDS = {
     EventType.ACCEPTED: _accepted,
     EventType.REJECTED: _rejected,
     EventType.UNCERTAIN: _uncertain,
-    EventType.SEEN: _cleared,
+    EventType.SEEN: _seen,
     EventType.SUCCEEDED: _ended,
     EventType.FAILED: _ended,
     EventType.WRITTEN_OFF: _written_off,

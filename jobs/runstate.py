@@ -62,6 +62,7 @@ class RunState:
         self.pauses: dict[Pause, str] = {}
         self.stopping = False
         self.slots: set[str] = set()  # items that hold one of the in-flight places
+        self.task_keys: dict[str, str] = {}  # task id -> key of the attempt it was made for
         self.server_offset_s: float | None = None  # the service's clock minus ours, once it told
         self._failed = 0  # items that failed in this life
         self._unanswered_since_s: float | None = None  # the first failure since the last usable answer
@@ -131,12 +132,21 @@ class RunState:
             return ()
         return self.pause(Pause.HALT, f"{self._failed} items failed, and --halt allows fewer than {limit}")
 
-    def stop_on_overshoot(self) -> tuple[Notice, ...]:
-        """A charge above its bound may have gone over the cap: then nothing of what is left is bought."""
-        if not (self.books.overshoot and self.ready):
+    def figure_seen(self, identity: str, expected: int, figure: int) -> tuple[Notice, ...]:
+        """The service named what an open attempt holds."""
+        self.price_seen(self.items[identity].price_class, figure)
+        return self.surprise(identity, expected, figure)
+
+    def surprise(self, identity: str, expected: int, charged: int) -> tuple[Notice, ...]:
+        """A charge above what was held is told. If it went over the cap, nothing of what is left is bought."""
+        if charged <= expected:
             return ()
+        told = Notice(name="price", data={"item": self.items[identity].key, "expected": expected, "charged": charged})
+        if not (self.books.overshoot and self.ready):
+            return (told,)
         over, cap = self.books.overshoot, self.books.cap
-        return self.pause(Pause.BUDGET, f"a charge was higher than expected: {over} credits over the cap of {cap}")
+        reason = f"a charge was higher than expected: {over} credits over the cap of {cap}"
+        return (told, *self.pause(Pause.BUDGET, reason))
 
     def pace(self, pacer: Pacer, token: int, end: SendEnd, now: Now) -> tuple[Notice, ...]:
         """Tell the limiter how a request ended; 429 and 503 slow it down."""

@@ -9,7 +9,7 @@ from jobs.polling import PollHeap, first_wait_s, next_wait_s
 from jobs.record import NO_CREDITS_CODE, Attempt
 from jobs.retry import RETRY_AFTER_CAP_S
 from jobs.runstate import RunState
-from jobs.steps import Notice, Now, Poll, Step, Wait, join
+from jobs.steps import Now, Poll, Step, Wait, join
 from jobs.verdict import Pause, refuses_key
 
 __all__ = ["Watching"]
@@ -96,10 +96,17 @@ class Watching:
         """The service showed the task. Unknown words of status are no end."""
         if task.status in ("succeeded", "failed"):
             return self._finished(identity, task, end, now)
-        step = Step()
-        if self._state.records[identity].state is ItemState.VANISHED:
-            step = self._state.move(identity, EventType.SEEN, now, {"status": task.status})
-            self._state.occupy(identity)
+        state, attempt, step = self._state, self._state.attempt(identity), Step()
+        vanished = state.records[identity].state is ItemState.VANISHED
+        data: dict[str, object] = {"status": task.status}
+        if task.reserved_credits and task.reserved_credits != attempt.reserved_credits:
+            data["reserved_credits"] = task.reserved_credits
+        if vanished or "reserved_credits" in data:
+            step = state.move(identity, EventType.SEEN, now, data)
+        if vanished:
+            state.occupy(identity)
+        if "reserved_credits" in data:
+            step = join(step, Step(notices=state.figure_seen(identity, attempt.reserved, task.reserved_credits or 0)))
         self._again(identity, now)
         return join(step, self._overdue(identity, now))
 
@@ -117,7 +124,7 @@ class Watching:
             data["urls"] = list(task.urls)
             step = state.move(identity, EventType.SUCCEEDED, now, data)
             if charge:
-                state.price_seen(item.price_class, charge)
+                state.price_seen(item.price_class, charge)  # also an assumed one: the class must not stand still
         else:
             data["code"] = task.error.code if task.error else "generation_failed"
             data["message"] = task.error.message if task.error else "the service gave no reason"
@@ -130,11 +137,7 @@ class Watching:
         if identity in self._fresh:
             self._fresh.discard(identity)
             state.timings.learn(item.price_class, self._age_s(identity, now))
-        notices: tuple[Notice, ...] = ()
-        if charge > attempt.reserved:
-            told = {"item": item.key, "expected": attempt.reserved, "charged": charge}
-            notices = (Notice(name="price", data=told),)
-        return join(step, Step(notices=notices + state.stop_on_overshoot()))
+        return join(step, Step(notices=state.surprise(identity, attempt.reserved, charge)))
 
     def _not_found(self, identity: str, end: SendEnd, now: Now) -> Step:
         state = self._state
@@ -176,9 +179,9 @@ def charge_of(task: TaskSeen, attempt: Attempt) -> tuple[int, bool]:
     A success that says 0 while credits were reserved is not believed: the field is documented to stay 0 until late. A
     failure that says 0 is the documented refund.
     """
-    final = task.final_credits
+    final, held = task.final_credits, max(attempt.reserved, task.reserved_credits or 0)
     if task.status == "failed":
-        return (final, False) if final is not None else (attempt.reserved, True)
+        return (final, False) if final is not None else (held, True)
     if final:
         return final, False
-    return attempt.reserved, attempt.reserved > 0
+    return held, held > 0
