@@ -35,6 +35,7 @@ FAULTS = (
     "poisoned",
     "garbled",
     "busy_409",
+    "twins",
     "invalid",
     "poor",
     "born_ended",
@@ -181,6 +182,9 @@ class ModelService:
             return self._refusal(now_s, self.random.choice((402, 400)), "insufficient_credits")
         if self.hits("dearer", now_s):
             price = self.prices[prompt] = price * 2
+        if self.tasks and self.hits("twins", now_s):
+            self.keys[key] = _Known(now_s, self.random.choice(list(self.tasks.values())))
+            return self._answer(now_s, self.keys[key].task)  # type: ignore[arg-type]
         if key in self.by_key:
             raise ViolationError(f"{key} has two tasks: its copy came after the key was forgotten")
         task = self._task(now_s, key, price)
@@ -266,7 +270,7 @@ class ModelService:
         return self._end(now_s, 200, task=seen)
 
     def _broken(self, now_s: float) -> SendEnd:
-        status = self.random.choice((500, 502, 503, 408, 499))
+        status = self.random.choice((500, 502, 503, 408, 499, 400, 413))  # without an envelope even 400 says nothing
         return self._end(now_s, status, retry_after_s=self._retry_after() if status == 503 else None)
 
     def _retry_after(self) -> float | None:

@@ -202,13 +202,25 @@ class SimulatedRun:
         for key in self.service.by_key:
             if key not in self.kept:
                 raise self.fail(f"task of {key} is unknown to the ledger")
+        for key, (state, attempt) in self.kept.items():
+            self._audit_charge(key, state, attempt)
         for record in self.ledger.values():
             if record.state in (_S.PLANNED, _S.SKIPPED, *_IN_FLIGHT):
                 raise self.fail(f"a calm last life left an item {record.state.value}")
             if record.state is _S.SUCCEEDED and record.attempt is not None:
-                task = self.service.by_key[record.attempt.key]
-                if not task.succeeds or record.attempt.task_id != task.id:
+                task = self.service.tasks[str(record.attempt.task_id)]
+                if not task.succeeds:
                     raise self.fail("a success that the service does not know")
+
+    def _audit_charge(self, key: str, state: ItemState, attempt: Attempt) -> None:
+        """What a task cost is in the books: all of it where the service told, what was held for it where it did not."""
+        task = self.service.by_key.get(key)
+        if task is None:
+            return
+        counted = attempt.reserved + attempt.settled
+        told = attempt.reserved_credits is not None and attempt.task_id == task.id
+        if counted < (task.charge if told else min(task.charge, attempt.bound)):
+            raise self.fail(f"{key} ({state.value}) cost {task.charge}, and {counted} is counted")
 
     def class_prices(self) -> dict[str, int]:
         """As a ledger keeps them: the highest figure that the service ever named for a class."""
@@ -515,9 +527,26 @@ class _Life:
             self.check_intent(before, attempt, change)
         elif attempt is not None and was is not None and event.type not in (_E.SKIPPED, _E.PLANNED):
             self.check_surprise(was, attempt)
+        self.check_kind(event, record)
+        held = attempt.reserved if attempt is not None else 0
+        if held < (attempt.bound if attempt is not None and record.state in HELD else 0):
+            raise run.fail(f"{record.state.value}, and holds only {held}")
+        if attempt is not None and change.scope == attempt.scope and event.type is not _E.SKIPPED:
+            self.money[attempt.key] = (attempt.scope, attempt.reserved, attempt.settled)
+
+    def check_kind(self, event: Event, record: Record) -> None:
+        """What each kind of event has to answer for."""
+        run, attempt = self.run, record.attempt
         if event.type is _E.REJECTED:
             assert attempt is not None
             self.check_rejected(attempt.key)
+        elif event.type is _E.ACCEPTED:
+            assert attempt is not None
+            owners = [
+                other for other in self.records.values() if other.attempt and other.attempt.task_id == attempt.task_id
+            ]
+            if owners != [record]:
+                raise run.fail(f"{attempt.key} took the task of another attempt")
         elif event.type is _E.UNCERTAIN:
             assert attempt is not None
             self.check_uncertain(attempt.key)
@@ -528,8 +557,6 @@ class _Life:
             self.check_clean(attempt.key)  # type: ignore[union-attr]
         elif event.type is _E.SKIPPED:
             self.check_skipped(record)
-        if attempt is not None and change.scope == attempt.scope and event.type is not _E.SKIPPED:
-            self.money[attempt.key] = (attempt.scope, attempt.reserved, attempt.settled)
 
     def check_intent(self, before: Record, attempt: Attempt, change: Change) -> None:
         run, key, core = self.run, attempt.key, self.core

@@ -289,6 +289,22 @@ def test_a_full_house_after_bad_sends_waits_for_an_end_not_for_the_clock() -> No
     assert _wait(core.next_create(at(100))) is None
 
 
+@pytest.mark.parametrize("resends_max", [0, 1])
+def test_a_task_of_another_attempt_is_no_answer(resends_max: int) -> None:
+    core = made_core(
+        made_item(0),
+        made_item(1),
+        prices={"m": 10},
+        records={"i1-0": folded("i1-0", OPENED, ACCEPTED)},
+        settings={"send_policy": SendPolicy(resends_max=resends_max)},
+    )
+    for n in range(resends_max + 1):
+        core.create_ended(must_send(core, 10 * n), seen("task_1"), at(10 * n))
+
+    assert _state(core, 1) is S.UNCERTAIN
+    assert "another attempt" in str(core.state.records["i1-1"].error_message)
+
+
 # Money
 
 
@@ -409,6 +425,18 @@ def test_an_end_settles_what_the_service_says_or_what_was_held(end: SendEnd, set
     assert step.changes[0].event.data["assumed"] is assumed
 
 
+def test_a_figure_that_only_a_poll_shows_is_held_and_opens_the_class() -> None:
+    core = made_core(made_item(0), made_item(1), books=Books(cap=100))
+    _bought(core, 0, end=seen(reserved=None))
+    assert _wait(core.next_create(at(1))) is None
+    step = _poll_until_ended(core, seen("task_1", "processing", reserved=24))
+
+    assert (events_of(step), [notice.name for notice in step.notices]) == (["seen"], ["price"])
+    assert core.state.books.reserved == 24
+    assert must_send(core, 10).step.changes[0].delta.reserved == 24
+    assert events_of(_poll_until_ended(core, seen("task_1", "processing", reserved=24), seconds=20)) == []
+
+
 # Buying again
 
 
@@ -451,6 +479,14 @@ def test_again_never_touches_what_is_open_or_in_doubt(
     answer = core.next_create(at(0))
 
     assert not isinstance(answer, Send) or not answer.step.changes
+
+
+def test_what_another_run_bought_stays_in_that_runs_books() -> None:
+    elsewhere = folded("i1-0", (E.INTENT, {**INTENT, "scope": "other"}), ACCEPTED)
+    core = made_core(made_item(), records={"i1-0": elsewhere}, books=Books(cap=5))
+    step = _poll_until_ended(core, seen("task_1", "succeeded", final=10))
+
+    assert (step.changes[0].scope, core.state.books.settled) == ("other", 0)
 
 
 # Trouble
@@ -671,6 +707,7 @@ def test_an_upload_that_failed_skips_the_items_that_need_it() -> None:
 def test_results_are_saved_oldest_first_and_only_what_is_missing() -> None:
     saved = (E.SAVED, {"n": 1, "url": "u1", "state": "verified"})
     core = made_core(made_item(), records={"i1-0": folded("i1-0", OPENED, ACCEPTED, SUCCEEDED, saved)})
+    assert not core.finished()
     download = core.next_download()
 
     assert download is not None

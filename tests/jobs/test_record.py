@@ -15,6 +15,7 @@ Told = tuple[EventType, Mapping[str, object]]
 
 OPENED: Told = (E.INTENT, INTENT)
 ACCEPTED: Told = (E.ACCEPTED, {"task_id": "task_1", "reserved_credits": 10, "request_id": "req_1"})
+UNPRICED: Told = (E.ACCEPTED, {"task_id": "task_1", "reserved_credits": None})
 DOUBT: Told = (E.SEND_ENDED, {"outcome": "ambiguous", "ambiguous": True})
 REJECTED: Told = (E.REJECTED, {"code": "validation_failed", "message": "no", "request_id": "req_2"})
 UNCERTAIN: Told = (E.UNCERTAIN, {"reason": "nobody knows"})
@@ -46,6 +47,8 @@ def _money(reserved: int, settled: int) -> Money:
         ((OPENED, (E.ACCEPTED, {"task_id": "t", "reserved_credits": 4})), S.ACCEPTED, _money(10, 0)),
         ((OPENED, (E.ACCEPTED, {"task_id": "t", "reserved_credits": None})), S.ACCEPTED, _money(10, 0)),
         ((OPENED, ACCEPTED, (E.SEEN, {})), S.ACCEPTED, _money(10, 0)),
+        ((OPENED, UNPRICED, (E.SEEN, {"reserved_credits": 30})), S.ACCEPTED, _money(30, 0)),
+        ((OPENED, UNPRICED, (E.SEEN, {"reserved_credits": 4})), S.ACCEPTED, _money(10, 0)),
         ((OPENED, ACCEPTED, SUCCEEDED), S.SUCCEEDED, _money(0, 7)),
         ((OPENED, ACCEPTED, (E.SUCCEEDED, {"charge": 30})), S.SUCCEEDED, _money(0, 30)),
         ((OPENED, ACCEPTED, FAILED), S.FAILED, _money(0, 0)),
@@ -153,6 +156,7 @@ def test_a_saved_result_replaces_its_entry_and_no_other() -> None:
         ((OPENED, ACCEPTED, VANISHED), "vanished", "404", "req_1"),
         ((OPENED, ACCEPTED, STALLED), "stalled", "20 min", "req_1"),
         ((OPENED, ACCEPTED, VANISHED, (E.SEEN, {})), None, None, "req_1"),
+        ((OPENED, ACCEPTED, STALLED, (E.SEEN, {})), "stalled", "20 min", "req_1"),
         ((OPENED, DOUBT, UNCERTAIN, ACCEPTED), None, None, "req_1"),
         ((OPENED, DOUBT, UNCERTAIN, WRITTEN_OFF), "written_off", None, None),
         (((E.SKIPPED, {"code": "over_per_item", "message": "dear"}), (E.PLANNED, {})), None, None, None),
