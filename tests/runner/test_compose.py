@@ -14,8 +14,11 @@ from typing import Any
 
 import pytest
 
+from jobs.item import Item
+from jobs.lifecycle import EventType, ItemState
+from jobs.record import Attempt, Change, Record
 from runner.clock import Clock
-from runner.compose import TROUBLES_MAX, Run, balance, halt_after, refresh_models, run_prepared
+from runner.compose import TROUBLES_MAX, Run, _resume_rank, balance, halt_after, refresh_models, run_prepared
 from runner.errors import AuthError, LedgerLocked, UsageError
 from runner.ledger.sqlite import open_ledger
 from runner.models_cache import load_catalogue
@@ -32,6 +35,7 @@ from runner.sim.server import serve
 from runner.testing import MemoryTransport
 from runner.views import run_summary
 from tests.runner.media_samples import SAMPLES
+from tests.runner.world import item
 
 QUICK = "creates: 1000/s, polls: 1000/s, uploads: 1000/s, first_poll: 10ms, poll_gap: 10ms"
 MANIFEST = """
@@ -62,14 +66,20 @@ class Ears(Reporter):
     def __init__(self) -> None:
         self.begun: list[RunStarted] = []
         self.over: list[RunOutcome] = []
-        self.signals: list[tuple[float, int]] = []  # seconds after the start, and which
+        self.intents = 0
+        self.signals_at = 0  # the intent after which they come
+        self.signals: list[tuple[float, int]] = []  # seconds after that, and which
         self._timers: list[asyncio.TimerHandle] = []
 
     def started(self, run: RunStarted) -> None:
         self.begun.append(run)
-        loop = asyncio.get_running_loop()
-        self._timers = [loop.call_later(after_s, os.kill, os.getpid(), number) for after_s, number in self.signals]
-        self.signals = []
+
+    def changed(self, item: Item, change: Change) -> None:
+        self.intents += change.event.type is EventType.INTENT
+        if self.signals and self.intents == self.signals_at:
+            loop, me = asyncio.get_running_loop(), os.getpid()
+            self._timers = [loop.call_later(after_s, os.kill, me, number) for after_s, number in self.signals]
+            self.signals = []
 
     def ended(self, outcome: RunOutcome) -> None:
         self.over.append(outcome)
@@ -216,6 +226,36 @@ async def test_a_person_may_buy_everything_selected_again(desk: Callable[..., De
     assert trial.simulator.stats().duplicate_tasks == 0
 
 
+def test_work_left_by_earlier_lives_is_taken_up_in_the_order_of_what_may_be_lost() -> None:
+    def left(state: ItemState, opened_at_s: float) -> Record:
+        attempt = Attempt(
+            epoch=0,
+            ordinal=0,
+            key="k",
+            scope="trial",
+            price_class="c",
+            bound=1,
+            opened_at_s=opened_at_s,
+            server_at_s=0.0,
+            reserved=1,
+        )
+        return Record(identity="i", state=state, version=2, first_at_s=0.0, attempt=attempt)
+
+    records = {
+        "new": Record(identity="i", state=ItemState.PLANNED, version=1, first_at_s=0.0),
+        "to be saved": left(ItemState.SUCCEEDED, 10.0),
+        "stalled": left(ItemState.STALLED, 10.0),
+        "at work, later item": left(ItemState.ACCEPTED, 10.0),
+        "young intent": left(ItemState.SUBMITTING, 30.0),
+        "old intent": left(ItemState.SUBMITTING, 20.0),
+    }
+    numbers = {name: 10 - number for number, name in enumerate(records)}
+
+    order = sorted(records, key=lambda name: _resume_rank(records[name], item(numbers[name])))
+
+    assert order == ["old intent", "young intent", "at work, later item", "stalled", "to be saved", "new"]
+
+
 async def test_without_downloads_a_run_ends_well_and_a_later_one_fetches(desk: Callable[..., Desk]) -> None:
     trial = desk(choices=Choices(no_download=True))
     assert (await trial.run()).exit_code == 0
@@ -252,7 +292,7 @@ async def test_a_reference_that_changed_after_the_plan_is_not_uploaded_and_its_i
 async def test_open_intents_of_an_earlier_life_are_sent_before_anything_new(desk: Callable[..., Desk]) -> None:
     lost = {"match": {"endpoint": "create", "nth": 3}, "do": {"never_answer": "after_effect"}}
     trial = desk(faults=[lost])
-    trial.ears.signals = [(0.3, signal.SIGINT), (0.31, signal.SIGINT)]
+    trial.ears.signals_at, trial.ears.signals = 3, [(0.05, signal.SIGINT), (0.06, signal.SIGINT)]
     first = await trial.run()
     before = len(trial.simulator.stats().sends)
     trial.write().write_text(trial.write().read_text().replace("[red,", "[pink, red,"))
@@ -273,7 +313,7 @@ async def test_a_signal_ends_a_run_that_the_same_command_goes_on_with(
     desk: Callable[..., Desk], number: signal.Signals, code: int
 ) -> None:
     trial = desk(profile={"create_takes_s": 0.1}, limits=QUICK.replace("creates: 1000/s", "creates: 20/s"))
-    trial.ears.signals = [(0.12, number)]
+    trial.ears.signals_at, trial.ears.signals = 2, [(0.01, number)]
 
     outcome = await trial.run()
 
@@ -287,7 +327,7 @@ async def test_a_signal_ends_a_run_that_the_same_command_goes_on_with(
 
 async def test_a_second_signal_does_not_wait_for_anything(desk: Callable[..., Desk]) -> None:
     trial = desk(profile={"create_takes_s": 60.0})
-    trial.ears.signals = [(0.1, signal.SIGTERM), (0.15, signal.SIGTERM)]
+    trial.ears.signals_at, trial.ears.signals = 2, [(0.01, signal.SIGTERM), (0.05, signal.SIGTERM)]
 
     outcome = await trial.run()
 

@@ -22,7 +22,7 @@ from tests.runner.world import SCOPE, Crash, Life, World, item, picture
 WORLDS = 300
 PER_TEST = 75
 EXIT_CODES = frozenset({0, 3, 4, 5, 7, 8, 9})
-LIVES_MAX = 3
+LIVES_MAX = 2
 
 FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("create", {"code": "rate_limited", "retry_after": 2}),
@@ -104,7 +104,7 @@ class Storm:
         shoe = picture("shoe")
         wanted = [
             item(n, "nano-banana", references=[shoe, picture(f"sole {n % 2}")]) if dice.random() < 0.3 else item(n)
-            for n in range(dice.randint(3, 7))
+            for n in range(dice.randint(2, 5))
         ]
         faults = [
             {"match": {"endpoint": where, "share": dice.choice((0.1, 0.3, 0.7))}, "do": do}
