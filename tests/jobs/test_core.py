@@ -437,6 +437,14 @@ def test_a_figure_that_only_a_poll_shows_is_held_and_opens_the_class() -> None:
     assert events_of(_poll_until_ended(core, seen("task_1", "processing", reserved=24), seconds=20)) == []
 
 
+def test_the_highest_price_seen_is_what_the_next_attempt_holds() -> None:
+    core = made_core(made_item(0), made_item(1), made_item(2), prices={"m": 9})
+    _bought(core, 0, end=seen("task_0", reserved=12))
+    _bought(core, 1, end=seen("task_1", reserved=8))
+
+    assert must_send(core, 0).step.changes[0].delta.reserved == 12
+
+
 # Buying again
 
 
