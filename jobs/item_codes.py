@@ -92,9 +92,9 @@ case and spaces count: `{{ row["Unit price"] }}`.""",
 Templates know `run.date` and `run.id`, `item.key` and `item.index`, nothing else of a run or an item. The
 edition is rendered first and knows `run.date` only.""",
         "axis-unused": """\
-The matrix varies a variable that neither the prompt nor a tag, an output name or another variable reads. Every
-value would buy the same item again. Use it, as in `prompt: "a shoe on {{ vars.surface }}"`, or take the axis
-out.""",
+The matrix varies a variable that neither the prompt nor a tag, an output name, another variable or the report reads.
+A warning: in `zip` it may be a mere label. In a `grid` every value would buy the same item again, which is an error of
+its own. Use it, as in `prompt: "a shoe on {{ vars.surface }}"`, or take the axis out.""",
         "edition-unfit": """\
 The rendered edition is longer than 100 characters or has a line break or an invisible character in it. It is
 part of the run's id and of every listing: a date or a short word does.""",

@@ -202,15 +202,15 @@ class Texts:
             self._refuse("template-circle", fault.message, source, 1, "write one of them out, without the others")
 
     def _look_for_unused(self, fields: Sequence[Field]) -> None:
-        """An axis over a var that nothing reads would buy the same thing once per value."""
-        reads_axes = {asked.path for asked in fields if asked.root == "axis"}
+        """An axis over a var that nothing reads: usually a slip, and sometimes a label beside an axis it is zipped to."""
+        reads_axes = {asked.path for asked in fields if asked.root == "axis"} | _reported(self.job)
         for axis in self.job.axis_names:
             name = axis.removeprefix("vars.")
             if axis == name or name in self.needed or not self.sound or reads_axes & {None, "vars", axis}:
                 continue
-            source = Source(text="", place=self.job.place_of_axis(axis))
+            message = f"`{axis}` is varied, but nothing reads it"
             remedy = f"write `{{{{ vars.{name} }}}}` in the prompt, or take the axis out"
-            self._refuse("axis-unused", f"`{axis}` is varied, but nothing reads it", source, 1, remedy)
+            self.tally.add("axis-unused", message, self.job.place_of_axis(axis), remedy, severity="warning")
 
     def _is_axis(self, name: str) -> bool:
         return f"vars.{name}" in self.job.axis_names
@@ -218,6 +218,14 @@ class Texts:
     def _refuse(self, code: str, message: str, source: Source, line: int, remedy: str = "") -> None:
         self.sound = False
         self.tally.add(code, message + source.line_told(line), source.at(line), remedy)
+
+
+def _reported(job: Written) -> set[str]:
+    """The axes that lay out the job's report."""
+    report = job.job.report
+    return (
+        {axis for axis in (report.x, report.y, report.compare, *report.pages) if axis} if report is not None else set()
+    )
 
 
 def _axis_vars(job: Written) -> dict[str, Sequence[object]]:

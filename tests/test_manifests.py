@@ -5,6 +5,7 @@ lines everything that `check` must find, no more and no less:
 
     # expect: unknown-key 8:5
     # expect: ragged-row assets/ragged.csv:3:1
+    # expect: unused-reference 4:3 warning
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ CATALOGUE = packaged_catalogue()
 # A date, so that what an example prints does not change from day to day.
 DATE = "2026-06-01"
 
-EXPECT = re.compile(r"# expect: (?P<code>[a-z0-9-]+) (?:(?P<file>\S+):)?(?P<line>\d+):(?P<column>\d+)")
+EXPECT = re.compile(
+    r"# expect: (?P<code>[a-z0-9-]+) (?:(?P<file>\S+):)?(?P<line>\d+):(?P<column>\d+)(?P<warning> warning)?"
+)
 
 
 def check(path: Path) -> Checked:
@@ -44,7 +47,7 @@ def expected(path: Path) -> list[str]:
         match = EXPECT.fullmatch(line)
         assert match is not None, f"cannot read {line!r}"
         file = match["file"] or path.name
-        wanted.append(f"{match['code']} {file}:{match['line']}:{match['column']}")
+        wanted.append(f"{match['code']} {file}:{match['line']}:{match['column']}{match['warning'] or ''}")
     return wanted
 
 
@@ -52,7 +55,8 @@ def found(path: Path, finding: Finding) -> str:
     place = finding.place
     assert place is not None, "what is wrong in a file has a place in it"
     file = path.name if place.file == str(path) else place.file
-    return f"{finding.code} {file}:{place.line}:{place.column}"
+    severity = "" if finding.severity == "error" else f" {finding.severity}"
+    return f"{finding.code} {file}:{place.line}:{place.column}{severity}"
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

@@ -473,3 +473,24 @@ def test_another_picture_under_the_same_name_is_another_item() -> None:
 
 def test_the_size_is_what_the_manifest_model_says() -> None:
     assert size(None, rows=3, prompts=2, repeat=2) == 12
+
+
+ZIPPED_LABEL = """
+jobs:
+  - id: a
+    prompt: x
+    model: seedance-1-5-pro
+    matrix: {zip: {params.duration: [4, 8], vars.label: [short, long]}}
+"""
+
+
+def test_an_axis_that_nothing_reads_is_a_warning_and_buys_what_the_other_axes_say() -> None:
+    expansion = expanded(ZIPPED_LABEL)
+
+    found = only(expansion)
+    assert (found.code, found.severity) == ("axis-unused", "warning")
+    assert [item.params for item in expansion.items] == [{"duration": "4"}, {"duration": "8"}]
+
+
+def test_an_axis_that_only_lays_out_the_report_is_used() -> None:
+    assert told(expanded(ZIPPED_LABEL + "    report: {x: vars.label}\n")) == []
