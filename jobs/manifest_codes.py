@@ -152,8 +152,9 @@ the file and name it: `{file: assets/fox.png}`.""",
 Templates read vars as `{{ vars.name }}`, so a name has letters, digits and `_` and starts with no digit:
 `look_dark`, since `vars.look-dark` would be a subtraction.""",
         "template-not-allowed": """\
-Templates fill prompts, vars, tags, output names and the edition. Models, files and names are plain, so that what a
-manifest buys can be read without running it. Let an axis choose: `matrix: {grid: {model: [a, b]}}`.""",
+Templates fill prompts, vars, tags, output names and the edition. Models, params, files and names are plain, so that
+what a manifest buys can be read without running it, and nothing with braces is sent to a model by mistake. Let an axis
+choose: `matrix: {grid: {model: [a, b]}}`.""",
         "bad-url": """\
 Notifications go to `https://` addresses (plain http only to this machine). Names and passwords in an address would
 end up in logs, so they are refused.""",

@@ -22,6 +22,7 @@ MAX_AXES: Final = 16  # two values each are 65,536 items already
 
 _PATH_STARTS: Final = ("prompt", "model", "params.", "options.", "vars.", "references.")
 _TEXT_AXES: Final = ("prompt", "model", "references.")
+_TEMPLATE_AXES: Final = ("prompt", "vars.")
 
 
 def axis_names(document: Document, data: Raw) -> Iterator[Finding]:
@@ -100,8 +101,8 @@ def _listed(
             yield note(
                 document, "bad-axis-value", here, f"a value of `{name}` must be text, not {written(value)}", remedy
             )
-        elif name.startswith(("model", "references.")) and isinstance(value, str) and "{{" in value:
-            remedy = "write each name out"
+        elif not name.startswith(_TEMPLATE_AXES) and isinstance(value, str) and ("{{" in value or "{%" in value):
+            remedy = "write each value out"
             yield note(document, "template-not-allowed", here, f"a value of `{name}` cannot be a template", remedy)
         same = seen.setdefault(_content(value), index)
         if same != index and not may_repeat:

@@ -176,7 +176,9 @@ def template_places(document: Document, data: Raw) -> Iterator[Finding]:
     for path, value in _fixed_texts(data):
         if isinstance(value, str) and ("{{" in value or "{%" in value):
             message = f"`{_name(path)}` cannot be a template"
-            yield note(document, "template-not-allowed", path, message, remedy)
+            varied = path[-2:-1] in (("params",), ("options",))
+            help_ = f"vary it with an axis: `matrix: {{grid: {{{path[-2]}.{path[-1]}: [...]}}}}`" if varied else remedy
+            yield note(document, "template-not-allowed", path, message, help_)
 
 
 def _name(path: Path) -> str:
@@ -188,6 +190,10 @@ def _fixed_texts(data: Raw) -> Iterator[tuple[Path, JsonValue]]:
     yield ("defaults", "model"), fields(data.get("defaults")).get("model")
     for name, reference in fields(data.get("references")).items():
         yield ("references", name, "file"), fields(reference).get("file")
+    for path, holder in [(("defaults",), fields(data.get("defaults"))), *jobs_of(data)]:
+        for part in ("params", "options"):
+            for name, value in fields(holder.get(part)).items():
+                yield (*path, part, name), value
     for path, job in jobs_of(data):
         yield (*path, "model"), job.get("model")
         yield (*path, "prompt", "file"), fields(job.get("prompt")).get("file")

@@ -202,7 +202,7 @@ class Texts:
             self._refuse("template-circle", fault.message, source, 1, "write one of them out, without the others")
 
     def _look_for_unused(self, fields: Sequence[Field]) -> None:
-        """An axis over a var that nothing reads: usually a slip, and sometimes a label beside an axis it is zipped to."""
+        """An axis over a var that nothing reads: usually a slip, sometimes a label beside an axis it is zipped to."""
         reads_axes = {asked.path for asked in fields if asked.root == "axis"} | _reported(self.job)
         for axis in self.job.axis_names:
             name = axis.removeprefix("vars.")
@@ -223,9 +223,9 @@ class Texts:
 def _reported(job: Written) -> set[str]:
     """The axes that lay out the job's report."""
     report = job.job.report
-    return (
-        {axis for axis in (report.x, report.y, report.compare, *report.pages) if axis} if report is not None else set()
-    )
+    if report is None:
+        return set()
+    return {axis for axis in (report.x, report.y, report.compare, *report.pages) if axis is not None}
 
 
 def _axis_vars(job: Written) -> dict[str, Sequence[object]]:
