@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from jobs.findings import Place
-from jobs.manifest import Job, Manifest, merged
+from jobs.manifest import Defaults, Job, Manifest, merged
 from jobs.yaml12 import Document, Path
 
 __all__ = ["Written", "written_job"]
@@ -71,16 +72,21 @@ def written_job(document: Document, manifest: Manifest, index: int, variables: M
     return Written(
         index=index,
         job=job,
-        model=job.model if job.model is not None else defaults.model,
+        model=_own(job, defaults, "model"),
         params=merged(defaults.params, job.params),
         options=merged(defaults.options, job.options),
         vars=merged(merged(merged(manifest.vars, defaults.vars), job.vars), dict(variables)),
-        references=tuple((job.references if job.references is not None else defaults.references) or ()),
-        tags=tuple((job.tags if job.tags is not None else defaults.tags) or ()),
-        output=job.output or defaults.output or manifest.output.name,
+        references=tuple(_own(job, defaults, "references") or ()),
+        tags=tuple(_own(job, defaults, "tags") or ()),
+        output=_own(job, defaults, "output") or manifest.output.name,
         axis_names=axis_names(job),
         document=document,
     )
+
+
+def _own(job: Job, defaults: Defaults, name: str) -> Any:
+    """What the job says, be it null, which takes a default back; the default when it says nothing."""
+    return getattr(job if name in job.model_fields_set else defaults, name)
 
 
 def axis_names(job: Job) -> tuple[str, ...]:

@@ -494,3 +494,27 @@ def test_an_axis_that_nothing_reads_is_a_warning_and_buys_what_the_other_axes_sa
 
 def test_an_axis_that_only_lays_out_the_report_is_used() -> None:
     assert told(expanded(ZIPPED_LABEL + "    report: {x: vars.label}\n")) == []
+
+
+def test_a_null_of_a_job_takes_back_the_default_of_its_tags_references_and_output() -> None:
+    expansion = expanded(
+        """
+references: {shoe: {file: shoe.png}}
+defaults: {tags: [hero], references: [shoe], output: same, model: nano-banana}
+jobs:
+  - {id: a, prompt: x}
+  - {id: b, prompt: x, tags: null, references: null, output: null}
+""",
+        references={"shoe": (picture("shoe"),)},
+    )
+
+    assert expansion.findings == ()
+    with_defaults, without = expansion.items
+    assert (with_defaults.tags, len(with_defaults.references), with_defaults.output_stem) == (("hero",), 1, "same")
+    assert (without.tags, without.references, without.output_stem.partition("/")[0]) == ((), (), "b")
+
+
+def test_a_null_of_a_job_takes_back_the_default_model() -> None:
+    found = only(expanded("defaults: {model: z-image}\njobs:\n  - {id: a, prompt: x, model: null}\n"))
+
+    assert found.code == "missing-model"
