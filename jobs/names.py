@@ -73,7 +73,7 @@ def stem_of(rendered: str) -> str | None:
     if EXT_MARK in text[:-1]:
         return None
     if text.endswith(EXT_MARK):
-        return text[:-1]
+        return text[:-1].removesuffix(".")  # `ext` has its dot; `.{{ ext }}` means the same
     return _MEDIA_ENDINGS.sub("", text)
 
 

@@ -186,6 +186,7 @@ def test_values_become_slugs_wherever_they_are_and_numbers_stay() -> None:
     [
         ("a/b", "a/b"),
         (f"a/b{EXT_MARK}", "a/b"),
+        (f"a/b.{EXT_MARK}", "a/b"),
         ("a/b.mp4", "a/b"),
         ("a/b.JPEG", "a/b"),
         ("a/b.v2", "a/b.v2"),
