@@ -103,7 +103,7 @@ class Run:
         )
         core = self._core()
         engine = self._engine(core, service, fetcher)
-        done_before = await self._admit(engine, items)
+        done_before = await self._admit(engine, service, items)
         started = RunStarted(
             run_id=info.run_id,
             items=len(items),
@@ -197,10 +197,14 @@ class Run:
             lanes=Lanes(uploads=prepared.limits.uploads, downloads=prepared.limits.downloads),
         )
 
-    async def _admit(self, engine: Engine, items: Sequence[Item]) -> int:
+    async def _admit(self, engine: Engine, service: Service, items: Sequence[Item]) -> int:
         """Fill the core with the items as the ledger has them now; returns how many had succeeded before."""
-        core, choices, now = engine.core, self._prepared.choices, self._clock.now()
+        core, choices = engine.core, self._prepared.choices
         records = self._ledger.records([item.identity for item in items])
+        if any(record.state is ItemState.SUBMITTING for record in records.values()):
+            # How old an open intent is decides whether its key may be used again: ask the clock that counts.
+            core.state.contact(await service.look(), self._clock.now())
+        now = self._clock.now()
         digests = {reference.sha256 for item in items for reference in item.references}
         core.state.uploads.update(usable_uploads(self._ledger.uploads(sorted(digests)), now_s=now.wall_s))
         for item in sorted(items, key=lambda item: _resume_rank(records[item.identity], item)):

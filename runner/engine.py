@@ -18,6 +18,7 @@ from aiolimiter import AsyncLimiter
 from jobs.answers import SendEnd, Uploaded
 from jobs.core import Core
 from jobs.item import Item, ReferenceFile
+from jobs.lifecycle import EventType
 from jobs.rates import Rate
 from jobs.retry import wait_s
 from jobs.runstate import UNREACHABLE_AFTER_S
@@ -98,7 +99,6 @@ class _Counts:
     creates: int = 0
     uploads_done: int = 0
     uploads_needed: int = 0
-    saved_bytes: int = 0
     downloads: Counter[str] = field(default_factory=Counter)
 
 
@@ -127,6 +127,10 @@ class Engine:
         self._clock = clock
         self._limits = lanes or Lanes()
         self._uploads: deque[_Upload] = deque()
+        self._queued: set[str] = set()  # digests whose upload was begun or given up in this life
+        self._sources: dict[
+            str, tuple[ReferenceFile, str]
+        ] = {}  # digest -> a file and the model it is first wanted for
         self._over = False
         self._began_s = clock.now().mono_s
         self._scope = anyio.CancelScope()
@@ -142,13 +146,10 @@ class Engine:
 
         What ends a run early, such as a ledger that cannot be written, is raised as a group of RunnerErrors.
         """
-        wanted = set(self.core.wanted_uploads())
         for item in self.core.state.items.values():
             for reference in item.references:
-                if reference.sha256 in wanted:
-                    wanted.discard(reference.sha256)
-                    self._uploads.append(_Upload(reference=reference, model=item.model))
-        self.counts.uploads_needed = len(self._uploads)
+                self._sources.setdefault(reference.sha256, (reference, item.model))
+        self._queue_uploads()
         self._look()
         with self._scope:
             async with anyio.create_task_group() as group:
@@ -185,7 +186,7 @@ class Engine:
             items=len(state.records),
             saved=sum(artifact.state in ("verified", "unverified") for artifact in artifacts),
             results=len(artifacts),
-            saved_bytes=self.counts.saved_bytes,
+            saved_bytes=sum(artifact.bytes or 0 for artifact in artifacts),
             uploads_done=self.counts.uploads_done,
             uploads_needed=self.counts.uploads_needed,
             credits=state.books.money,
@@ -207,9 +208,21 @@ class Engine:
 
     # Uploads
 
+    def _queue_uploads(self) -> None:
+        """Take up what the core lacks; a task that failed may be wanted again with a reference the service forgot."""
+        for digest in self.core.wanted_uploads():
+            if digest not in self._queued:
+                self._queued.add(digest)
+                reference, model = self._sources[digest]
+                self._uploads.append(_Upload(reference=reference, model=model))
+                self._upload_lane.wake()
+        self.counts.uploads_needed = len(self._queued)
+
     async def _next_upload(self) -> _Upload | Wait | None:
-        if self._over or self.core.state.stopping or not self._uploads:
+        if self._over or self.core.state.stopping:
             return None
+        if not self._uploads:
+            return Wait(until_s=None)
         if self._uploads[0].due_s > self._clock.now().mono_s:
             return Wait(until_s=self._uploads[0].due_s)
         if self._upload_limiter is not None:
@@ -239,6 +252,7 @@ class Engine:
             asked_s = error.retry_after_s if isinstance(error, ServiceRefused) else None
             wanted.due_s = now.mono_s + wait_s(wanted.tries, asked_s, state.settings.spread())
             self._uploads.append(wanted)
+            self._upload_lane.wake()
         elif pause is not None:
             await self.commit(Step(notices=state.pause(pause, error.message)))
         else:
@@ -299,8 +313,6 @@ class Engine:
             self._look(self._create_lane)
             return
         self.counts.downloads[str(saved["state"])] += 1
-        size_bytes = saved.get("bytes")
-        self.counts.saved_bytes += size_bytes if isinstance(size_bytes, int) else 0
         await self._settle(self.core.download_ended(download, self._clock.now(), saved), self._create_lane)
 
     async def _look_at_task(self, task_id: str) -> SendEnd:
@@ -315,6 +327,8 @@ class Engine:
         return end
 
     async def _settle(self, step: Step, *concerned: Lane[Any]) -> None:
+        if any(change.event.type is EventType.FAILED for change in step.changes):
+            self._queue_uploads()
         self._look(*concerned)
         await self.commit(step)
 

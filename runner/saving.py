@@ -70,7 +70,8 @@ class ResultSaver:
         return {"state": "gone", "reason": f"the address died, and so did {FRESH_LINKS_MAX} fresh ones"}
 
     async def _save(self, item: Item, wanted: Download, url: str) -> Saved:
-        stem = item.output_stem if wanted.n == 1 else f"{item.output_stem}-{wanted.n}"
+        # `~` is in no planned name, so a second result can never take the place of another item's first.
+        stem = item.output_stem if wanted.n == 1 else f"{item.output_stem}~{wanted.n}"
         saved = await download(self._fetcher, self._blobs, url=url, stem=stem)
         if self._sidecars:
             await write_sidecar(self._blobs, self._sidecar(item, wanted, saved))

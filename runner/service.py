@@ -87,6 +87,10 @@ class Service:
         """One look at a task. Raises nothing the world does; the poller is its repetition."""
         return await self._told(Request(method="GET", path=f"/api/v1/generations/{quote(task_id, safe='')}"))
 
+    async def look(self) -> SendEnd:
+        """One look at the account, for the service's clock in its answer. Raises nothing the world does."""
+        return await self._told(Request(method="GET", path="/api/v1/credits"))
+
     async def _told(self, request: Request) -> SendEnd:
         try:
             response = await self._transport.send(request)

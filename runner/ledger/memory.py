@@ -249,11 +249,8 @@ def _paid(held: Money, change: Change) -> Money:
 
 
 def _price_seen(kept: Kept) -> int | None:
-    """What the service said this attempt costs. Nothing charged for a failure is a refund, not a price."""
-    reserved, final = kept.attempt.reserved_credits, kept.attempt.final_credits
-    if reserved is None and not final and not (final == 0 and kept.state is ItemState.SUCCEEDED):
-        return None
-    return max(reserved or 0, final or 0)
+    """What the service said this attempt costs. A zero is no price: it may only come late, or be a refund."""
+    return max(kept.attempt.reserved_credits or 0, kept.attempt.final_credits or 0) or None
 
 
 def _past(item: Item) -> PastItem:

@@ -178,10 +178,10 @@ SELECT body, body_sha256 FROM attempts WHERE "key" = :key;
 SELECT reserved, settled FROM books WHERE scope = :scope;
 
 -- name: class_prices
--- The highest figure the service gave for each price class. Nothing charged for a failure is a refund, not a price.
+-- The highest figure the service gave for each price class. A zero is no price: it may only come late, or be a refund.
 SELECT price_class, max(max(coalesce(reserved_credits, 0), coalesce(final_credits, 0))) AS credits
 FROM attempts
-WHERE reserved_credits IS NOT NULL OR final_credits > 0 OR (final_credits = 0 AND state = 'succeeded')
+WHERE reserved_credits > 0 OR final_credits > 0
 GROUP BY price_class;
 
 -- name: uploads

@@ -90,7 +90,7 @@ def test_a_result_with_two_files_is_saved_as_two_files() -> None:
     world = World([item(0, "seedance-2", params={"return_last_frame": "true"})])
 
     assert world.live().exit_code == 0
-    assert sorted(world.files) == ["job/0-2.png", "job/0.mp4"]
+    assert sorted(world.files) == ["job/0.mp4", "job/0~2.png"]
     world.check_all_bought_once()
 
 

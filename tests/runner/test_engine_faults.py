@@ -284,6 +284,18 @@ def test_a_failed_task_is_bought_again_only_when_told_so() -> None:
     world.check(cap=10)
 
 
+def test_an_item_of_an_earlier_life_that_fails_is_bought_again_though_its_upload_was_forgotten() -> None:
+    fails = rule(CREATE, fail="generation_failed", times=1)
+    world = World([item(0, "nano-banana", references=[picture("shoe")])], faults=[fails])
+    world.live(cap=20, cut_at_s=1.0)
+    world.store.uploads.clear()
+
+    life = world.live(cap=20, more={"resubmit_failed": 1})
+
+    assert (life.exit_code, dict(world.states)) == (0, {"succeeded": 1})
+    assert world.stats.uploads == 2
+
+
 @pytest.mark.parametrize(("resubmits", "left"), [(1, 1), (2, 0), (5, 0)])
 def test_failed_items_are_bought_again_as_often_as_allowed(resubmits: int, left: int) -> None:
     fails = rule({**CREATE, "prompt_contains": "picture 1"}, fail="generation_failed", times=2)

@@ -155,7 +155,7 @@ def test_further_results_get_their_number_and_nobody_who_wants_none_gets_a_sidec
 
     desk.save(n=3)
 
-    assert list(desk.blobs.files) == ["job/7-3.mp4"]
+    assert list(desk.blobs.files) == ["job/7~3.mp4"]
 
 
 def test_a_dead_address_is_replaced_by_today_s_of_the_same_result() -> None:
