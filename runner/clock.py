@@ -1,12 +1,13 @@
-"""Time, read in one place: durations from the event loop, stamps from the wall clock.
+"""Time, read in one place: a monotonic clock for durations, the wall clock for stamps.
 
-The wall clock is read anew each time, because a machine that slept has moved it and not the loop's; a virtual loop
-hands in one that moves with it, so that an hour of backoff takes a millisecond and the ledger still tells an hour.
+Not the event loop's own time: uvloop's is cut to milliseconds and as old as the turn, and a slot of a rate window that
+is given back half a millisecond early is one request too many. The wall clock is read anew each time, because a machine
+that slept has moved it and not the other. Under a virtual loop both are the loop's, so that an hour of backoff takes a
+millisecond and the ledger still tells an hour.
 """
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 
@@ -16,12 +17,14 @@ __all__ = ["Clock"]
 
 
 class Clock:
-    """Now, as the core wants it. Make it inside the running loop."""
+    """Now, as the core wants it."""
 
-    def __init__(self, wall_s: Callable[[], float] = time.time) -> None:
-        self._loop = asyncio.get_running_loop()
+    def __init__(
+        self, *, mono_s: Callable[[], float] = time.monotonic, wall_s: Callable[[], float] = time.time
+    ) -> None:
+        self._mono_s = mono_s
         self._wall_s = wall_s
 
     def now(self) -> Now:
-        """Monotonic seconds of the loop and wall-clock seconds since 1970 (UTC)."""
-        return Now(self._loop.time(), self._wall_s())
+        """Monotonic seconds, and wall-clock seconds since 1970 (UTC)."""
+        return Now(self._mono_s(), self._wall_s())

@@ -128,18 +128,16 @@ class Engine:
         self._limits = lanes or Lanes()
         self._uploads: deque[_Upload] = deque()
         self._queued: set[str] = set()  # digests whose upload was begun or given up in this life
-        self._sources: dict[
-            str, tuple[ReferenceFile, str]
-        ] = {}  # digest -> a file and the model it is first wanted for
+        self._sources: dict[str, tuple[ReferenceFile, str]] = {}  # by digest: a file, and the model that first wants it
         self._over = False
         self._began_s = clock.now().mono_s
         self._scope = anyio.CancelScope()
         self._upload_limiter = _limiter(self._limits.uploads)
         self._download_limiter = _limiter(self._limits.downloads)
-        self._upload_lane = Lane("uploads", crew=UPLOAD_CREW, ask=self._next_upload, work=self._upload)
-        self._create_lane = Lane("creates", crew=CREATE_CREW, ask=self._next_create, work=self._create)
-        self._poll_lane = Lane("polls", crew=POLL_CREW, ask=self._next_poll, work=self._poll)
-        self._download_lane = Lane("downloads", crew=DOWNLOAD_CREW, ask=self._next_download, work=self._download)
+        self._upload_lane = Lane("uploads", clock, crew=UPLOAD_CREW, ask=self._next_upload, work=self._upload)
+        self._create_lane = Lane("creates", clock, crew=CREATE_CREW, ask=self._next_create, work=self._create)
+        self._poll_lane = Lane("polls", clock, crew=POLL_CREW, ask=self._next_poll, work=self._poll)
+        self._download_lane = Lane("downloads", clock, crew=DOWNLOAD_CREW, ask=self._next_download, work=self._download)
 
     async def run(self) -> None:
         """Work until nothing more can be done in this life.

@@ -18,6 +18,7 @@ from typing import Generic, TypeVar
 from anyio.abc import TaskGroup
 
 from jobs.steps import Wait
+from runner.clock import Clock
 
 __all__ = ["Lane"]
 
@@ -31,12 +32,14 @@ class Lane(Generic[Job]):
     def __init__(
         self,
         name: str,
+        clock: Clock,
         *,
         crew: int,
         ask: Callable[[], Awaitable[Job | Wait | None]],
         work: Callable[[Job], Awaitable[None]],
     ) -> None:
         self.name = name
+        self._clock = clock
         self._crew = crew
         self._ask = ask
         self._work = work
@@ -73,7 +76,8 @@ class Lane(Generic[Job]):
         if moment_s is None:
             await self._news.wait()
             return
-        timer = asyncio.get_running_loop().call_at(moment_s, self._news.set)
+        delay_s = max(0.0, moment_s - self._clock.now().mono_s)
+        timer = asyncio.get_running_loop().call_later(delay_s, self._news.set)
         try:
             await self._news.wait()
         finally:

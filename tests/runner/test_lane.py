@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from jobs.steps import Wait
+from runner.clock import Clock
 from runner.lane import Lane
 from runner.testing import run_virtual
 
@@ -50,7 +51,7 @@ def go(book: Book, *, crew: int = 3, beside: Callable[[Lane[str]], Awaitable[Non
     """Run a lane to its end; returns how long it took."""
 
     async def main() -> float:
-        lane: Lane[str] = Lane("trial", crew=crew, ask=book.ask, work=book.work)
+        lane: Lane[str] = Lane("trial", Clock(mono_s=now_s), crew=crew, ask=book.ask, work=book.work)
         async with anyio.create_task_group() as group:
             lane.start(group)
             if beside is not None:
@@ -153,7 +154,7 @@ def test_a_lane_that_is_called_off_leaves_no_timer_behind() -> None:
     book = Book(Wait(until_s=10_000.0))
 
     async def main() -> float:
-        lane: Lane[str] = Lane("trial", crew=2, ask=book.ask, work=book.work)
+        lane: Lane[str] = Lane("trial", Clock(mono_s=now_s), crew=2, ask=book.ask, work=book.work)
         with anyio.move_on_after(1.0):
             async with anyio.create_task_group() as group:
                 lane.start(group)

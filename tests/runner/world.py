@@ -336,7 +336,7 @@ class _Living:
 
     async def _live(self, loop: asyncio.AbstractEventLoop) -> Life:
         world, told = self.world, self.told
-        clock = Clock(world.now_s)
+        clock = Clock(mono_s=loop.time, wall_s=world.now_s)
         door = MemoryDoor(world.simulator, world.now_s)
         ledger = self.ledger = MemoryLedger(world.store, account="default", base_url="sim", faults=told.faults)
         wire = self.wire = _Wire(MemoryTransport(door, key=told.key), world, told)
