@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -34,11 +34,14 @@ from runner.sources import read_manifest, read_sources
 __all__ = [
     "Checked",
     "Choices",
+    "Flags",
     "Limits",
     "Prepared",
+    "SavedPlan",
     "check_manifest",
     "prepare",
     "prepare_saved",
+    "read_saved",
     "saved_plan",
     "usable_uploads",
 ]
@@ -58,6 +61,9 @@ UPLOAD_AGE_S_MAX = 20 * 3600.0
 UPLOAD_LIFE_LEFT_S = 3600.0
 
 PLAN_VERSION = 1
+
+# The flags that are settings, as they were typed: `budget` and the like.
+Flags = Mapping[str, str | int | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,11 +171,15 @@ def _expand(
     document: Document, manifest: Manifest, sources: Sources, catalogue: Catalogue, choices: Choices
 ) -> Expansion:
     context = Context(
-        date=choices.date or datetime.now().astimezone().date().isoformat(),
+        date=choices.date or _today(),
         variables=dict(choices.variables),
         allow_large=choices.allow_large,
     )
     return expand(document, manifest, sources, catalogue, context)
+
+
+def _today() -> str:
+    return datetime.now().astimezone().date().isoformat()
 
 
 def _digest(text: str, sources: Sources) -> str:
@@ -184,6 +194,7 @@ def _digest(text: str, sources: Sources) -> str:
 
 def prepare(manifest_path: Path, *, settings: Settings, choices: Choices) -> Prepared:
     """Check the manifest and match it against the ledger. Raises ManifestRejected, UsageError or LedgerUnusable."""
+    choices = replace(choices, date=choices.date or _today())  # one day for all of it, and for a plan that is saved
     catalogue = load_catalogue(settings.base_url, now_epoch_s=time.time())
     checked = check_manifest(manifest_path, catalogue=catalogue, choices=choices)
     if checked.errors:
@@ -340,9 +351,15 @@ def _seconds(text: str | None, otherwise_s: float) -> float:
 # A saved plan: what was agreed to, and what it was made from. `run plan.json` refuses when any of it moved.
 
 
-def saved_plan(prepared: Prepared) -> dict[str, object]:
-    """The plan as a JSON-able value, exact enough to be refused when anything moved."""
-    return {"plan_version": PLAN_VERSION, "choices": asdict(prepared.choices), **_fingerprint(prepared)}
+def saved_plan(prepared: Prepared, *, flags: Flags) -> dict[str, object]:
+    """The plan as a JSON-able value, exact enough to be refused when anything moved. `flags` are those of settings."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    return {
+        "plan_version": PLAN_VERSION,
+        "choices": asdict(prepared.choices),
+        "flags": given,
+        **_fingerprint(prepared),
+    }
 
 
 def _fingerprint(prepared: Prepared) -> dict[str, object]:
@@ -368,31 +385,47 @@ _MOVED = {
 }
 
 
-def prepare_saved(plan_path: Path, *, settings: Settings) -> Prepared:
-    """The plan of a file written by `plan -o`, made again and compared. Raises StalePlan when anything moved."""
-    saved = _read_saved(plan_path)
-    choices = saved["choices"]
-    assert isinstance(choices, dict), "checked when it was read"
-    for name in ("select", "exclude"):
-        choices[name] = tuple(choices[name])
-    prepared = prepare(Path(str(saved["manifest"])), settings=settings, choices=Choices(**choices))
-    now = _fingerprint(prepared)
-    moved = [why for name, why in _MOVED.items() if saved.get(name) != now[name]]
-    if moved:
-        raise StalePlan(f"{plan_path} no longer fits: {'; '.join(moved)}. Nothing was sent.")
-    return prepared
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SavedPlan:
+    """A file written by `plan -o`: what was asked for, and what it came to then."""
+
+    path: Path
+    manifest: Path
+    choices: Choices
+    flags: Flags
+    fingerprint: Mapping[str, object]
 
 
-def _read_saved(plan_path: Path) -> dict[str, object]:
-    """A saved plan as it was written; whether it still fits is for the caller to see."""
+def read_saved(plan_path: Path) -> SavedPlan:
+    """A saved plan as it was written; whether it still fits is for `prepare_saved` to see. Raises StalePlan."""
     try:
-        saved: dict[str, object] = dict(json.loads(plan_path.read_text(encoding="utf-8")))
-        choices = saved["choices"]
-        if not isinstance(choices, dict):
-            raise TypeError  # noqa: TRY301 - the same answer as for a file that is none of ours
-        Choices(**choices)
-    except (OSError, ValueError, KeyError, TypeError):
-        saved = {}
-    if saved.get("plan_version") != PLAN_VERSION or not isinstance(saved.get("manifest"), str):
-        raise StalePlan(f"{plan_path} is no plan of this release. Nothing was sent.")
-    return saved
+        saved = dict(json.loads(plan_path.read_text(encoding="utf-8")))
+        if saved["plan_version"] != PLAN_VERSION:
+            raise ValueError  # noqa: TRY301 - the same answer as for a file that is none of ours
+        choices = dict(saved["choices"])
+        for name in ("select", "exclude"):
+            choices[name] = tuple(choices[name])
+        return SavedPlan(
+            path=plan_path,
+            manifest=Path(saved["manifest"]),
+            choices=Choices(**choices),
+            flags=dict(saved["flags"]),
+            fingerprint=saved,
+        )
+    except OSError as problem:
+        raise UsageError(
+            f"{plan_path} cannot be read: {problem.strerror}. Nothing was sent.",
+            next_step="make it with `rivya-batch plan FILE -o plan.json`",
+        ) from None
+    except (ValueError, KeyError, TypeError):
+        raise StalePlan(f"{plan_path} is no plan of this release. Nothing was sent.") from None
+
+
+def prepare_saved(saved: SavedPlan, *, settings: Settings) -> Prepared:
+    """The saved plan, made again and compared. Raises StalePlan when anything moved."""
+    prepared = prepare(saved.manifest, settings=settings, choices=saved.choices)
+    now = _fingerprint(prepared)
+    moved = [why for name, why in _MOVED.items() if saved.fingerprint.get(name) != now[name]]
+    if moved:
+        raise StalePlan(f"{saved.path} no longer fits: {'; '.join(moved)}. Nothing was sent.")
+    return prepared

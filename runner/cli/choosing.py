@@ -15,7 +15,7 @@ import click
 from runner.cli.loading import settings_for
 from runner.cli.voice import Voice
 from runner.errors import UsageError
-from runner.prepare import Choices
+from runner.prepare import Choices, Flags, SavedPlan
 from runner.settings import Settings
 
 __all__ = ["Asked", "choosing"]
@@ -28,11 +28,44 @@ class Asked:
     """What the flags of one command say."""
 
     choices: Choices
-    flags: dict[str, str | int | None]  # those that are settings
+    flags: Flags  # those that are settings
 
     def settings(self, voice: Voice, *, beside: Path) -> Settings:
         """The settings of this command."""
         return settings_for(voice, beside=beside, **self.flags)
+
+    def of_plan(self, saved: SavedPlan) -> Asked:
+        """What a saved plan asked for. It is run as it was shown, so nothing but a flag of settings may be added."""
+        if self.choices != Choices():
+            raise UsageError(
+                f"{saved.path} is run exactly as it was shown; {self._chosen()} cannot change it. Nothing was sent.",
+                next_step=f"make another plan with `rivya-batch plan {saved.manifest} -o plan.json`",
+            )
+        given = {name: value for name, value in self.flags.items() if value is not None}
+        return Asked(choices=saved.choices, flags={**saved.flags, **given})
+
+    def once(self) -> Asked:
+        """The same without `--again`: what goes on with a run must not buy everything anew."""
+        return replace(self, choices=replace(self.choices, again=False))
+
+    def words(self) -> list[str]:
+        """These flags as they are typed."""
+        picked = self.choices
+        values: list[tuple[str, object]] = [(name.replace("_", "-"), value) for name, value in self.flags.items()]
+        values += [("select", glob) for glob in picked.select] + [("exclude", glob) for glob in picked.exclude]
+        values += [("limit", picked.limit)]
+        values += [("var", f"{name}={value}") for name, value in picked.variables.items()]
+        values += [("date", picked.date), ("halt", picked.halt)]
+        switches = [
+            ("no-download", picked.no_download),
+            ("allow-large", picked.allow_large),
+            ("again", picked.again),
+        ]
+        with_values = [word for name, value in values if value is not None for word in (f"--{name}", str(value))]
+        return [*with_values, *(f"--{name}" for name, is_on in switches if is_on)]
+
+    def _chosen(self) -> str:
+        return ", ".join(word for word in replace(self, flags={}).words() if word.startswith("--"))
 
     def retrying(self) -> Asked:
         """The same, and what failed is bought again."""

@@ -18,8 +18,11 @@ from runner.simulated import simulated
 __all__ = ["do"]
 
 
-def do(voice: Voice, prepared: Prepared, *, settings: Settings, command: str) -> int:
-    """Carry out what was prepared, if a person or a flag agrees to the spending."""
+def do(voice: Voice, prepared: Prepared, *, settings: Settings, command: str, onward: str) -> int:
+    """Carry out what was prepared, if a person or a flag agrees to the spending.
+
+    `command` is what was typed, to be completed; `onward` is what goes on with a run that has begun.
+    """
     plan = prepared.plan
     refused = refusal(voice, plan, command=command)
     quiet = refused is not None or settings.embedded or not plan.count(Standing.NEW)
@@ -35,7 +38,7 @@ def do(voice: Voice, prepared: Prepared, *, settings: Settings, command: str) ->
     if voice.json:
         voice.object(done_event(outcome))
     flag = " ".join(["", *voice.store_flag()])
-    tell_summary(voice, outcome, command=command, store_flag=flag)
+    tell_summary(voice, outcome, command=onward, store_flag=flag)
     return outcome.exit_code
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shlex
 import signal
 import stat
 import subprocess
@@ -157,12 +158,55 @@ def test_a_saved_plan_is_run_as_shown_and_refused_once_anything_moved(folder: Pa
     assert "the ledger moved on" in err
 
 
+def test_a_saved_plan_brings_its_flags_and_the_settings_of_its_manifest(folder: Path, command: Command) -> None:
+    (folder / "free.yaml").write_text(MANIFEST.replace("budget: {credits: 50}\n", ""), encoding="utf-8")
+    (folder / "rivya-batch.toml").write_text("in_flight = 3\n", encoding="utf-8")
+    (folder / "plans").mkdir()
+    shaping = ("--budget", "9", "--limit", "2", "--date", "2026-01-01")
+    assert command("plan", "free.yaml", "--sim", "-o", "plans/plan.json", *shaping)[0] == 0
+    code, _, err = command("run", "plans/plan.json", "--sim", "--yes")
+
+    assert code == 0
+    assert "free.yaml" not in err, "nothing is left to go on with"
+    assert "2 spent, 0 held, 7 of the cap left" in err
+    assert "3 in flight" in err
+
+
+def test_a_saved_plan_keeps_the_day_it_was_made_on(folder: Path, command: Command) -> None:
+    (folder / "boats.yaml").write_text(MANIFEST + 'edition: "{{ run.date }}"\n', encoding="utf-8")
+    assert command("plan", "boats.yaml", "--sim", "-o", "plan.json")[0] == 0
+    plan = json.loads((folder / "plan.json").read_text(encoding="utf-8"))
+
+    assert plan["run"] == f"boats@{plan['choices']['date']}"
+
+
+@pytest.mark.parametrize("flags", [["--limit", "1"], ["--again"], ["--var", "a=b", "--halt", "fail=1"]])
+def test_a_saved_plan_cannot_be_changed_by_flags(flags: list[str], folder: Path, command: Command) -> None:
+    assert command("plan", "boats.yaml", "--sim", "-o", "plan.json")[0] == 0
+    code, _, err = command("run", "plan.json", "--sim", "--yes", *flags)
+
+    assert code == 2
+    assert f"{', '.join(flags[::2])} cannot change it. Nothing was sent." in err
+    assert not (folder / "out").exists()
+
+
+def test_a_saved_plan_that_is_not_there_is_no_stale_plan(command: Command) -> None:
+    code, _, err = command("run", "plan.json", "--sim", "--yes")
+
+    assert code == 2
+    assert err.startswith("error[usage]: plan.json cannot be read: No such file or directory.")
+
+
 @pytest.mark.parametrize(
     ("args", "lacking"),
     [
         (["run", "boats.yaml", "--sim"], "rivya-batch run boats.yaml --sim --yes"),
         (["run", "free.yaml", "--sim", "--yes"], "rivya-batch run free.yaml --sim --budget 3"),
         (["run", "free.yaml", "--sim"], "rivya-batch run free.yaml --sim --yes --budget 3"),
+        (
+            ["run", "free.yaml", "--sim", "--budget", "9", "--select", "*red", "--again", "--no-download"],
+            "rivya-batch run free.yaml --budget 9 --select '*red' --no-download --again --sim --yes",
+        ),
     ],
 )
 def test_without_a_terminal_a_run_names_the_line_that_is_missing(
@@ -174,7 +218,7 @@ def test_without_a_terminal_a_run_names_the_line_that_is_missing(
     assert code == 2
     assert f"next: {lacking}\n" in err
     assert not (folder / "out").exists()
-    assert command(*lacking.split()[1:], "--yes")[0] == 0
+    assert command(*shlex.split(lacking)[1:], "--yes")[0] == 0
 
 
 def test_a_budget_of_the_project_satisfies_the_gate_and_caps_the_run(folder: Path, command: Command) -> None:
@@ -185,7 +229,7 @@ def test_a_budget_of_the_project_satisfies_the_gate_and_caps_the_run(folder: Pat
 
     assert code == 5
     assert "2 spent, 0 held, 0 of the cap left" in err
-    assert "rivya-batch run free.yaml --sim    # after a top-up, or with a higher --budget" in err
+    assert "rivya-batch run free.yaml --budget 40 --sim    # after a top-up, or with a higher --budget" in err
 
 
 def test_without_a_key_nothing_is_sent(command: Command) -> None:

@@ -33,7 +33,7 @@ def command(
     prepared = prepare(file, settings=asked.settings(voice, beside=file.parent), choices=asked.choices)
     plan = prepared.plan
     if output is not None:
-        write_whole(output, json_text(saved_plan(prepared), indent=2) + "\n")
+        write_whole(output, json_text(saved_plan(prepared, flags=asked.flags), indent=2) + "\n")
     if voice.json:
         voice.object(plan_object(plan, explain=explain))
     else:

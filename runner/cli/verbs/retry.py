@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,4 +48,6 @@ def command(voice: Voice, run: str | None, *, failed: bool, asked: Asked) -> int
         if voice.json:
             voice.object({"event": "done", "exit_code": 0, "run": summary.run_id})
         return 0
-    return do(voice, prepared, settings=settings, command=f"rivya-batch retry {summary.run_id}")
+    command = shlex.join(["rivya-batch", "retry", summary.run_id, *asked.words(), *voice.store_flag()])
+    onward = shlex.join(["rivya-batch", "retry", summary.run_id, *asked.once().words(), *voice.store_flag()])
+    return do(voice, prepared, settings=settings, command=command, onward=onward)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from runner.cli.choosing import Asked, choosing
 from runner.cli.doing import do
 from runner.cli.flags import verb
 from runner.cli.voice import Voice
-from runner.prepare import prepare, prepare_saved
+from runner.prepare import prepare, prepare_saved, read_saved
 
 __all__ = ["command"]
 
@@ -25,14 +26,16 @@ __all__ = ["command"]
 @click.pass_obj
 def command(voice: Voice, file: Path, *, asked: Asked) -> int:
     voice.events = voice.json
-    settings = asked.settings(voice, beside=file.parent)
+    typed = asked
     if file.suffix == ".json":
-        prepared = prepare_saved(file, settings=settings)
+        saved = read_saved(file)
+        asked = asked.of_plan(saved)
+        settings = asked.settings(voice, beside=saved.manifest.parent)
+        prepared = prepare_saved(saved, settings=settings)
     else:
+        settings = asked.settings(voice, beside=file.parent)
         prepared = prepare(file, settings=settings, choices=asked.choices)
-    return do(voice, prepared, settings=settings, command=_again(voice, file))
-
-
-def _again(voice: Voice, file: Path) -> str:
-    """What to type to go on."""
-    return " ".join(["rivya-batch run", str(file), *voice.store_flag()])
+    # A saved plan is spent once it was begun; what goes on is the manifest, asked for in the same words.
+    command = shlex.join(["rivya-batch", "run", str(file), *typed.words(), *voice.store_flag()])
+    onward = shlex.join(["rivya-batch", "run", str(prepared.path), *asked.once().words(), *voice.store_flag()])
+    return do(voice, prepared, settings=settings, command=command, onward=onward)
