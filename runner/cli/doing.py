@@ -7,7 +7,7 @@ from runner.cli.gate import confirm, refusal
 from runner.cli.loop import run_async
 from runner.cli.plan_screen import plan_object, plan_screen
 from runner.cli.progress import reporter_for
-from runner.cli.summary import done_event, tell_summary
+from runner.cli.summary import done_facts, tell_summary
 from runner.cli.voice import Voice
 from runner.compose import balance, run_prepared
 from runner.prepare import Prepared
@@ -29,14 +29,14 @@ def do(voice: Voice, prepared: Prepared, *, settings: Settings, command: str, on
     account = None if quiet else run_async(balance(settings))
     notes = [finding.message for finding in prepared.warnings]
     if voice.json:
-        voice.object({"event": "plan", **plan_object(plan)})
+        voice.event("plan", plan_object(plan))
     voice.talk(plan_screen(plan, balance=account, pace=prepared.limits.pace, notes=notes).rstrip("\n"))
     if refused is not None:
         raise refused
     confirm(voice, plan)
     outcome = run_async(_live(prepared, settings, reporter_for(voice)))
     if voice.json:
-        voice.object(done_event(outcome))
+        voice.event("done", done_facts(outcome))
     flag = " ".join(["", *voice.store_flag()])
     tell_summary(voice, outcome, command=onward, store_flag=flag)
     return outcome.exit_code

@@ -207,7 +207,7 @@ class EventLines(Reporter):
 
     def _write(self, event: str, facts: Mapping[str, object], *, at_s: float | None = None) -> None:
         at = self._clock() if at_s is None else datetime.fromtimestamp(at_s, UTC)
-        self._voice.object({"event": event, "at": at.isoformat(timespec="milliseconds"), **facts})
+        self._voice.event(event, facts, at=at)
 
 
 def told(notice: Notice) -> str:

@@ -11,16 +11,15 @@ from runner.cli.figures import count, duration, figures, size
 from runner.cli.voice import Voice
 from runner.reporter import RunOutcome, Trouble
 
-__all__ = ["done_event", "tell_summary"]
+__all__ = ["done_facts", "tell_summary"]
 
 TROUBLES_SHOWN = 5  # the rest are a `results` away
 KEY_CHARS = 60
 
 
-def done_event(outcome: RunOutcome) -> dict[str, object]:
-    """The last line of `--json`."""
+def done_facts(outcome: RunOutcome) -> dict[str, object]:
+    """What the last line of `--json` says."""
     return {
-        "event": "done",
         "exit_code": outcome.exit_code,
         "run": outcome.run_id,
         "counts": dict(outcome.statistics.counts),

@@ -63,8 +63,10 @@ def tell_fault(voice: Voice, fault: BaseException) -> int:
 
 def _tell_json(voice: Voice, problem: RunnerError, findings: Mapping[str, object]) -> None:
     error = {name: getattr(problem, name) for name in ("code", "message", "next_step", "exit_code", "request_id")}
-    done = {"event": "done", "exit_code": problem.exit_code} if voice.events else {}
-    voice.object({**done, **findings, "error": error})
+    if voice.events:
+        voice.event("done", {"exit_code": problem.exit_code, **findings, "error": error})
+    else:
+        voice.object({**findings, "error": error})
 
 
 def _causes(problem: BaseException) -> Iterator[str]:

@@ -6,8 +6,10 @@ One `Voice` belongs to one command. It holds the flags that every verb takes; no
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -46,6 +48,11 @@ class Voice:
     def object(self, value: object) -> None:
         """One JSON object (or line) to stdout."""
         click.echo(self._masked(json_text(value, indent=None if self.events else 2)), color=True)
+
+    def event(self, name: str, facts: Mapping[str, Any], *, at: datetime | None = None) -> None:
+        """One line of a stream of events: what, when (now, unless said otherwise), and the facts."""
+        told = (at or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        self.object({"event": name, "at": told, **facts})
 
     def talk(self, text: str = "") -> None:
         """A line for people to stderr; silent with --quiet."""

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -145,6 +146,7 @@ def test_events_are_json_lines_and_the_last_names_the_exit_code(command: Command
     assert lines[-1]["event"] == "done"
     assert lines[-1]["exit_code"] == 0
     assert lines[-1]["counts"]["succeeded"] == 3
+    assert all(datetime.fromisoformat(line["at"]).tzinfo is not None for line in lines)
     assert {line["change"] for line in lines if line["event"] == "item"} >= {"intent", "accepted", "succeeded", "saved"}
 
 

@@ -179,6 +179,7 @@ def test_a_stream_of_events_ends_with_its_exit_code_even_on_an_error(
 
     assert tell(voice, [made(LedgerLocked)]) == 9
     (line,) = capfd.readouterr().out.splitlines()
+    assert list(json.loads(line))[:3] == ["event", "at", "exit_code"]
     assert json.loads(line)["event"] == "done"
     assert json.loads(line)["exit_code"] == 9
 

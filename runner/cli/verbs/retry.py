@@ -46,7 +46,7 @@ def command(voice: Voice, run: str | None, *, failed: bool, asked: Asked) -> int
     if not prepared.plan.items:
         voice.talk(f"{summary.run_id}: nothing failed, so there is nothing to buy again")
         if voice.json:
-            voice.object({"event": "done", "exit_code": 0, "run": summary.run_id})
+            voice.event("done", {"exit_code": 0, "run": summary.run_id})
         return 0
     command = shlex.join(["rivya-batch", "retry", summary.run_id, *asked.words(), *voice.store_flag()])
     onward = shlex.join(["rivya-batch", "retry", summary.run_id, *asked.once().words(), *voice.store_flag()])
