@@ -44,6 +44,7 @@ class Core:
         self._missing: dict[str, int] = {}  # identity -> uploads still missing
         self._downloads: deque[Download] = deque()
         self._saving: set[tuple[str, int]] = set()
+        self._not_asked: set[str] = set()
 
     # Filling
 
@@ -76,7 +77,14 @@ class Core:
                 self._want(item)
         return Step()
 
+    def finish(self, item: Item, record: Record, now: Now) -> Step:
+        """Take in an item that was not asked for this time but was paid for: see it through, never buy it again."""
+        self._not_asked.add(item.identity)
+        return self.admit(item, record, now)
+
     def _rebuys(self, record: Record) -> bool:
+        if record.identity in self._not_asked:
+            return False
         return rebuys(record, resubmit_failed=self.state.settings.resubmit_failed)
 
     def _want(self, item: Item) -> None:

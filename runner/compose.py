@@ -8,7 +8,7 @@ import random
 import signal
 import socket
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 
 import anyio
@@ -17,12 +17,12 @@ from jobs.answers import Uploaded
 from jobs.budget import Books
 from jobs.core import Core
 from jobs.item import Item, ReferenceFile
-from jobs.lifecycle import ItemState
+from jobs.lifecycle import OPEN, ItemState
 from jobs.outcome import exit_code, interrupted_code
 from jobs.pacing import Pacer
 from jobs.plan import Standing
 from jobs.polling import PollFloors
-from jobs.record import Record
+from jobs.record import Attempt, Record
 from jobs.runstate import CoreSettings
 from jobs.steps import Step
 from jobs.verdict import SendPolicy
@@ -31,7 +31,7 @@ from runner.clock import Clock
 from runner.engine import Engine, Lanes
 from runner.errors import UsageError
 from runner.exchange import Fetcher, Transport
-from runner.ledger import Ledger, RunInfo
+from runner.ledger import Ledger, PastItem, RunInfo
 from runner.ledger.sqlite import open_ledger
 from runner.models_cache import store_catalogue
 from runner.prepare import Prepared, usable_uploads
@@ -205,6 +205,10 @@ class Run:
             # How old an open intent is decides whether its key may be used again: ask the clock that counts.
             core.state.contact(await service.look(), self._clock.now())
         now = self._clock.now()
+        for item, record in self._paid_for({item.identity for item in items}):
+            step = core.finish(item, record, now)
+            if step != Step():
+                await engine.commit(step)
         digests = {reference.sha256 for item in items for reference in item.references}
         core.state.uploads.update(usable_uploads(self._ledger.uploads(sorted(digests)), now_s=now.wall_s))
         for item in sorted(items, key=lambda item: _resume_rank(records[item.identity], item)):
@@ -212,6 +216,17 @@ class Run:
             if step != Step():
                 await engine.commit(step)
         return sum(record.state is ItemState.SUCCEEDED for record in records.values())
+
+    def _paid_for(self, asked: Container[str]) -> Iterator[tuple[Item, Record]]:
+        """Items of this run that this command did not select, or that the manifest lost, but whose purchase goes on."""
+        run_id, now_wanted = self._prepared.plan.run_id, self._prepared.expansion.items
+        rest = {item.identity: item for item in now_wanted if item.identity not in asked}
+        past = {one.identity: one for one in self._ledger.past_items(run_id) if one.identity not in asked}
+        records = self._ledger.records([*past])
+        for identity, record in records.items():
+            unsaved = any(artifact.state in ("wanted", "partial") for artifact in record.artifacts)
+            if record.attempt is not None and (record.state in OPEN or unsaved):
+                yield rest.get(identity) or _no_longer_wanted(past[identity], record.attempt), record
 
     def _outcome(self, engine: Engine, done_before: int) -> RunOutcome:
         state = engine.core.state
@@ -256,6 +271,27 @@ class Run:
         finally:
             for number in numbers:
                 loop.remove_signal_handler(number)
+
+
+def _no_longer_wanted(past: PastItem, attempt: Attempt) -> Item:
+    """The item as it was when it was bought. Its body is in the ledger, so its references are not needed again."""
+    return Item(
+        identity=past.identity,
+        model=past.model,
+        prompt=past.prompt,
+        params=past.params,
+        references=(),
+        repeat=past.repeat,
+        edition=past.edition,
+        index=past.index,
+        key=past.key,
+        job=past.job,
+        axes=past.axes,
+        tags=past.tags,
+        output_stem=past.output_stem,
+        credits=None,
+        price_class=attempt.price_class,
+    )
 
 
 def _resume_rank(record: Record, item: Item) -> tuple[int, float, int]:

@@ -306,6 +306,36 @@ async def test_open_intents_of_an_earlier_life_are_sent_before_anything_new(desk
     assert (second.exit_code, trial.simulator.stats().tasks) == (0, 7)
 
 
+async def test_what_was_paid_for_is_seen_through_though_nobody_asks_for_it_any_more(desk: Callable[..., Desk]) -> None:
+    trial = desk(profile={"durations": (("*", 100.0),)})
+    trial.ears.signals_at, trial.ears.signals = 6, [(0.05, signal.SIGINT)]
+    first = await trial.run()
+    trial.ears.signals = []
+    trial.write().write_text(trial.write().read_text().replace("[red, green, blue, black, white]", "[red, green]"))
+    only_red = replace(PLAIN, select=("*red",))
+    prepared = prepare(trial.folder / "trial.yaml", settings=trial.settings, choices=only_red)
+
+    second = await trial.run(prepared)
+
+    assert (first.exit_code, dict(first.statistics.counts)) == (130, {"accepted": 6})
+    assert (second.exit_code, second.creates, dict(second.statistics.counts)) == (0, 0, {"succeeded": 6})
+    assert len([name for name in trial.files if name.endswith(".png")]) == 6
+    assert [one.item.key for one in prepared.plan.items] == ["plain/vars.colour=red"]
+
+
+async def test_what_nobody_asks_for_any_more_is_not_bought_again_when_it_fails(desk: Callable[..., Desk]) -> None:
+    fails = {"match": {"endpoint": "create", "prompt_contains": "green"}, "do": {"fail": "generation_failed"}}
+    trial = desk(faults=[fails], profile={"durations": (("*", 100.0),)}, retries="{resubmit_failed: 3}")
+    trial.ears.signals_at, trial.ears.signals = 6, [(0.05, signal.SIGINT)]
+    await trial.run()
+    trial.ears.signals = []
+    prepared = prepare(trial.write(), settings=trial.settings, choices=replace(PLAIN, select=("*red",)))
+
+    second = await trial.run(prepared)
+
+    assert (second.exit_code, second.creates, second.statistics.counts["failed"]) == (3, 0, 1)
+
+
 @pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=str
 )
