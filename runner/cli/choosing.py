@@ -21,6 +21,7 @@ from runner.settings import Settings
 __all__ = ["Asked", "choosing"]
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_HALT = re.compile(r"fail=0*[1-9][0-9]*%?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ def _asked(given: dict[str, Any]) -> Asked:
         limit=given.pop("limit"),
         variables=_variables(given.pop("var")),
         date=_date(given.pop("date")),
-        halt=given.pop("halt"),
+        halt=_halt(given.pop("halt")),
         no_download=given.pop("no_download"),
         allow_large=given.pop("allow_large"),
         again=given.pop("again"),
@@ -136,3 +137,10 @@ def _date(text: str | None) -> str | None:
         return date.fromisoformat(text).isoformat()
     except ValueError as problem:
         raise UsageError(f"--date {text} is no day.", next_step="write it as --date 2026-01-31") from problem
+
+
+def _halt(text: str | None) -> str | None:
+    """Looked at before anything is shown or asked; how many items it means is known once they are counted."""
+    if text is not None and not _HALT.fullmatch(text):
+        raise UsageError(f"--halt {text} is no limit.", next_step="write --halt fail=3 or --halt fail=5%")
+    return text
