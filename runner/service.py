@@ -139,10 +139,12 @@ def _refusal(response: Response) -> AuthError | ServiceRefused:
     reason, request_id = _reason(response, error), _request_id(response, error)
     if response.status == 401 or (response.status == 403 and error is not None):
         return AuthError(
-            f"The service refused the key: {reason}.", code=error.code if error else None, request_id=request_id
+            f"The service refused the key: {reason.removesuffix('.')}.",
+            code=error.code if error else None,
+            request_id=request_id,
         )
     return ServiceRefused(
-        f"The service refused: {reason}.",
+        f"The service refused: {reason.removesuffix('.')}.",
         status=response.status,
         code=error.code if error else None,
         request_id=request_id,

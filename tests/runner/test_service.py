@@ -276,6 +276,8 @@ async def test_a_refused_key_is_an_auth_error_at_once(
 
     assert (caught.value.code, caught.value.exit_code) == (code, 4)
     assert [len(calls) for calls in world.requests.values()] == [1]
+    assert caught.value.message.endswith(".")
+    assert not caught.value.message.endswith("..")
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 529])
