@@ -55,7 +55,8 @@ def open_journal(path: Path, seed: int) -> Journal:
                 f"not {_FORMAT} and {seed}; use that seed, or another file"
             )
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.open("r+b" if path.exists() else "w+b")
+    path.touch(mode=0o600)  # prompts stand in it, so a new one is its owner's alone
+    file = path.open("r+b")
     file.truncate(len(whole))
     file.seek(len(whole))
     ports = [fact["port"] for fact in facts if fact["fact"] == "served"]

@@ -122,8 +122,7 @@ def test_nothing_of_a_run_is_readable_by_others(folder: Path, command: Command) 
     finally:
         os.umask(before)
 
-    ledger = [file for file in (folder / ".rivya").iterdir() if "simulator" not in file.name]
-    private = [folder / "r.txt", folder / ".rivya", *ledger]
+    private = [folder / "r.txt", folder / ".rivya", *(folder / ".rivya").iterdir()]
     assert [path.name for path in private if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
 
@@ -241,6 +240,13 @@ def test_without_a_key_nothing_is_sent(command: Command) -> None:
         assert err.rstrip().splitlines()[-2].startswith("error[key-missing]: ")
 
 
+def test_the_simulators_balance_can_be_asked_for(command: Command) -> None:
+    code, out, _ = command("credits", "--sim", "--json")
+
+    assert code == 0
+    assert json.loads(out)["credits"] > 0
+
+
 def test_every_mistake_is_told_at_once_with_its_place(folder: Path, command: Command) -> None:
     (folder / "bad.yaml").write_text(
         MANIFEST.replace("prompt:", "promt:").replace("z-image", "z-imagge"), encoding="utf-8"
@@ -293,7 +299,9 @@ def test_a_flag_that_means_nothing_is_refused_before_anything_is_sent(
 
     assert code == 2
     assert args[0] in err
+    assert "spend" not in err, "it is refused before anything is shown or asked"
     assert not (folder / "out").exists()
+    assert command("plan", "boats.yaml", "--sim", *args)[0] == 2
 
 
 @pytest.mark.parametrize("example", ["sweep", "bulk", "nightly"])
