@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from jobs.escape import for_terminal
+from jobs.lifecycle import ItemState
 from jobs.matrix import Steps
 from jobs.plan import Plan, PlannedItem, Standing
 from runner.cli.columns import columns, shortened
@@ -129,6 +130,7 @@ def _facts(plan: Plan, balance: int | None, pace: str, notes: Sequence[str]) -> 
         yield "time", f"about {duration(plan.seconds)}" + (f" at {pace}" if pace else "")
     if plan.high > plan.likely:
         yield "note", "base prices: params may cost more; the cap holds in any case"
+    yield from (("note", note) for note in _needing_a_person(plan))
     if plan.missing:
         yield (
             "note",
@@ -136,6 +138,17 @@ def _facts(plan: Plan, balance: int | None, pace: str, notes: Sequence[str]) -> 
         )
     for note in notes:
         yield "note", for_terminal(note)
+
+
+def _needing_a_person(plan: Plan) -> Iterator[str]:
+    """What counts as done or under way, and still will not end well by itself."""
+    states = Counter(one.record.state for one in plan.items if one.record is not None and one.standing != Standing.NEW)
+    failed = states[ItemState.FAILED] + states[ItemState.REJECTED]
+    if failed:
+        yield f"{count(failed, 'item')} failed and will not be bought again by this; see `rivya-batch retry`"
+    if states[ItemState.UNCERTAIN]:
+        doubtful = count(states[ItemState.UNCERTAIN], "item")
+        yield f"{doubtful} of unknown outcome, held as spent; see `rivya-batch results` and `show`"
 
 
 def _spend(plan: Plan, balance: int | None) -> Iterator[str]:

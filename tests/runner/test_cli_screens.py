@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
 
@@ -202,6 +203,20 @@ def test_a_plan_with_nothing_new_spends_nothing() -> None:
     assert "spend    nothing\n" in screen
     assert "so far   28 spent, 0 held\n" in screen
     assert "time" not in screen
+
+
+def test_the_plan_names_what_will_not_end_well_by_itself() -> None:
+    def stood(n: int, standing: Standing, state: ItemState) -> PlannedItem:
+        record = Record(identity=f"id{n}", state=state, version=2, first_at_s=0.0)
+        return replace(planned(n, standing), record=record)
+
+    failed = [stood(0, Standing.DONE, ItemState.FAILED), stood(1, Standing.DONE, ItemState.REJECTED)]
+    screen = plan_screen(plan(*failed, stood(2, Standing.OPEN, ItemState.UNCERTAIN), planned(3)))
+
+    assert "  note     2 items failed and will not be bought again by this; see `rivya-batch retry`\n" in screen
+    assert "  note     1 item of unknown outcome, held as spent; see `rivya-batch results` and `show`\n" in screen
+    assert "note" not in plan_screen(plan(stood(0, Standing.DONE, ItemState.SUCCEEDED)))
+    assert "note" not in plan_screen(plan(stood(0, Standing.NEW, ItemState.FAILED)))
 
 
 def test_the_plan_for_programs_is_one_object_of_counts() -> None:
