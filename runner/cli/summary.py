@@ -99,8 +99,12 @@ def _next(outcome: RunOutcome, command: str, store_flag: str) -> Sequence[str]:
     """Commands that make sense now, the most urgent first."""
     counts, run = outcome.statistics.counts, f"{outcome.run_id}{store_flag}"
     lines = []
-    if outcome.exit_code in (130, 143, 8, 9) or outcome.interrupted:
+    if outcome.exit_code == 4:
+        lines.append(f"{command}    # with a key that may; nothing is bought twice")
+    elif outcome.exit_code in (130, 143, 8, 9) or outcome.interrupted:
         lines.append(f"{command}    # goes on; nothing is bought twice")
+    elif outcome.exit_code == 3 and counts.get(ItemState.PLANNED):
+        lines.append(f"{command}    # goes on with what was not bought yet")
     if outcome.exit_code == 5:
         lines.append(f"{command}    # after a top-up, or with a higher --budget")
     doubtful = [trouble for trouble in outcome.troubles if trouble.state == ItemState.UNCERTAIN]

@@ -479,6 +479,12 @@ def test_the_end_of_a_run_with_failures_names_them_and_the_way_on(capfd: pytest.
     [
         (130, {ItemState.PLANNED: 10}, "next: rivya-batch run a.yaml    # goes on; nothing is bought twice\n"),
         (8, {ItemState.PLANNED: 10}, "next: rivya-batch run a.yaml    # goes on; nothing is bought twice\n"),
+        (
+            4,
+            {ItemState.PLANNED: 10},
+            "next: rivya-batch run a.yaml    # with a key that may; nothing is bought twice\n",
+        ),
+        (3, {ItemState.PLANNED: 8}, "next: rivya-batch run a.yaml    # goes on with what was not bought yet\n"),
         (5, {ItemState.SKIPPED: 2}, "next: rivya-batch run a.yaml    # after a top-up, or with a higher --budget\n"),
         (5, {ItemState.SKIPPED: 2}, "  skipped   2 not bought\n"),
         (7, {ItemState.UNCERTAIN: 1}, "next: rivya-batch show 'it'\\''s,1'\n"),
