@@ -22,7 +22,10 @@ __all__ = ["tell", "tell_fault", "tell_usage"]
 
 
 def tell_usage(voice: Voice, problem: click.ClickException) -> int:
-    """A command line that click could not read."""
+    """A command line that click could not read, or one that asks for nothing: then the help, as it is."""
+    if isinstance(problem, click.exceptions.NoArgsIsHelpError) and not voice.json:
+        voice.alert(problem.format_message())
+        return UsageError.exit_code
     ctx = getattr(problem, "ctx", None)
     next_step = f"see `{ctx.command_path} --help`" if isinstance(ctx, click.Context) else "see `rivya-batch --help`"
     return tell(voice, [UsageError(problem.format_message(), next_step=next_step)])

@@ -130,6 +130,21 @@ def test_a_mistyped_command_line_costs_nothing_and_names_the_nearest(
     assert "\nnext: see `rivya-batch" in streams.err
 
 
+def test_the_bare_command_shows_its_help_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_command([]) == 2
+
+    streams = capfd.readouterr()
+    assert streams.out == ""
+    assert streams.err.startswith("Usage: rivya-batch [OPTIONS] COMMAND [ARGS]...\n\n")
+    assert "\nVerbs:\n" in streams.err
+
+
+def test_the_bounds_of_a_param_are_told_to_the_last_digit(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["models", "wan-2-7-image"]) == 0
+
+    assert "0..2147483647\n" in capfd.readouterr().out
+
+
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion_is_a_script_that_asks_this_command(shell: str) -> None:
     code, out, _ = outcome("completion", shell)

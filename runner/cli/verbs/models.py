@@ -124,10 +124,10 @@ def _param(param: Param) -> tuple[str, str, str, str]:
 def _values(param: Param) -> Iterator[str]:
     yield from param.options
     if param.min is not None or param.max is not None:
-        low, high = ("" if bound is None else f"{bound:g}" for bound in (param.min, param.max))
+        low, high = ("" if bound is None else f"{bound:.15g}" for bound in (param.min, param.max))
         yield f"{low}..{high}"
     if param.step not in (None, 1):
-        yield f"step {param.step:g}"
+        yield f"step {param.step:.15g}"
 
 
 def _told(catalogue: Catalogue) -> str:
