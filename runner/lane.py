@@ -4,9 +4,7 @@ The question (`ask`) answers with a job, with how long there is none, or with No
 the lane's turn waits for the earlier of that moment and `wake`; the others wait for the turn. So there is one timer a
 lane however many items wait, and a worker that has a job never holds up the next question.
 
-The moments of `Wait` are those of the event loop's clock, as `runner.clock.Clock` reads it.
-
-The moments of `Wait` are those of the event loop's clock, as `runner.clock.Clock` reads it.
+The moments of `Wait` are those of `runner.clock.Clock`; the loop's own timer only sleeps for what is left until then.
 """
 
 from __future__ import annotations
