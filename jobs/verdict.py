@@ -78,7 +78,7 @@ def _judge(end: SendEnd) -> tuple[VerdictKind, Pause | None]:
         return VerdictKind.NO_CREDITS, Pause.CREDITS
     if status == 429 or code == "rate_limited":
         return VerdictKind.LIMITED, None
-    if refuses_key(end):
+    if refuses_key(end.status, end.error):
         return VerdictKind.REFUSED_KEY, Pause.AUTH
     if status == 409:
         return VerdictKind.CONFLICT, None
@@ -89,14 +89,12 @@ def _judge(end: SendEnd) -> tuple[VerdictKind, Pause | None]:
     return VerdictKind.AMBIGUOUS, None
 
 
-def refuses_key(end: SendEnd) -> bool:
+def refuses_key(status: int | None, error: ErrorSeen | None) -> bool:
     """The service itself, not something in front of it, says that the key will not do, for any request.
 
-    Every 401 means that; a 403 with an unknown code may be about this one request.
+    Every 401 with its envelope means that; a 403 with an unknown code may be about this one request.
     """
-    if end.phase is not Phase.ANSWERED or end.error is None:
-        return False
-    return end.status == 401 or (end.status == 403 and end.error.code in _KEY_CODES)
+    return error is not None and (status == 401 or (status == 403 and error.code in _KEY_CODES))
 
 
 class Next(StrEnum):

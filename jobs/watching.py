@@ -82,7 +82,7 @@ class Watching:
             self._owed.discard(poll.identity)
         notices = state.pace(self._pacer, poll.token, end, now) + state.contact(end, now)
         told = Step(notices=notices)
-        if refuses_key(end):
+        if refuses_key(end.status, end.error):
             self._again(poll.identity, now)
             return join(told, Step(notices=state.pause(Pause.AUTH, end.reason)))
         if end.task is not None and end.task.id == poll.task_id:

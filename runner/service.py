@@ -17,6 +17,7 @@ import stamina
 from jobs.answers import ErrorSeen, Phase, SendEnd, Uploaded
 from jobs.escape import for_terminal
 from jobs.item import MediaKind
+from jobs.verdict import refuses_key
 from runner.errors import AuthError, ServiceRefused, TransportError
 from runner.exchange import Part, Request, Response, Transport
 from runner.wire import credits_from, error_from, http_date, json_from, retry_after, task_from, uploaded_from
@@ -137,7 +138,7 @@ def _worth_another_try(error: Exception) -> bool | float:
 def _refusal(response: Response) -> AuthError | ServiceRefused:
     error = error_from(response.body)
     reason, request_id = _reason(response, error), _request_id(response, error)
-    if response.status == 401 or (response.status == 403 and error is not None):
+    if response.status == 401 or refuses_key(response.status, error):
         return AuthError(
             f"The service refused the key: {reason.removesuffix('.')}.",
             code=error.code if error else None,

@@ -280,6 +280,15 @@ async def test_a_refused_key_is_an_auth_error_at_once(
     assert not caught.value.message.endswith("..")
 
 
+async def test_a_403_about_one_request_says_nothing_about_the_key(world: aioresponses, service: Service) -> None:
+    world.post(FILES, status=403, payload=envelope("file_not_allowed"))
+
+    with pytest.raises(ServiceRefused) as caught:
+        await upload(service)
+
+    assert (caught.value.status, caught.value.code) == (403, "file_not_allowed")
+
+
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 529])
 async def test_a_free_call_is_repeated_while_that_may_help(world: aioresponses, service: Service, status: int) -> None:
     for _ in range(TRIES - 1):
