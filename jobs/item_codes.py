@@ -139,7 +139,7 @@ hold still. Wait until whatever writes it is done, then check again.""",
 The content is no image, video or audio, whatever the file is called. The service looks at the content as well.
 Open the file once; pages, documents and vector drawings have to be exported as a picture first.""",
         "reference-too-large": """\
-The file is larger than 200 MiB, more than twice what any model takes. It was not read.""",
+The file is larger than 128 MiB, a third more than any model is documented to take. It was not read.""",
         # --- references and their model ---
         "reference-not-taken": """\
 The model works from text alone. Take `references` out of the job, or choose a model that takes them;

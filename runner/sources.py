@@ -26,14 +26,14 @@ from jobs.sources import Needed, Needs, Sources
 from jobs.utf8 import BYTE_ORDER_MARK, decode
 from runner.containers import media_of
 
-__all__ = ["read_manifest", "read_sources"]
+__all__ = ["REFERENCE_BYTES_MAX", "read_manifest", "read_sources"]
 
 MEBIBYTE: Final = 1024 * 1024
 
 MANIFEST_BYTES_MAX: Final = 4 * MEBIBYTE  # what the YAML reader takes; some 25,000 jobs
 DATA_BYTES_MAX: Final = 64 * MEBIBYTE  # a million rows of a catalogue; more belongs into several runs
 PROMPT_BYTES_MAX: Final = 256 * 1024  # the longest prompt any model takes is 20,000 characters
-REFERENCE_BYTES_MAX: Final = 200 * MEBIBYTE  # twice the largest file any model takes
+REFERENCE_BYTES_MAX: Final = 128 * MEBIBYTE  # the largest documented is 95 MB; one is in memory while it is sent
 MATCHES_MAX: Final = 1_000  # no model takes more than 16 files; a wider glob is a slip
 CHUNK_BYTES: Final = MEBIBYTE
 

@@ -5,16 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from typing import Final
 
 from anyio import to_thread
 
 from runner.errors import UsageError
+from runner.sources import REFERENCE_BYTES_MAX
 
 __all__ = ["read_reference"]
-
-# The largest documented limit is 95 MB (one video model); a file is held in memory while it is hashed and sent.
-REFERENCE_BYTES_MAX: Final = 128 * 1024 * 1024
 
 
 async def read_reference(location: str, *, sha256: str) -> bytes:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from runner.errors import UsageError
-from runner.uploads import REFERENCE_BYTES_MAX, read_reference
+from runner.sources import REFERENCE_BYTES_MAX
+from runner.uploads import read_reference
 
 SHA = hashlib.sha256(b"shoe").hexdigest()
 
