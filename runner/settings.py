@@ -23,6 +23,7 @@ from typing import Any, Final
 
 import platformdirs
 
+from jobs.leaks import is_secret_text
 from jobs.rates import Rate, parse_rate
 from jobs.suggest import did_you_mean
 from jobs.wording import listed
@@ -306,7 +307,7 @@ def _with_key(settings: Settings, layers: Iterable[_Layer]) -> Settings:
     try:
         if text is None:
             origin = file_origin
-            text = _read_key(Path(_text(file, origin)).expanduser(), origin)
+            text = _read_key(_text(file, origin), origin)
         key = Secret(str(text).strip())
     except RunnerError as refused:
         problem = refused
@@ -315,7 +316,14 @@ def _with_key(settings: Settings, layers: Iterable[_Layer]) -> Settings:
     )
 
 
-def _read_key(file: Path, origin: str) -> str:
+def _read_key(name: str, origin: str) -> str:
+    if is_secret_text(name):  # an error that names the file would show the key
+        raise AuthError(
+            f"{origin} holds a key, and wants the name of a file with the key in it. Nothing was sent.",
+            code="key-file-is-key",
+            next_step="set RIVYA_API_KEY to the key, or write the key to a file that only you can read",
+        )
+    file = Path(name).expanduser()
     try:
         mode = file.stat().st_mode
         if stat.S_ISREG(mode) and mode & (stat.S_IRGRP | stat.S_IROTH):

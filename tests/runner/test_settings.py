@@ -252,6 +252,13 @@ def test_a_key_file_with_something_else_in_it_is_a_problem_only_for_who_needs_th
         settings.need_key()
 
 
+def test_a_key_where_its_file_should_be_named_is_not_shown(place: Path) -> None:
+    with pytest.raises(AuthError, match="RIVYA_API_KEY_FILE holds a key") as raised:
+        load(place, environ={"RIVYA_API_KEY_FILE": KEY}).need_key()
+
+    assert KEY not in raised.value.message + raised.value.next_step
+
+
 def test_no_key_at_all_says_how_to_give_one(place: Path) -> None:
     for environ in ({}, {"RIVYA_API_KEY": ""}, {"RIVYA_API_KEY_FILE": str(place / "none")}):
         with pytest.raises(AuthError) as raised:
