@@ -91,9 +91,6 @@ class Ledger(Protocol):
     async def save_upload(self, upload: KnownUpload) -> None:
         """Remember (or refresh) what the account holds for a content hash."""
 
-    async def forget_upload(self, sha256: str) -> None:
-        """The service no longer knows it."""
-
     def records(self, identities: Sequence[str]) -> dict[str, Record]:
         """The records of those items that the ledger knows."""
 

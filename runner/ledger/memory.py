@@ -93,9 +93,6 @@ class MemoryLedger:
     async def save_upload(self, upload: KnownUpload) -> None:
         await self._write(lambda: self.store.uploads.update({upload.sha256: upload}))
 
-    async def forget_upload(self, sha256: str) -> None:
-        await self._write(lambda: self.store.uploads.pop(sha256, None))
-
     def records(self, identities: Sequence[str]) -> dict[str, Record]:
         known = self.store.records
         return {identity: known[identity] for identity in identities if identity in known}

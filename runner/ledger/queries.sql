@@ -146,10 +146,6 @@ INSERT OR REPLACE INTO uploads (
     :sha256, :file_id, :url, :kind, :name, :mime_type, :duration_token, :duration_s, :expires_at, :at_s
 );
 
--- name: drop_upload
--- The service no longer knows it.
-DELETE FROM uploads WHERE sha256 = :sha256;
-
 -- name: records
 -- Where these items stand, each with its latest attempt. The order of columns is that of `rows.record_of`.
 SELECT

@@ -77,9 +77,6 @@ class SqliteLedger(LedgerReads):
     async def save_upload(self, upload: KnownUpload) -> None:
         await self._write(partial(writing.put_upload, _as_seam(self._writer), upload))
 
-    async def forget_upload(self, sha256: str) -> None:
-        await self._write(partial(writing.drop_upload, _as_seam(self._writer), sha256))
-
     async def close(self) -> None:
         """Write what is waiting and release the lock, which goes last."""
         if not self._lock.held:
@@ -222,9 +219,13 @@ def open_reader(path: Path) -> LedgerReader | None:
 def _connect(path: Path) -> sqlite3.Connection:
     """A connection that never makes a file. Also for readers it may write: a journal left by a crash is rolled back."""
     connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False)
-    connection.row_factory = sqlite3.Row
-    for setting in pragmas():
-        connection.execute(setting)
+    try:
+        connection.row_factory = sqlite3.Row
+        for setting in pragmas():
+            connection.execute(setting)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

@@ -28,7 +28,7 @@ from runner.ledger.rows import (
 )
 from runner.ledger.statements import QUERIES
 
-__all__ = ["Connection", "add_changes", "begin_life", "drop_upload", "end_life", "put_upload"]
+__all__ = ["Connection", "add_changes", "begin_life", "end_life", "put_upload"]
 
 # Events that say something about the item and nothing about its latest attempt.
 _NOT_OF_THE_ATTEMPT = frozenset({EventType.PLANNED, EventType.SKIPPED})
@@ -92,10 +92,6 @@ def end_life(db: Connection, life: Life, *, at_s: float, exit_code: int) -> None
 
 def put_upload(db: Connection, upload: KnownUpload) -> None:
     db.execute(QUERIES["put_upload"], upload_params(upload))
-
-
-def drop_upload(db: Connection, sha256: str) -> None:
-    db.execute(QUERIES["drop_upload"], {"sha256": sha256})
 
 
 def add_changes(db: Connection, changes: Sequence[Change], *, life_id: int | None) -> None:
