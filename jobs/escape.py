@@ -1,9 +1,9 @@
-r"""Untrusted text made safe for where it goes: a terminal, a log line, a spreadsheet cell, a JSON text.
+r"""Untrusted text made safe for where it goes: a terminal, a spreadsheet cell, a JSON text.
 
-Prompts, error messages, file names and addresses come from other people. A terminal obeys escape sequences in them, a
-log believes their line breaks, a spreadsheet computes them. What could do harm is shown as its code (`\x1b`), not
-dropped, so that nobody wonders what was there. A sequence loses its power with its first character, so the rest of it
-stays as plain text.
+Prompts, error messages, file names and addresses come from other people. A terminal obeys escape sequences and line
+breaks in them, a spreadsheet computes them. What could do harm is shown as its code (`\x1b`), not dropped, so that
+nobody wonders what was there. A sequence loses its power with its first character, so the rest of it stays as plain
+text.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import re
 from typing import Final, Literal
 
-__all__ = ["for_csv", "for_log", "for_terminal", "json_text"]
+__all__ = ["for_csv", "for_terminal", "json_text"]
 
 # C0, DEL and C1 steer terminals; 061C, 200E-F, 202A-E and 2066-9 reorder what is read; 2028-9 end lines for some
 # readers; 2060-4, FEFF, FFF9-B, E0001 are invisible; surrogates cannot be encoded. Joiners (200C, 200D) stay: scripts
@@ -45,11 +45,6 @@ def _shown(found: re.Match[str]) -> str:
 def for_terminal(text: str, *, newlines: Literal["show", "keep"] = "show") -> str:
     """Text that a terminal prints and does not obey; `keep` leaves line breaks for text that has its own lines."""
     return (_HAZARD if newlines == "show" else _HAZARD_BUT_NEWLINE).sub(_shown, text)
-
-
-def for_log(text: str) -> str:
-    """One line whose marks can be read back: a backslash of the text's own is doubled, so no line is forged."""
-    return _HAZARD.sub(_shown, text.replace("\\", "\\\\"))
 
 
 def for_csv(cell: str) -> str:

@@ -6,8 +6,6 @@
     |   |-- ManifestRejected        2   the manifest, its data or its references; carries findings
     |   `-- StalePlan               2   a saved plan no longer fits what it was made from
     |-- AuthError                   4   key missing, malformed, refused, or lacking a scope
-    |-- BudgetStop                  5   the cap is reached, or the balance is empty
-    |-- NeedsPerson                 7   an outcome nobody but a person may settle
     |-- ServiceError                8   the service did not do what was asked
     |   |-- Unreachable             8   no usable answer within the tries allowed
     |   |   `-- TransportError      8   one exchange without a whole answer; says how far it got
@@ -22,9 +20,10 @@
         |-- LinkDead                3   the address has died: ask the service for a fresh one
         `-- AddressRefused          3   the address leads where results may not come from
 
-The number is the exit code when such an error ends the command. A message is whole English: what happened and what it
-cost; `next_step` is the command or action to go on. A user's mistake in a manifest is a finding (`jobs.findings`), and
-a fault of ours that can be seen in the code is an assertion; neither belongs here.
+The number is the exit code when such an error ends the command; 5 and 7 are outcomes of items (`jobs.outcome`). A
+message is whole English: what happened and what it cost; `next_step` is the command or action to go on. A user's
+mistake in a manifest is a finding (`jobs.findings`), and a fault of ours that can be seen in the code is an assertion;
+neither belongs here.
 
 No message may ever hold the API key, a duration token, or the query string of a result's address.
 """
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
 __all__ = [
     "AddressRefused",
     "AuthError",
-    "BudgetStop",
     "DiskFull",
     "FetchError",
     "InternalError",
@@ -53,7 +51,6 @@ __all__ = [
     "LedgerUnusable",
     "LinkDead",
     "ManifestRejected",
-    "NeedsPerson",
     "OutputUnusable",
     "RunnerError",
     "ServiceError",
@@ -138,22 +135,6 @@ class AuthError(RunnerError):
     default_next_step = (
         "set RIVYA_API_KEY to a key of the same account, try `rivya-batch credits`, run the command again"
     )
-
-
-class BudgetStop(RunnerError):
-    """Nothing more may be bought: the cap is reached or the balance is empty. What was bought is kept."""
-
-    exit_code = 5
-    default_code = "budget-reached"
-    default_next_step = "run the same command with a higher --budget, or after a top-up"
-
-
-class NeedsPerson(RunnerError):
-    """An outcome is unknown and the runner will not guess, because a wrong guess pays twice."""
-
-    exit_code = 7
-    default_code = "needs-person"
-    default_next_step = "look with `rivya-batch show ITEM`, and at the service; its credits stay held meanwhile"
 
 
 class ServiceError(RunnerError):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.escape import for_csv, for_log, for_terminal, json_text
+from jobs.escape import for_csv, for_terminal, json_text
 
 # text -> what a terminal is given
 TERMINAL = [
@@ -156,20 +156,6 @@ def test_a_cell_never_becomes_a_formula(cell: str, safe: str) -> None:
     assert for_csv(cell) == safe
 
 
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("ok", "ok"),
-        ("done\n2026-01-01 ERROR forged", "done\\n2026-01-01 ERROR forged"),
-        ("literal \\n stays apart", "literal \\\\n stays apart"),
-        ("\x1b[31m", "\\x1b[31m"),
-        ("\u2028", "\\u2028"),
-    ],
-)
-def test_a_log_line_is_one_line_and_can_be_read_back(text: str, line: str) -> None:
-    assert for_log(text) == line
-
-
 @given(st.text(st.characters()))
 def test_no_control_direction_or_broken_character_ever_reaches_a_terminal(text: str) -> None:
     shown = for_terminal(text)
@@ -177,11 +163,6 @@ def test_no_control_direction_or_broken_character_ever_reaches_a_terminal(text: 
     shown.encode("utf-8")
     assert not any(unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"} for char in shown)
     assert not any(unicodedata.bidirectional(char) in {"RLO", "LRO", "RLE", "LRE", "PDF"} for char in shown)
-
-
-@given(st.text(st.characters()), st.text(st.characters()))
-def test_two_different_texts_never_share_a_log_line(one: str, other: str) -> None:
-    assert (for_log(one) == for_log(other)) == (one == other)
 
 
 @given(st.dictionaries(st.text(st.characters()), st.text(st.characters()) | st.integers() | st.none()))
