@@ -35,13 +35,10 @@ class TaskSeen:
 
     id: str
     status: str
-    model: str | None = None
     reserved_credits: int | None = None
     final_credits: int | None = None
     urls: tuple[str, ...] = ()
     error: ErrorSeen | None = None
-    created_at: str | None = None
-    raw: str = ""  # the answer's JSON text, kept for the ledger; capped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +57,6 @@ class SendEnd:
     server_epoch_s: float | None = None
     request_id: str | None = None
     reason: str = ""  # one line for people: "connection reset", "HTTP 502, HTML body: ..."
-    elapsed_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

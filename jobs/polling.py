@@ -58,11 +58,6 @@ class Timings:
             self._quantiles[price_class] = (ordered[int(0.1 * last)], ordered[min(last, int(0.9 * last + 0.999))])
         return self._quantiles[price_class]
 
-    def typical_s(self, price_class: str) -> float | None:
-        """A middle value for estimates, or None."""
-        seen = self._seen.get(price_class)
-        return sorted(seen)[len(seen) // 2] if seen else None
-
 
 def first_wait_s(floors: PollFloors, span: tuple[float, float] | None, spread: float) -> float:
     """From acceptance to the first poll. `spread` is uniform in 0..1."""
@@ -89,9 +84,6 @@ class PollHeap:
         self._heap: list[tuple[float, int, str]] = []
         self._order = 0
 
-    def __len__(self) -> int:
-        return len(self._heap)
-
     def push(self, identity: str, due_s: float) -> None:
         """Ask for this one at `due_s` (monotonic seconds)."""
         self._order += 1
@@ -104,7 +96,3 @@ class PollHeap:
     def pop(self) -> str:
         """The first one."""
         return heapq.heappop(self._heap)[2]
-
-    def identities(self) -> list[str]:
-        """All of them, in no order."""
-        return [entry[2] for entry in self._heap]

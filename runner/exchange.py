@@ -45,7 +45,6 @@ class Response:
     status: int
     headers: Mapping[str, str]
     body: bytes
-    elapsed_s: float
 
 
 class Transport(Protocol):

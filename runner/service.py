@@ -108,7 +108,6 @@ class Service:
             server_epoch_s=http_date(response.headers.get("date", "")),
             request_id=_request_id(response, error),
             reason="" if task else _reason(response, error),
-            elapsed_s=response.elapsed_s,
         )
 
     async def _repeated(self, request: Request) -> Response:

@@ -37,16 +37,14 @@ class MemoryTransport:
 
     async def send(self, request: Request) -> Response:
         """One exchange; a broken wire is SENT, because the simulator saw the request."""
-        began_s = asyncio.get_running_loop().time()
         headers, body = self._dressed(request)
         try:
             async with asyncio.timeout(EXCHANGE_S):
                 status, answered, content = await self._door.request(request.method, request.path, headers, body)
         except (SimConnectionError, TimeoutError) as error:
             raise TransportError(f"{request.method} {request.path}: {error}", phase=Phase.SENT) from error
-        elapsed_s = asyncio.get_running_loop().time() - began_s
         lower = {name.lower(): value for name, value in answered.items()}
-        return Response(status=status, headers=lower, body=content, elapsed_s=elapsed_s)
+        return Response(status=status, headers=lower, body=content)
 
     async def fetch(self, url: str, *, sink: Sink, resume: Resume | None = None) -> Fetched:
         """One download; what breaks is worth another try, what died is not."""

@@ -126,7 +126,6 @@ class AiohttpTransport:
         headers = self._headers(url, request)
         deadline_s = self._deadlines.upload_s if request.parts else self._deadlines.exchange_s
         progress = _Progress()
-        started = asyncio.get_running_loop().time()
         try:
             async with self._session.request(
                 request.method,
@@ -138,10 +137,7 @@ class AiohttpTransport:
                 trace_request_ctx=progress,
             ) as answer:
                 body = await _whole_body(answer)
-                elapsed_s = asyncio.get_running_loop().time() - started
-                return Response(
-                    status=answer.status, headers=_lower(answer), body=self._scrubbed(body), elapsed_s=elapsed_s
-                )
+                return Response(status=answer.status, headers=_lower(answer), body=self._scrubbed(body))
         except Exception as error:  # noqa: BLE001  # whatever it was, the phase decides, and that is known
             failure = self._failure(error, progress.phase)
         raise failure

@@ -30,7 +30,6 @@ WORD_CHARS_MAX: Final = 128  # statuses, codes, model ids, request ids, times
 MESSAGE_CHARS_MAX: Final = 2000  # error messages; the ledger keeps each one
 URL_CHARS_MAX: Final = 8192  # signed addresses run to 2,000; servers refuse requests beyond 8 KiB
 URLS_MAX: Final = 64  # ten times the most any model is documented to make
-RAW_CHARS_MAX: Final = 16_384  # the task's JSON as evidence in the ledger; usual ones have under 1,000
 
 _SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 
@@ -64,13 +63,10 @@ def task_from(body: bytes) -> TaskSeen | None:
     return TaskSeen(
         id=task_id,
         status=_text(seen.get("status"), WORD_CHARS_MAX) or "",
-        model=_text(seen.get("model"), WORD_CHARS_MAX),
         reserved_credits=_credits(seen.get("reserved_credits")),
         final_credits=_credits(seen.get("final_credits")),
         urls=_urls(seen.get("result")),
         error=_error(seen.get("error")),
-        created_at=_text(seen.get("created_at"), WORD_CHARS_MAX),
-        raw=body.decode("utf-8", "replace")[:RAW_CHARS_MAX],
     )
 
 

@@ -205,7 +205,7 @@ async def test_nothing_the_world_does_makes_a_create_or_status_raise(
     [("task_1", "task_1"), ("a/b", "a%2Fb"), ("a?b=1#c", "a%3Fb%3D1%23c"), ("a%2Fb", "a%252Fb"), ("..a", "..a")],
 )
 async def test_a_task_id_is_one_component_of_the_path(task_id: str, path: str) -> None:
-    transport = Scripted(Response(status=200, headers={}, body=json.dumps(TASK).encode(), elapsed_s=0.0))
+    transport = Scripted(Response(status=200, headers={}, body=json.dumps(TASK).encode()))
 
     await Service(transport).status(task_id)
 
@@ -332,7 +332,7 @@ async def test_a_bad_certificate_is_not_tried_again() -> None:
 
 
 async def test_a_wait_longer_than_people_expect_is_handed_up() -> None:
-    transport = Scripted(Response(status=429, headers={"retry-after": "3600"}, body=b"", elapsed_s=0.0))
+    transport = Scripted(Response(status=429, headers={"retry-after": "3600"}, body=b""))
 
     with pytest.raises(ServiceRefused) as caught:
         await Service(transport).credits()
@@ -349,7 +349,7 @@ async def upload(service: Service, *, name: str = "shoe.png", client_request_id:
 
 async def test_an_upload_names_the_model_so_that_its_limits_count() -> None:
     answer = json.dumps({"id": "file_1", "url": "https://a/f", "duration_token": None}).encode()
-    transport = Scripted(Response(status=201, headers={}, body=answer, elapsed_s=0.0))
+    transport = Scripted(Response(status=201, headers={}, body=answer))
 
     uploaded = await upload(Service(transport), client_request_id="r" * 500)
 
@@ -374,7 +374,7 @@ async def test_an_upload_names_the_model_so_that_its_limits_count() -> None:
     ],
 )
 async def test_a_file_name_cannot_split_the_form(name: str, sent: str) -> None:
-    transport = Scripted(Response(status=200, headers={}, body=b'{"id":"f","url":"u"}', elapsed_s=0.0))
+    transport = Scripted(Response(status=200, headers={}, body=b'{"id":"f","url":"u"}'))
 
     await upload(Service(transport), name=name)
 

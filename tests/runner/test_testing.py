@@ -161,13 +161,12 @@ def rule(endpoint: str, **do: Any) -> dict[str, Any]:
     return {"match": {"endpoint": endpoint}, "do": do}
 
 
-def test_an_answer_is_whole_with_lower_case_headers_and_its_time() -> None:
+def test_an_answer_is_whole_with_lower_case_headers() -> None:
     answer = talk(create, rule("create", delay_s=7))
 
     assert answer.status == 200
     assert b'"reserved_credits":1' in answer.body
     assert answer.headers["x-request-id"].startswith("req_")
-    assert answer.elapsed_s == pytest.approx(7.0, abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -48,7 +48,6 @@ async def test_a_whole_answer_comes_back_with_its_status_headers_and_bytes() -> 
         response = await transport.send(CREATE)
 
         assert (response.status, response.body, response.headers["x-request-id"]) == (202, TASK, "r1")
-        assert response.elapsed_s > 0
         asked = server.asked[0]
         assert (asked.method, asked.target, asked.body) == ("POST", "/api/v1/generations", b'{"model":"z-image"}')
         assert asked.headers["authorization"] == f"Bearer {KEY}"
