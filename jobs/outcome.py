@@ -18,8 +18,8 @@ _NOT_GOT = frozenset({ItemState.FAILED, ItemState.REJECTED, ItemState.SKIPPED})
 
 
 def interrupted_code(number: int) -> int:
-    """What a shell expects of a process that ended because of a signal: 130 for Ctrl-C, 143 for SIGTERM."""
-    return 128 + signal.Signals(number).value
+    """What a shell expects of an interrupted process: 130 after Ctrl-C, 143 after SIGTERM or a terminal that went away."""
+    return 128 + (signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
 
 
 def exit_code(records: Iterable[Record], *, pauses: Mapping[Pause, str], left: int = 0, keep: bool = True) -> int:

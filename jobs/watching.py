@@ -156,8 +156,9 @@ class Watching:
             return Step()
         if self._age_s(identity, now) < state.settings.item_timeout_s:
             return Step()
-        minutes = state.settings.item_timeout_s / 60
-        reason = f"no end {minutes:g} min after it was accepted (limits.timeout); it may still finish"
+        timeout_s = state.settings.item_timeout_s
+        told = f"{timeout_s:g} s" if timeout_s < 120.0 else f"{timeout_s / 60:g} min"
+        reason = f"no end {told} after it was accepted (limits.timeout); it may still finish"
         step = state.move(identity, EventType.STALLED, now, {"reason": reason})
         state.release(identity)
         return step

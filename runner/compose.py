@@ -215,7 +215,7 @@ class Run:
             step = core.admit(item, records[item.identity], now, retry=choices.retry, again=choices.again)
             if step != Step():
                 await engine.commit(step)
-        return sum(record.state is ItemState.SUCCEEDED for record in records.values())
+        return 0 if choices.again else sum(record.state is ItemState.SUCCEEDED for record in records.values())
 
     def _paid_for(self, asked: Container[str]) -> Iterator[tuple[Item, Record]]:
         """Items of this run that this command did not select, or that the manifest lost, but whose purchase goes on."""

@@ -182,8 +182,7 @@ class Engine:
         return RunStatistics(
             counts=Counter(record.state.value for record in state.records.values()),
             items=len(state.records),
-            saved=sum(artifact.state in ("verified", "unverified") for artifact in artifacts),
-            results=len(artifacts),
+            results=Counter(artifact.state for artifact in artifacts),
             saved_bytes=sum(artifact.bytes or 0 for artifact in artifacts),
             uploads_done=self.counts.uploads_done,
             uploads_needed=self.counts.uploads_needed,

@@ -136,7 +136,7 @@ class Prepared:
     @property
     def out_dir(self) -> Path:
         """Where results go; like the ledger, from the current folder on."""
-        return Path(self.manifest.output.dir or f"out/{self.manifest.name}")
+        return Path(self.manifest.output.dir or f"out/{self.manifest.name}").expanduser()
 
 
 def check_manifest(path: Path, *, catalogue: Catalogue, choices: Choices) -> Checked:

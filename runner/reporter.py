@@ -19,8 +19,7 @@ class RunStatistics:
 
     counts: Mapping[str, int]
     items: int
-    saved: int  # results on disk
-    results: int  # results known
+    results: Mapping[str, int]  # results known, by download state
     saved_bytes: int
     uploads_done: int
     uploads_needed: int
@@ -29,6 +28,12 @@ class RunStatistics:
     pacers: tuple[PacerStatistics, ...]
     pauses: Mapping[str, str]
     elapsed_s: float
+
+
+    @property
+    def saved(self) -> int:
+        """Results on disk and of use."""
+        return self.results.get("verified", 0) + self.results.get("unverified", 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,7 +168,7 @@ class Screen(_Ticking):
         self._bar("created", seen.created, seen.items, "; ".join([*map(for_terminal, now.pauses.values())]) or speed)
         failed = f"{seen.failed} failed, " if seen.failed else ""
         self._bar("finished", seen.finished, seen.items, f"{failed}eta {self._eta(now, seen)}")
-        self._bar("saved", now.saved, now.results, size(now.saved_bytes))
+        self._bar("saved", now.saved, sum(now.results.values()), size(now.saved_bytes))
         self._bar("credits", seen.credits, seen.cap, f"{now.credits.reserved:,} held")
         self._progress.refresh()
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
 
 from jobs.escape import for_terminal
 from jobs.lifecycle import ItemState
 from runner.cli.columns import shortened
-from runner.cli.figures import count, duration, figures, size
+from runner.cli.figures import duration, figures, size
 from runner.cli.voice import Voice
 from runner.reporter import RunOutcome, Trouble
 
@@ -15,6 +17,16 @@ __all__ = ["done_facts", "tell_summary"]
 
 TROUBLES_SHOWN = 5  # the rest are a `results` away
 KEY_CHARS = 60
+
+# What became of a result that is not on disk, in a person's words.
+_LACKING: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "wanted": "not saved yet",
+        "partial": "not saved yet, in part",
+        "quarantined": "quarantined: damaged, or no media",
+        "gone": "gone: paid for, and the service no longer has it",
+    }
+)
 
 
 def done_facts(outcome: RunOutcome) -> dict[str, object]:
@@ -69,9 +81,9 @@ def _facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
     for state in (ItemState.SKIPPED, ItemState.PLANNED):
         if outcome.statistics.counts.get(state):
             yield state.value, f"{outcome.statistics.counts[state]:,} not bought"
-    if outcome.statistics.saved or outcome.statistics.results:
-        missing = outcome.statistics.results - outcome.statistics.saved
-        lacking = f"; {count(missing, 'result')} not saved" if missing else ""
+    results = outcome.statistics.results
+    if results:
+        lacking = "".join(f"; {results[state]:,} {words}" for state, words in _LACKING.items() if results.get(state))
         where = f"{outcome.statistics.saved:,} in {for_terminal(outcome.out_dir)}"
         yield "files", f"{where} ({size(outcome.statistics.saved_bytes)}){lacking}"
 

@@ -86,8 +86,7 @@ def statistics(
     return RunStatistics(
         counts=counts,
         items=items,
-        saved=3,
-        results=4,
+        results={"verified": 3, "gone": 1},
         saved_bytes=61_000_000,
         uploads_done=1,
         uploads_needed=1,
@@ -453,7 +452,7 @@ def test_the_end_of_a_good_run_says_what_it_cost_and_where_the_files_are(capfd: 
         "\n"
         "sneaker-reveal  6 of 6 done in 8m 41s (4 more were done before)\n"
         "  credits   84 spent, 28 held, 588 of the cap left\n"
-        "  files     3 in out/sneaker-reveal (61 MB); 1 result not saved\n"
+        "  files     3 in out/sneaker-reveal (61 MB); 1 gone: paid for, and the service no longer has it\n"
         "next: rivya-batch results sneaker-reveal --store s.db\n"
     )
 

@@ -337,7 +337,7 @@ async def test_what_nobody_asks_for_any_more_is_not_bought_again_when_it_fails(d
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=str
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)], ids=str
 )
 async def test_a_signal_ends_a_run_that_the_same_command_goes_on_with(
     desk: Callable[..., Desk], number: signal.Signals, code: int

@@ -285,7 +285,7 @@ def test_statistics_and_reports_agree_with_the_ledger() -> None:
     seen = life.statistics
     assert seen is not None
     assert dict(seen.counts) == dict(world.states) == {"succeeded": 9, "failed": 1}
-    assert (seen.items, seen.results, seen.saved) == (10, 9, 9)
+    assert (seen.items, seen.results, seen.saved) == (10, {"verified": 9}, 9)
     assert seen.saved_bytes == sum(len(content) for content in world.files.values())
     assert (seen.credits, seen.cap_credits) == (world.store.books[SCOPE], 50)
     assert seen.elapsed_s == pytest.approx(life.took_s)
