@@ -18,7 +18,7 @@ _NOT_GOT = frozenset({ItemState.FAILED, ItemState.REJECTED, ItemState.SKIPPED})
 
 
 def interrupted_code(number: int) -> int:
-    """What a shell expects of an interrupted process: 130 after Ctrl-C, 143 after SIGTERM or a terminal that went away."""
+    """What a shell expects of an interrupted process: 130 after Ctrl-C, 143 after SIGTERM or a lost terminal."""
     return 128 + (signal.SIGINT if number == signal.SIGINT else signal.SIGTERM)
 
 
