@@ -1,17 +1,16 @@
 """The models of the service as data: what each takes, and its limits.
 
-Two sources, one shape. The packaged file (`jobs/data/models.json`) is strict: it is ours. The live list is the
-service's and its entries are only partly documented, so it is read leniently: what it says plainly wins, what it leaves
-out or says in an unknown shape is taken from the packaged data.
+The packaged file (`jobs/data/models.json`) is ours and read strictly; the cache has its form. The service's own list is
+read over it by `jobs.live_models`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, TypeGuard, get_args
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter
 
@@ -20,11 +19,12 @@ from jobs.item import MediaKind
 __all__ = [
     "Catalogue",
     "CatalogueError",
+    "Category",
     "KindLimit",
     "Model",
     "Param",
+    "ParamType",
     "ReferenceRule",
-    "parse_live",
     "parse_packaged",
     "to_json",
 ]
@@ -33,12 +33,6 @@ Category = Literal["image", "video", "audio", "other"]  # "other", such as chat,
 ParamType = Literal["select", "number", "text"]
 
 MEGABYTE = 1_000_000  # the careful reading of "MB": a service that means 1,048,576 takes these files too
-
-# The live list is untrusted text that ends up in tables and messages: ten times what the largest model has today.
-MAX_MODELS = 2_000
-MAX_PARAMS = 200
-MAX_OPTIONS = 500
-MAX_TEXT_CHARS = 2_000
 
 
 class CatalogueError(ValueError):
@@ -114,7 +108,7 @@ class Catalogue:
     fetched_at: str | None = None
 
 
-# --- the packaged file, which is also the cache's form ------------------------------------------------------------
+# The packaged file, which is also the cache's form.
 
 
 class _File(BaseModel):
@@ -291,137 +285,3 @@ def _plain_reference(rule: ReferenceRule) -> dict[str, object]:
             for limit in rule.limits
         ],
     }
-
-
-# --- the live list ------------------------------------------------------------------------------------------------
-
-
-def parse_live(payload: object, fallback: Catalogue, fetched_at: str) -> Catalogue:
-    """Read the answer of GET /api/v1/models over the packaged data. Raises CatalogueError when it holds no list.
-
-    A model the answer does not name stays as packaged: whether the list is ever cut into pages is not documented.
-    """
-    entries = payload.get("data") if isinstance(payload, Mapping) else None
-    if not isinstance(entries, list):
-        raise CatalogueError("the model list has no `data` list in it")
-    models = dict(fallback.models)
-    for entry in entries[:MAX_MODELS]:
-        if isinstance(entry, Mapping) and (model_id := _text(entry, "id")):
-            models[model_id] = _live_model(entry, model_id, models.get(model_id))
-    return Catalogue(models=MappingProxyType(models), source="live", fetched_at=fetched_at)
-
-
-def _live_model(entry: Mapping[str, object], model_id: str, packaged: Model | None) -> Model:
-    """What the entry says over what is packaged; a model that is not packaged starts from nothing known."""
-    known = packaged or _unknown_model(entry, model_id)
-    params = _live_params(entry.get("params"))
-    if params and not known.structured_params:
-        known = replace(known, params=params, complete=True)
-    elif params:
-        known = replace(known, params=tuple(spec for spec in params if spec.key not in known.structured_params))
-    base = entry.get("base_credits")
-    limit = entry.get("max_prompt_length")
-    return replace(
-        known,
-        display_name=_text(entry, "display_name") or known.display_name,
-        base_credits=base if _is_count(base) else known.base_credits,
-        billing_type=_text(entry, "billing_type") or known.billing_type,
-        prompt_max_chars=limit if _is_count(limit) and limit else known.prompt_max_chars,
-        reference=_live_reference(entry, known.reference),
-        requires_upload=known.requires_upload or entry.get("requires_files_api") is True,
-        callable=_is_callable(entry, known),
-        notes=known.notes + tuple(note for note in _texts(entry.get("notices")) if note not in known.notes),
-    )
-
-
-def _unknown_model(entry: Mapping[str, object], model_id: str) -> Model:
-    category = _text(entry, "category")
-    named: Category = category if category in get_args(Category) else "other"  # type: ignore[assignment]
-    return Model(
-        id=model_id,
-        display_name=model_id,
-        category=named,
-        base_credits=None,
-        billing_type="unknown",
-        prompt_required=_texts(entry.get("supported_api_inputs")) == ("text",),
-        prompt_max_chars=None,
-        params=(),
-        callable=named != "other",
-        complete=False,
-    )
-
-
-def _is_callable(entry: Mapping[str, object], known: Model) -> bool:
-    status, runtime = _text(entry, "api_status"), _text(entry, "runtime")
-    if known.category == "other" or runtime == "chat":
-        return False
-    return status == "available" if status else known.callable
-
-
-def _live_params(value: object) -> tuple[Param, ...]:
-    """The specs, or nothing when even one of them cannot be read: half a list would refuse good manifests."""
-    if not isinstance(value, list) or len(value) > MAX_PARAMS:
-        return ()
-    specs = [_live_param(entry) for entry in value]
-    return tuple(spec for spec in specs if spec) if all(specs) else ()
-
-
-def _live_param(entry: object) -> Param | None:
-    if not isinstance(entry, Mapping):
-        return None
-    key, kind = _text(entry, "key"), _text(entry, "type")
-    options = _live_options(entry.get("options"))
-    if not key or kind not in get_args(ParamType) or (kind == "select" and not options):
-        return None
-    default = entry.get("default")
-    return Param(
-        key=key,
-        type=kind,  # type: ignore[arg-type]
-        required=entry.get("required") is True,
-        default=default if isinstance(default, str | int | float) and not isinstance(default, bool) else None,
-        min=_number(entry.get("min")),
-        max=_number(entry.get("max")),
-        step=_number(entry.get("step")),
-        options=options,
-        description=_text(entry, "description"),
-    )
-
-
-def _live_options(value: object) -> tuple[str, ...]:
-    """Options are strings, or objects with a `value`; both are seen in the wild for such lists."""
-    if not isinstance(value, list) or len(value) > MAX_OPTIONS:
-        return ()
-    plain = [item.get("value") if isinstance(item, Mapping) else item for item in value]
-    return tuple(item for item in plain if isinstance(item, str)) if all(isinstance(i, str) for i in plain) else ()
-
-
-def _live_reference(entry: Mapping[str, object], known: ReferenceRule | None) -> ReferenceRule | None:
-    """The number of files and their kinds, where the entry says them; sizes stay as packaged."""
-    rule = entry.get("reference_media")
-    kinds: tuple[MediaKind, ...] = tuple(
-        kind for kind in get_args(MediaKind) if kind in _texts(entry.get("file_kinds"))
-    )
-    most = rule.get("max_files") if isinstance(rule, Mapping) else None
-    if known is None and not kinds and most is None:
-        return None
-    base = known or ReferenceRule(max_files=None, kinds=kinds, limits=(), text="not documented")
-    return replace(base, max_files=most if _is_count(most) else base.max_files, kinds=kinds or base.kinds)
-
-
-def _text(entry: Mapping[str, object], key: str) -> str:
-    value = entry.get(key)
-    return value if isinstance(value, str) and len(value) <= MAX_TEXT_CHARS else ""
-
-
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, Sequence) or isinstance(value, str):
-        return ()
-    return tuple(item for item in value[:MAX_OPTIONS] if isinstance(item, str) and len(item) <= MAX_TEXT_CHARS)
-
-
-def _number(value: object) -> float | int | None:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else None
-
-
-def _is_count(value: object) -> TypeGuard[int]:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 0

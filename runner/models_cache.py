@@ -17,7 +17,8 @@ from typing import Final
 
 import platformdirs
 
-from jobs.catalogue import Catalogue, CatalogueError, parse_live, parse_packaged, to_json
+from jobs.catalogue import Catalogue, CatalogueError, parse_packaged, to_json
+from jobs.live_models import parse_live
 
 __all__ = ["cache_file", "load_catalogue", "packaged_catalogue", "store_catalogue"]
 

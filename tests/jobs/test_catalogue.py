@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.catalogue import CatalogueError, Model, parse_live, parse_packaged, to_json
+from jobs.catalogue import CatalogueError, Model, parse_packaged, to_json
+from jobs.live_models import parse_live
 from tests.jobs.expanding import MODELS_FILE, catalogue
 
 RAW = json.loads(MODELS_FILE.read_text(encoding="utf-8"))
