@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from jobs.steps import Now
 
-__all__ = ["Clock"]
+__all__ = ["Clock", "stamp"]
 
 
 class Clock:
@@ -28,3 +29,8 @@ class Clock:
     def now(self) -> Now:
         """Monotonic seconds, and wall-clock seconds since 1970 (UTC)."""
         return Now(self._mono_s(), self._wall_s())
+
+
+def stamp(at_s: float) -> str:
+    """A moment as everything we write spells it: `2026-05-11T00:00:00.000Z`."""
+    return datetime.fromtimestamp(at_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

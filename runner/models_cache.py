@@ -10,7 +10,7 @@ import hashlib
 import os
 import tempfile
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ import platformdirs
 
 from jobs.catalogue import Catalogue, CatalogueError, parse_packaged, to_json
 from jobs.live_models import parse_live
+from runner.clock import stamp
 
 __all__ = ["cache_file", "load_catalogue", "packaged_catalogue", "store_catalogue"]
 
@@ -58,8 +59,7 @@ def store_catalogue(service: str, payload: object, *, now_epoch_s: float) -> Cat
 
     A cache that cannot be written is no reason to stop: it only saves a request.
     """
-    fetched_at = datetime.fromtimestamp(now_epoch_s, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    catalogue = parse_live(payload, packaged_catalogue(), fetched_at)
+    catalogue = parse_live(payload, packaged_catalogue(), stamp(now_epoch_s))
     with suppress(OSError):
         _replace(cache_file(service), to_json(catalogue))
     return catalogue

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 import anyio
 
@@ -12,7 +11,7 @@ from jobs.item import Item
 from jobs.retry import backoff_s
 from jobs.steps import Download
 from runner.blobs import Blobs
-from runner.clock import Clock
+from runner.clock import Clock, stamp
 from runner.downloads import Saved, download
 from runner.engine import Look
 from runner.errors import AddressRefused, FetchError, LinkDead
@@ -113,7 +112,7 @@ class ResultSaver:
             bytes=saved.bytes,
             type=saved.mime,
             state=saved.state,
-            finished_at=datetime.fromtimestamp(finished_at_s, UTC).isoformat(timespec="milliseconds"),
+            finished_at=stamp(finished_at_s),
         )
 
 

@@ -16,10 +16,11 @@ from jobs.lifecycle import EventType, ItemState
 from jobs.record import Artifact, Attempt, Record
 from jobs.suggest import did_you_mean
 from jobs.wording import listed
+from runner.clock import stamp
 from runner.errors import UsageError
 from runner.ledger.rows import Row, artifact_of, attempt_of
 from runner.ledger.sqlite import LedgerReader
-from runner.views import from_here, maybe_stamp, need_ledger, stamp
+from runner.views import from_here, maybe_stamp, need_ledger
 
 __all__ = ["AttemptStory", "EventLine", "SendLine", "Story", "find_item", "item_story"]
 

@@ -11,7 +11,6 @@ import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +19,7 @@ from jobs.record import Artifact, Attempt, Record
 from jobs.results import ErrorRow, Output, ResultRow
 from jobs.suggest import did_you_mean
 from jobs.wording import listed
+from runner.clock import stamp
 from runner.errors import UsageError
 from runner.ledger import Life
 from runner.ledger.lock import holder
@@ -28,7 +28,7 @@ from runner.ledger.sqlite import LedgerReader, open_reader
 
 __all__ = [
     "InFlight",
-    "RunState",
+    "Liveness",
     "RunSummary",
     "from_here",
     "list_runs",
@@ -38,10 +38,9 @@ __all__ = [
     "result_rows",
     "run_summary",
     "slowest",
-    "stamp",
 ]
 
-RunState = Literal["alive", "ended", "died"]
+Liveness = Literal["alive", "ended", "died"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +52,7 @@ class RunSummary:
     edition: str
     manifest_path: str
     out_dir: str
-    state: RunState  # `died`: it did not say that it ended, and nobody holds the ledger
+    state: Liveness  # `died`: it did not say that it ended, and nobody holds the ledger
     life: Life  # the latest
     lives: int
     counts: Mapping[ItemState, int]
@@ -142,11 +141,6 @@ def slowest(path: Path, run_id: str, limit: int = 5) -> list[InFlight]:
     ]
 
 
-def stamp(at_s: float) -> str:
-    """A moment as results write it: `2026-05-11T00:00:00.000Z`."""
-    return datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-
-
 _FIRST_RUN = "begin one with `rivya-batch run FILE`, or name another ledger with --store"
 
 
@@ -193,7 +187,7 @@ def _summary_of(row: Row, counts: Mapping[ItemState, int], uncertain: int, owner
         exit_code=row["exit_code"],
     )
     is_owner = owner is not None and owner.startswith(f"pid {life.pid} on ")
-    unended: RunState = "alive" if is_owner else "died"
+    unended: Liveness = "alive" if is_owner else "died"
     return RunSummary(
         run_id=row["run_id"],
         name=row["name"],

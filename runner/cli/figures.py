@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobs.lifecycle import ItemState
+from runner.clock import stamp
 from runner.reporter import RunStatistics
-from runner.views import RunSummary, stamp
+from runner.views import RunSummary
 
 __all__ = ["Figures", "count", "duration", "figures", "run_object", "size"]
 

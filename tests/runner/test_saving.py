@@ -146,7 +146,7 @@ def test_the_sidecar_says_what_made_the_file_and_what_it_cost_and_holds_no_addre
     assert (told["run"], told["item"], told["identity"]) == ("trial@may", "job/7", desk.item.identity)
     assert (told["model"], told["prompt"], told["credits"]) == ("seedance-1-5-pro", "picture 7", 25)
     assert (told["task_id"], told["file"], told["state"]) == ("task_1", "job/7.mp4", "verified")
-    assert told["finished_at"] == "2023-11-14T22:13:20.500+00:00"
+    assert told["finished_at"] == "2023-11-14T22:13:20.500Z"
     assert "results.test" not in text
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from jobs.lifecycle import EventType, ItemState
 from jobs.results import ErrorRow, Output
+from runner.clock import stamp
 from runner.errors import LedgerUnusable, UsageError
 from runner.ledger.sqlite import SqliteLedger, open_ledger
 from runner.story import find_item, item_story
-from runner.views import list_runs, resolve_run, result_rows, run_summary, slowest, stamp
+from runner.views import list_runs, resolve_run, result_rows, run_summary, slowest
 from tests.runner.ledger_cases import ACCOUNT, BASE_URL, URL, Teller, begin, item, run_info
 
 ITEMS = [item(number) for number in range(6)]

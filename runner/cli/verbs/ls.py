@@ -13,7 +13,8 @@ from runner.cli.figures import run_object
 from runner.cli.flags import verb
 from runner.cli.loading import settings_for
 from runner.cli.voice import Voice
-from runner.views import RunSummary, list_runs, stamp
+from runner.clock import stamp
+from runner.views import RunSummary, list_runs
 
 __all__ = ["command"]
 
