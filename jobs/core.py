@@ -20,7 +20,7 @@ from jobs.lifecycle import EventType, ItemState
 from jobs.pacing import Pacer
 from jobs.record import Record, rebuys
 from jobs.runstate import CoreSettings, RunState
-from jobs.steps import Download, Now, Poll, Send, Step, Wait, join
+from jobs.steps import Download, Notice, Now, Poll, Send, Step, Wait, join
 from jobs.verdict import Pause
 from jobs.watching import Watching
 
@@ -44,6 +44,7 @@ class Core:
         self._missing: dict[str, int] = {}  # identity -> uploads still missing
         self._downloads: deque[Download] = deque()
         self._saving: set[tuple[str, int]] = set()
+        self._reasons_told: set[str] = set()  # why results were left
         self._not_asked: set[str] = set()
 
     # Filling
@@ -171,9 +172,19 @@ class Core:
         self._saving.discard((download.identity, download.n))
         return self.state.move(download.identity, EventType.SAVED, now, {"n": download.n, "url": download.url, **saved})
 
-    def download_left(self, download: Download) -> None:
-        """A result was not saved in this life; the next one tries again."""
+    def download_left(self, download: Download, why: str, *, disk: bool) -> Step:
+        """A result was not saved in this life; the next one tries again. Without room for results none is bought.
+
+        Each reason is told once, with the first item: one host out of order may hold the results of all.
+        """
         self._saving.discard((download.identity, download.n))
+        if disk:
+            return Step(notices=self.state.pause(Pause.DISK, why))
+        if why in self._reasons_told:
+            return Step()
+        self._reasons_told.add(why)
+        item = self.state.items[download.identity].key
+        return Step(notices=(Notice(name="left", data={"item": item, "why": why}),))
 
     def _queue_downloads(self, record: Record) -> None:
         if not self.state.settings.save_results or record.attempt is None:

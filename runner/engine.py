@@ -25,7 +25,7 @@ from jobs.runstate import UNREACHABLE_AFTER_S
 from jobs.steps import Download, Poll, Send, Step, Wait
 from jobs.verdict import Pause
 from runner.clock import Clock
-from runner.errors import AuthError, DiskFull, OutputUnusable, RunnerError, ServiceError, ServiceRefused
+from runner.errors import AuthError, DiskFull, FetchError, OutputUnusable, RunnerError, ServiceError, ServiceRefused
 from runner.lane import Lane
 from runner.ledger import KnownUpload, Ledger
 from runner.reporter import Reporter, RunStatistics
@@ -68,13 +68,13 @@ Look = Callable[[str], Awaitable[SendEnd]]
 
 
 class Saver(Protocol):
-    """Saves one result; gives the data of its `saved` event, or None when the next life should try again.
+    """Saves one result; gives the data of its `saved` event.
 
-    For a link that died it may `look` at the task again. Raises DiskFull or OutputUnusable when no result can be saved
-    any more.
+    For a link that died it may `look` at the task again. Raises FetchError when the next life should try again,
+    DiskFull or OutputUnusable when no result can be saved any more.
     """
 
-    async def __call__(self, item: Item, wanted: Download, look: Look) -> Mapping[str, object] | None: ...
+    async def __call__(self, item: Item, wanted: Download, look: Look) -> Mapping[str, object]: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -301,16 +301,13 @@ class Engine:
     async def _download(self, download: Download) -> None:
         try:
             saved = await self._saver(self.core.state.items[download.identity], download, self._look_at_task)
-        except (DiskFull, OutputUnusable) as error:
-            saved = None
-            await self.commit(Step(notices=self.core.state.pause(Pause.DISK, error.message)))
-        if saved is None:
-            self.core.download_left(download)
+        except (FetchError, DiskFull, OutputUnusable) as error:
             self.counts.downloads["left"] += 1
-            self._look(self._create_lane)
-            return
-        self.counts.downloads[str(saved["state"])] += 1
-        await self._settle(self.core.download_ended(download, self._clock.now(), saved), self._create_lane)
+            step = self.core.download_left(download, error.message, disk=not isinstance(error, FetchError))
+        else:
+            self.counts.downloads[str(saved["state"])] += 1
+            step = self.core.download_ended(download, self._clock.now(), saved)
+        await self._settle(step, self._create_lane)
 
     async def _look_at_task(self, task_id: str) -> SendEnd:
         """Outside the poll lane, because the task ended long ago, but within its pace."""

@@ -40,11 +40,8 @@ class ResultSaver:
         self._run_id = run_id
         self._sidecars = sidecars
 
-    async def __call__(self, item: Item, wanted: Download, look: Look) -> Mapping[str, object] | None:
-        """The data of the `saved` event; None when another life should try again.
-
-        Raises DiskFull and OutputUnusable.
-        """
+    async def __call__(self, item: Item, wanted: Download, look: Look) -> Mapping[str, object]:
+        """The data of the `saved` event. Raises FetchError when another life should try again, and what `Blobs` do."""
         url = wanted.url
         for asked in range(1 + FRESH_LINKS_MAX):
             try:
@@ -55,8 +52,6 @@ class ResultSaver:
                 continue
             except (_NoLink, AddressRefused) as error:
                 return {"state": "gone", "reason": error.message}
-            except FetchError:
-                return None
             return {
                 "url": url,
                 "state": saved.state,

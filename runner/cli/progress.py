@@ -219,6 +219,8 @@ def told(notice: Notice) -> str:
         case "rate":
             before, after = (float(str(notice.data[name])) * 60 for name in ("before", "after"))
             return f"{data['limit']} {'slowed' if after < before else 'back'} to {after:.0f}/min: {data['why']}"
+        case "left":
+            return f"a result of {data['item']} is left for the next run: {data['why']}"
         case "kept":
             return f"{data['item']}: {data['why']}"
         case _:

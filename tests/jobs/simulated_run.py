@@ -447,7 +447,7 @@ class _Life:
         def ended() -> None:
             if not self.last and self.dice.random() < 0.1:
                 self.left += 1
-                self.core.download_left(download)
+                self.commit(self.core.download_left(download, "HTTP 503", disk=False))
                 return
             state = self.dice.choice(("verified", "verified", "unverified", "gone", "quarantined"))
             self.commit(self.core.download_ended(download, self.now(), {"state": state}))

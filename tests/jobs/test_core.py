@@ -722,8 +722,11 @@ def test_results_are_saved_oldest_first_and_only_what_is_missing() -> None:
     assert (download.n, download.url, download.task_id) == (2, "u2", "task_1")
     assert core.next_download() is None
     assert not core.finished()
-    core.download_left(download)
+    assert [one.name for one in core.download_left(download, "HTTP 503", disk=False).notices] == ["left"]
     assert core.finished()
+    assert core.download_left(download, "HTTP 503", disk=False) == Step()  # told once
+    core.download_left(download, "the disk is full", disk=True)
+    assert core.state.pauses == {Pause.DISK: "the disk is full"}
 
 
 def test_nobody_saves_what_nobody_wants() -> None:

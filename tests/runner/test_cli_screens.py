@@ -435,6 +435,10 @@ def test_every_event_is_one_line_for_programs_and_the_last_names_the_exit_code(
             "polls back to 60/min: clean",
         ),
         (Notice(name="kept", data={"item": "a", "why": "open"}), "a: open"),
+        (
+            Notice(name="left", data={"item": "a", "why": "HTTP 503."}),
+            "a result of a is left for the next run: HTTP 503.",
+        ),
         (Notice(name="price", data={"credits": 3}), "price: credits 3"),
     ],
 )

@@ -425,6 +425,7 @@ def test_a_host_without_results_for_now_is_tried_again_by_the_next_life() -> Non
     life = world.live(cap=3)
 
     assert (life.exit_code, life.downloads) == (8, {"left": 3})
+    assert [notice.data["why"] for notice in life.spy.notices if notice.name == "left"] == ["HTTP 503"]
     world.heal()
     assert world.live(cap=3).exit_code == 0
     world.check_all_bought_once()
