@@ -201,11 +201,12 @@ class Run:
         """Fill the core with the items as the ledger has them now; returns how many had succeeded before."""
         core, choices = engine.core, self._prepared.choices
         records = self._ledger.records([item.identity for item in items])
-        if any(record.state is ItemState.SUBMITTING for record in records.values()):
+        rest = self._paid_for({item.identity for item in items})
+        if any(record.state is ItemState.SUBMITTING for record in (*records.values(), *(one for _, one in rest))):
             # How old an open intent is decides whether its key may be used again: ask the clock that counts.
             core.state.contact(await service.look(), self._clock.now())
         now = self._clock.now()
-        for item, record in self._paid_for({item.identity for item in items}):
+        for item, record in rest:
             step = core.finish(item, record, now)
             if step != Step():
                 await engine.commit(step)
@@ -217,16 +218,17 @@ class Run:
                 await engine.commit(step)
         return 0 if choices.again else sum(record.state is ItemState.SUCCEEDED for record in records.values())
 
-    def _paid_for(self, asked: Container[str]) -> Iterator[tuple[Item, Record]]:
+    def _paid_for(self, asked: Container[str]) -> list[tuple[Item, Record]]:
         """Items of this run that this command did not select, or that the manifest lost, but whose purchase goes on."""
         run_id, now_wanted = self._prepared.plan.run_id, self._prepared.expansion.items
         rest = {item.identity: item for item in now_wanted if item.identity not in asked}
         past = {one.identity: one for one in self._ledger.past_items(run_id) if one.identity not in asked}
-        records = self._ledger.records([*past])
-        for identity, record in records.items():
+        found = []
+        for identity, record in self._ledger.records([*past]).items():
             unsaved = any(artifact.state in ("wanted", "partial") for artifact in record.artifacts)
             if record.attempt is not None and (record.state in OPEN or unsaved):
-                yield rest.get(identity) or _no_longer_wanted(past[identity], record.attempt), record
+                found.append((rest.get(identity) or _no_longer_wanted(past[identity], record.attempt), record))
+        return found
 
     def _outcome(self, engine: Engine, done_before: int) -> RunOutcome:
         state = engine.core.state

@@ -323,6 +323,22 @@ async def test_what_was_paid_for_is_seen_through_though_nobody_asks_for_it_any_m
     assert [one.item.key for one in prepared.plan.items] == ["plain/vars.colour=red"]
 
 
+async def test_the_service_s_clock_is_asked_before_an_old_key_is_trusted_that_nobody_asked_for(
+    desk: Callable[..., Desk],
+) -> None:
+    lost = {"match": {"endpoint": "create", "nth": 3}, "do": {"never_answer": "after_effect"}}
+    trial = desk(faults=[lost])
+    trial.ears.signals_at, trial.ears.signals = 3, [(0.05, signal.SIGINT), (0.06, signal.SIGINT)]
+    await trial.run()
+    asked = trial.simulator.stats().requests.get("credits", 0)
+    trial.ears.signals = []
+    trial.choices = replace(PLAIN, exclude=("*blue",))
+
+    await trial.run()
+
+    assert trial.simulator.stats().requests["credits"] == asked + 1
+
+
 async def test_what_nobody_asks_for_any_more_is_not_bought_again_when_it_fails(desk: Callable[..., Desk]) -> None:
     fails = {"match": {"endpoint": "create", "prompt_contains": "green"}, "do": {"fail": "generation_failed"}}
     trial = desk(faults=[fails], profile={"durations": (("*", 100.0),)}, retries="{resubmit_failed: 3}")
