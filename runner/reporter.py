@@ -29,7 +29,6 @@ class RunStatistics:
     pauses: Mapping[str, str]
     elapsed_s: float
 
-
     @property
     def saved(self) -> int:
         """Results on disk and of use."""
