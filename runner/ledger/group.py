@@ -119,8 +119,10 @@ class GroupCommit:
                 if last:
                     return
         finally:
-            self._finish()
-            self._ended.set()
+            try:
+                self._finish()
+            finally:
+                self._ended.set()  # whatever happened: somebody may be waiting for it
 
     def _take_after(self, first: _Call) -> tuple[list[_Call], bool]:
         """What is queued by now, and whether the end is."""

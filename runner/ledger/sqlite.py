@@ -137,8 +137,10 @@ class SqliteLedger(LedgerReads):
             return False
 
     def _finish(self) -> None:
-        self._writer.close()
-        self._lock.release()
+        try:
+            self._writer.close()
+        finally:
+            self._lock.release()
 
 
 class LedgerReader(LedgerReads):
