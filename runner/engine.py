@@ -1,8 +1,8 @@
-"""The engine carries out what the core decides: it sends, waits, commits and tells. It decides nothing.
+"""The engine carries out what the core decides: it sends, waits, commits and tells. It decides nothing about money.
 
 Four lanes (uploads, creates, polls, downloads) in one task group; none of them ever waits for another. The one rule of
-order: what the core says must be durable is committed before the request that it allows leaves, and what a request
-proved is committed before anything else happens to that item.
+order: what the core says must be durable is committed before the request that it allows leaves. What a request proved
+is handed to the ledger at once and ahead of all that follows from it; the ledger keeps that order.
 """
 
 from __future__ import annotations
