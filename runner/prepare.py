@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -18,13 +17,13 @@ from jobs.findings import Finding
 from jobs.item import Item
 from jobs.lifecycle import ItemState
 from jobs.manifest import Manifest, parse
-from jobs.plan import Pace, Plan, identities_digest, make_plan
+from jobs.plan import Pace, Plan, make_plan
 from jobs.rates import Rate, parse_duration_s, parse_rate
 from jobs.record import Money, Record
 from jobs.sources import Sources, needs
 from jobs.suggest import did_you_mean
 from jobs.yaml12 import Document, load
-from runner.errors import ManifestRejected, StalePlan, UsageError
+from runner.errors import ManifestRejected, UsageError
 from runner.ledger import KnownUpload, PastItem
 from runner.ledger.sqlite import open_reader
 from runner.models_cache import load_catalogue
@@ -34,15 +33,10 @@ from runner.sources import read_manifest, read_sources
 __all__ = [
     "Checked",
     "Choices",
-    "Flags",
     "Limits",
     "Prepared",
-    "SavedPlan",
     "check_manifest",
     "prepare",
-    "prepare_saved",
-    "read_saved",
-    "saved_plan",
     "usable_uploads",
 ]
 
@@ -59,11 +53,6 @@ DEFAULT_POLL_GAP_S = 1.0
 UPLOAD_AGE_S_MAX = 20 * 3600.0
 # One that says when it ends must last at least this much longer, so that a create in the queue still finds it.
 UPLOAD_LIFE_LEFT_S = 3600.0
-
-PLAN_VERSION = 1
-
-# The flags that are settings, as they were typed: `budget` and the like.
-Flags = Mapping[str, str | int | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -346,86 +335,3 @@ def _rate(text: str | None) -> Rate | None:
 def _seconds(text: str | None, otherwise_s: float) -> float:
     seconds = None if text is None else parse_duration_s(text)
     return otherwise_s if seconds is None else seconds
-
-
-# A saved plan: what was agreed to, and what it was made from. `run plan.json` refuses when any of it moved.
-
-
-def saved_plan(prepared: Prepared, *, flags: Flags) -> dict[str, object]:
-    """The plan as a JSON-able value, exact enough to be refused when anything moved. `flags` are those of settings."""
-    given = {name: value for name, value in flags.items() if value is not None}
-    return {
-        "plan_version": PLAN_VERSION,
-        "choices": asdict(prepared.choices),
-        "flags": given,
-        **_fingerprint(prepared),
-    }
-
-
-def _fingerprint(prepared: Prepared) -> dict[str, object]:
-    plan = prepared.plan
-    return {
-        "manifest": str(prepared.path.absolute()),
-        "manifest_digest": prepared.digest,
-        "run": plan.run_id,
-        "items": identities_digest([one.item for one in plan.items]),
-        "credits": [plan.low, plan.likely, plan.high],
-        "cap": plan.cap_credits,
-        "ledger_position": plan.position,
-    }
-
-
-_MOVED = {
-    "manifest_digest": "the manifest, or a file it names, changed",
-    "run": "the run's name or edition changed",
-    "items": "the items are others",
-    "credits": "prices changed",
-    "cap": "the budget changed",
-    "ledger_position": "the ledger moved on: something was bought or ended since",
-}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SavedPlan:
-    """A file written by `plan -o`: what was asked for, and what it came to then."""
-
-    path: Path
-    manifest: Path
-    choices: Choices
-    flags: Flags
-    fingerprint: Mapping[str, object]
-
-
-def read_saved(plan_path: Path) -> SavedPlan:
-    """A saved plan as it was written; whether it still fits is for `prepare_saved` to see. Raises StalePlan."""
-    try:
-        saved = dict(json.loads(plan_path.read_text(encoding="utf-8")))
-        if saved["plan_version"] != PLAN_VERSION:
-            raise ValueError  # noqa: TRY301 - the same answer as for a file that is none of ours
-        choices = dict(saved["choices"])
-        for name in ("select", "exclude"):
-            choices[name] = tuple(choices[name])
-        return SavedPlan(
-            path=plan_path,
-            manifest=Path(saved["manifest"]),
-            choices=Choices(**choices),
-            flags=dict(saved["flags"]),
-            fingerprint=saved,
-        )
-    except OSError as problem:
-        raise UsageError(
-            f"{plan_path} cannot be read: {problem.strerror}. Nothing was sent.",
-            next_step="make it with `rivya-batch plan FILE -o plan.json`",
-        ) from None
-    except (ValueError, KeyError, TypeError):
-        raise StalePlan(f"{plan_path} is no plan of this release. Nothing was sent.") from None
-
-
-def prepare_saved(saved: SavedPlan, *, settings: Settings) -> Prepared:
-    """The saved plan, made again and compared. Raises StalePlan when anything moved."""
-    prepared = prepare(saved.manifest, settings=settings, choices=saved.choices)
-    now = _fingerprint(prepared)
-    moved = [why for name, why in _MOVED.items() if saved.fingerprint.get(name) != now[name]]
-    if moved:
-        raise StalePlan(f"{saved.path} no longer fits: {'; '.join(moved)}. Nothing was sent.")
-    return prepared

@@ -15,7 +15,8 @@ import click
 from runner.cli.loading import settings_for
 from runner.cli.voice import Voice
 from runner.errors import UsageError
-from runner.prepare import Choices, Flags, SavedPlan
+from runner.prepare import Choices
+from runner.saved_plan import Flags, SavedPlan
 from runner.settings import Settings
 
 __all__ = ["Asked", "choosing"]

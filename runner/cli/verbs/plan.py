@@ -13,7 +13,8 @@ from runner.cli.files import write_whole
 from runner.cli.flags import verb
 from runner.cli.plan_screen import explained, plan_object, plan_screen
 from runner.cli.voice import Voice
-from runner.prepare import prepare, saved_plan
+from runner.prepare import prepare
+from runner.saved_plan import saved_plan
 
 __all__ = ["command"]
 

@@ -11,7 +11,8 @@ from runner.cli.choosing import Asked, choosing
 from runner.cli.doing import do
 from runner.cli.flags import verb
 from runner.cli.voice import Voice
-from runner.prepare import prepare, prepare_saved, read_saved
+from runner.prepare import prepare
+from runner.saved_plan import prepare_saved, read_saved
 
 __all__ = ["command"]
 
