@@ -73,9 +73,12 @@ def _tell_json(voice: Voice, problem: RunnerError, findings: Mapping[str, object
 
 
 def _causes(problem: BaseException) -> Iterator[str]:
-    cause = problem.__cause__
+    told, cause = str(problem), problem.__cause__
     while cause is not None:
-        yield f"{type(cause).__name__}: {cause}" if str(cause) else type(cause).__name__
+        if not str(cause):
+            yield type(cause).__name__
+        elif str(cause) not in told:
+            yield f"{type(cause).__name__}: {cause}"
         cause = cause.__cause__
 
 

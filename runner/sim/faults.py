@@ -161,8 +161,8 @@ def _joined(first: Fault, second: Fault) -> Fault:
 
 def parse_faults(data: object, seed: int = 0) -> FaultPlan:
     """The plan a fault file's parsed content stands for. Raises FaultError with the number of the rule at fault."""
-    rules = data.get("faults") if isinstance(data, Mapping) else data
-    if rules is None:
+    rules = data.get("faults", data) if isinstance(data, Mapping) else data  # a wrong name is not an empty list
+    if rules is None or rules == {}:
         rules = []
     if not isinstance(rules, list):
         raise FaultError("a fault file is a list of rules, or an object with that list under `faults`")

@@ -12,10 +12,12 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from jobs.yaml12 import load
 from runner.cli.entry import group, run_command
 from runner.cli.exits import EXITS, worst
 from runner.cli.lazy import VERBS
 from runner.cli.voice import Voice
+from runner.sim.faults import parse_faults
 from runner.version import VERSION
 
 # What `--help`, `version` and completion must not pay for.
@@ -137,6 +139,29 @@ def test_the_bare_command_shows_its_help_as_it_is(capfd: pytest.CaptureFixture[s
     assert streams.out == ""
     assert streams.err.startswith("Usage: rivya-batch [OPTIONS] COMMAND [ARGS]...\n\n")
     assert "\nVerbs:\n" in streams.err
+
+
+def test_the_faults_in_the_help_of_the_simulator_are_faults_it_takes() -> None:
+    _, out, _ = outcome("sim", "--help")
+    shown = out.partition("possible:\n\n")[2].partition("\n\nOptions:")[0]
+
+    document, findings = load(shown, "help")
+
+    assert document is not None
+    assert not findings
+    assert len(parse_faults(document.data).fired()) == 3
+
+
+def test_a_missing_fault_file_is_called_one(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["sim", "--faults", "nowhere.yaml"]) == 2
+
+    assert capfd.readouterr().err.startswith("error[usage]: There is no fault file `nowhere.yaml`.\nnext: ")
+
+
+def test_a_cause_that_says_the_same_is_not_told_again(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_command(["sim", "--profile", "refund=never"]) == 2
+
+    assert capfd.readouterr().err.count("expected one of") == 1
 
 
 def test_the_bounds_of_a_param_are_told_to_the_last_digit(capfd: pytest.CaptureFixture[str]) -> None:

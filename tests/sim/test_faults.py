@@ -140,6 +140,7 @@ def test_rules_that_fire_together_are_joined() -> None:
     ("rules", "message"),
     [
         ("text", "a fault file is a list of rules"),
+        ({"rules": []}, "a fault file is a list of rules"),
         ([7], "rule 1: expected an object with match, do, times"),
         ([{"do": {"status": 502}}, {"match": {}}], "rule 2: `do` is empty"),
         ([{"when": {}, "do": {"status": 502}}], "rule 1: unknown 'when'"),

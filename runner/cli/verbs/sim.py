@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -20,11 +21,25 @@ from runner.sources import read_manifest
 
 __all__ = ["command"]
 
+_MORE: Final = """\
+Prints its address and the line of environment that makes other commands use it.
+
+A fault file is a list of rules such as these; a wrong word in one is answered with all that are possible:
+
+\b
+  - match: {endpoint: create, nth: 3}
+    do: {status: 502}
+  - match: {endpoint: create, prompt_contains: rug}
+    do: {fail: generation_failed}
+  - match: {endpoint: poll, share: 0.05}
+    do: {code: rate_limited, retry_after: 2}
+    times: 10"""
+
 
 @verb(
     "sim",
     example="rivya-batch sim --port 8899 --faults faults.yaml",
-    more="Prints its address and the line of environment that makes other commands use it.",
+    more=_MORE,
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=0, metavar="N", help="The port.  [default: a free one]")
 @click.option(
@@ -82,6 +97,8 @@ def command(
 
 def _rules(file: Path) -> object:
     """The content of a fault file. Raises ManifestRejected with the places of its mistakes."""
+    if not file.is_file():
+        raise UsageError(f"There is no fault file `{file}`.", next_step="see `rivya-batch sim --help` for an example")
     text, findings = read_manifest(file)
     document, more = load(text, str(file)) if text is not None else (None, [])
     findings = [*findings, *more]
