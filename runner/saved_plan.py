@@ -12,12 +12,16 @@ from runner.errors import StalePlan, UsageError
 from runner.prepare import Choices, Prepared, prepare
 from runner.settings import Settings
 
-__all__ = ["Flags", "SavedPlan", "prepare_saved", "read_saved", "saved_plan"]
+__all__ = ["SETTING_FLAGS", "Flags", "SavedPlan", "prepare_saved", "read_saved", "saved_plan"]
 
 PLAN_VERSION = 1
 
-# The flags that are settings, as they were typed: `budget` and the like.
+# The flags that are settings, as they were typed.
 Flags = Mapping[str, str | int | None]
+
+# All that a saved plan may set. A plan may come from a stranger, so it has no word on where requests go and which key
+# goes with them.
+SETTING_FLAGS = ("budget", "creates", "polls", "in_flight")
 
 
 def saved_plan(prepared: Prepared, *, flags: Flags) -> dict[str, object]:
@@ -69,7 +73,7 @@ def read_saved(plan_path: Path) -> SavedPlan:
     """A saved plan as it was written; whether it still fits is for `prepare_saved` to see. Raises StalePlan."""
     try:
         saved = dict(json.loads(plan_path.read_text(encoding="utf-8")))
-        if saved["plan_version"] != PLAN_VERSION:
+        if saved["plan_version"] != PLAN_VERSION or not set(saved["flags"]) <= set(SETTING_FLAGS):
             raise ValueError  # noqa: TRY301 - the same answer as for a file that is none of ours
         choices = dict(saved["choices"])
         for name in ("select", "exclude"):

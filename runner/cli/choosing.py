@@ -16,7 +16,7 @@ from runner.cli.loading import settings_for
 from runner.cli.voice import Voice
 from runner.errors import UsageError
 from runner.prepare import Choices
-from runner.saved_plan import Flags, SavedPlan
+from runner.saved_plan import SETTING_FLAGS, Flags, SavedPlan
 from runner.settings import Settings
 
 __all__ = ["Asked", "choosing"]
@@ -117,7 +117,7 @@ def _asked(given: dict[str, Any]) -> Asked:
         allow_large=given.pop("allow_large"),
         again=given.pop("again"),
     )
-    flags = {name: given.pop(name) for name in ("budget", "creates", "polls", "in_flight")}
+    flags = {name: given.pop(name) for name in SETTING_FLAGS}
     return Asked(choices=choices, flags=flags)
 
 
