@@ -25,8 +25,8 @@ def interrupted_code(number: int) -> int:
 def exit_code(records: Iterable[Record], *, pauses: Mapping[Pause, str], left: int = 0, keep: bool = True) -> int:
     """The exit code of a life that ended by itself.
 
-    `records` are those of the items that were asked for or seen through; `left` counts results that could not be fetched for now;
-    `keep` is False when nobody wanted the files (`--no-download`).
+    `records` are those of the items that were asked for or seen through; `left` counts results that could not be
+    fetched for now; `keep` is False when nobody wanted the files (`--no-download`).
     """
     states, unpaid, missing = set(), False, False
     for record in records:
