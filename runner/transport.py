@@ -50,6 +50,11 @@ _DEAD: Final = frozenset({401, 403, 404, 410})  # how storage hosts say that a s
 _TEMPORARY: Final = frozenset({408, 416, 425, 429})
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15})")
 
+
+class AnswerTooLarge(aiohttp.ClientPayloadError):
+    """More than `ANSWER_BYTES_MAX`; not read to its end."""
+
+
 # The most specific first. Anything else, our own mistakes included, is a failed exchange whose phase is what counts.
 _REASONS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (aiohttp.ClientConnectorCertificateError, "its certificate does not check out"),
@@ -59,6 +64,7 @@ _REASONS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (aiohttp.ClientConnectorError, "it cannot be connected to"),
     (aiohttp.ServerTimeoutError, "it kept silent for too long"),
     (aiohttp.ServerDisconnectedError, "it hung up without an answer"),
+    (AnswerTooLarge, "its answer is larger than any the API gives"),
     (aiohttp.ClientPayloadError, "its answer was cut short or garbled"),
     (aiohttp.ClientResponseError, "its answer is not proper HTTP"),
     (aiohttp.ClientOSError, "the connection broke"),
@@ -206,7 +212,7 @@ async def _whole_body(answer: aiohttp.ClientResponse) -> bytes:
     async for chunk in answer.content.iter_any():
         body += chunk
         if len(body) > ANSWER_BYTES_MAX:
-            raise aiohttp.ClientPayloadError
+            raise AnswerTooLarge
     return bytes(body)
 
 

@@ -180,6 +180,7 @@ async def test_a_compressed_bomb_is_not_expanded_beyond_the_cap(encoding: str) -
         failure = await failure_of(server, deadlines=Deadlines(exchange_s=30))
 
         assert failure.phase is Phase.SENT
+        assert "larger than any" in failure.message
 
 
 async def test_a_compressed_answer_within_the_cap_is_expanded() -> None:
