@@ -184,7 +184,7 @@ def _reference_troubles(model: Model, files: tuple[ReferenceFile, ...]) -> list[
         troubles.append(("reference-too-many-files", message, _takes(model, rule)))
     elif rule.mixes and not troubles:
         counts = Counter(file.kind for file in files)
-        if not any(all(counts[kind] <= mix.get(kind, 0) for kind in counts if kind) for mix in rule.mixes):
+        if not any(all(counts[kind] <= mix.get(kind, 0) for kind in counts) for mix in rule.mixes):
             mix_shown = " and ".join(f"{count} {kind} file{'s' * (count > 1)}" for kind, count in counts.items())
             message = f"{mix_shown} do not go together for {model.id}"
             troubles.append(("reference-mix", message, _takes(model, rule)))

@@ -18,7 +18,7 @@ class ReferenceFile:
     """A local file given to a model, as it was when it was read.
 
     `path` is how the manifest names it, `location` where the runner can open it. `mime` and `kind` come from the
-    content, never from the name; both are None when the content is no known media.
+    content, never from the name; what is no known media is refused before there is one of these.
     """
 
     name: str
@@ -26,8 +26,8 @@ class ReferenceFile:
     location: str
     sha256: str
     bytes: int
-    mime: str | None
-    kind: MediaKind | None
+    mime: str
+    kind: MediaKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

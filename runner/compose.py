@@ -166,8 +166,6 @@ class Run:
         prepared = self._prepared
 
         async def upload(reference: ReferenceFile, model: str) -> Uploaded:
-            assert reference.kind is not None, "checked before the run"
-            assert reference.mime is not None, "checked before the run"
             content = await read_reference(reference.location, sha256=reference.sha256)
             return await service.upload(
                 content,
