@@ -48,7 +48,7 @@ class CoreSettings:
 
 
 class RunState:
-    """The shared memory of the core's parts. No decisions here, only bookkeeping."""
+    """The shared memory of the core's parts: bookkeeping, and the pauses that follow from it."""
 
     def __init__(self, settings: CoreSettings, *, books: Books, prices: Mapping[str, int]) -> None:
         self.settings = settings

@@ -30,7 +30,7 @@ class VerdictKind(StrEnum):
 
 
 class Pause(StrEnum):
-    """Why no further create is sent in this life. What is paid is still polled and downloaded."""
+    """Why nothing new is bought in this life. What is paid for is still polled and downloaded, if it can be."""
 
     AUTH = "auth"
     CREDITS = "credits"
