@@ -111,13 +111,16 @@ class Run:
             cap_credits=info.cap_credits,
             statistics=engine.statistics,
         )
-        self._reporter.started(started)
-        with self._signals(engine):
-            await engine.run()
-        outcome = self._outcome(engine, done_before)
-        await ledger.end_life(life, at_s=self._clock.now().wall_s, exit_code=outcome.exit_code)
-        self._reporter.ended(outcome)
-        return outcome
+        try:
+            self._reporter.started(started)
+            with self._signals(engine):
+                await engine.run()
+            outcome = self._outcome(engine, done_before)
+            await ledger.end_life(life, at_s=self._clock.now().wall_s, exit_code=outcome.exit_code)
+            self._reporter.ended(outcome)
+            return outcome
+        finally:
+            self._reporter.closed()
 
     def _info(self) -> RunInfo:
         prepared = self._prepared

@@ -94,3 +94,6 @@ class Reporter:
 
     def ended(self, outcome: RunOutcome) -> None:
         """Everything is saved."""
+
+    def closed(self) -> None:
+        """Nothing more will be told, whether the run ended or an error ended it: give back what was taken."""

@@ -83,7 +83,7 @@ class _Ticking(Reporter):
     def stopping(self, why: str, wait_s: float) -> None:
         self._line(f"{why}: nothing new is started; waiting at most {duration(wait_s)} for what was sent")
 
-    def ended(self, outcome: RunOutcome) -> None:
+    def closed(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
@@ -156,8 +156,11 @@ class Screen(_Ticking):
         self._show(run.statistics())
 
     def ended(self, outcome: RunOutcome) -> None:
-        super().ended(outcome)
         self._show(outcome.statistics)
+
+    def closed(self) -> None:
+        """The cursor and stderr are the terminal's again, also when an error is about to be told on it."""
+        super().closed()
         self._progress.stop()
 
     def _show(self, now: RunStatistics) -> None:

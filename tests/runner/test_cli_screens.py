@@ -351,6 +351,7 @@ async def test_without_a_terminal_a_plain_line_tells_where_the_run_is(capfd: pyt
     lines.noticed(Notice(name="paused", data={"why": "budget", "reason": "the cap\x1b is reached"}))
     lines.stopping("SIGINT", 30.0)
     lines.ended(ended({}))
+    lines.closed()
 
     assert capfd.readouterr().err.splitlines() == [
         "12:04:30 created 7/10 finished 4 failed 1 credits 112/700 rate 14/min eta 10m 51s",
@@ -364,6 +365,7 @@ async def test_a_quiet_run_says_nothing_while_it_goes_well(capfd: pytest.Capture
     lines.started(started(Clockwork(statistics({}))))
     lines._tick()
     lines.ended(ended({}))
+    lines.closed()
 
     assert capfd.readouterr().err == ""
 
@@ -375,7 +377,7 @@ async def test_the_ticking_ends_with_the_run() -> None:
     assert timer is not None
     assert not timer.cancelled()
     assert 29 < timer.when() - asyncio.get_running_loop().time() <= 30
-    lines.ended(ended({}))
+    lines.closed()
 
     assert timer.cancelled()
 
@@ -387,11 +389,23 @@ async def test_the_screen_shows_a_bar_for_each_thing_that_moves() -> None:
     screen.started(started(Clockwork(statistics({ItemState.SUCCEEDED: 4, ItemState.FAILED: 1, ItemState.ACCEPTED: 5}))))
     screen.noticed(Notice(name="paused", data={"reason": "evil \x1b[2J"}))
     screen.ended(ended({ItemState.SUCCEEDED: 9, ItemState.FAILED: 1}))
+    screen.closed()
 
     text = out.getvalue()
     for word in ("uploads", "created", "finished", "saved", "credits", "up to 30/min", "61 MB", "28 held", "112 / 700"):
         assert word in text, word
     assert "evil \\x1b[2J" in text
+
+
+async def test_a_run_that_an_error_ends_gives_the_cursor_back() -> None:
+    out = io.StringIO()
+    screen = Screen(Voice(), console=Console(file=out, force_terminal=True, width=110))
+    screen.started(started(Clockwork(statistics({ItemState.PLANNED: 10}))))
+    assert out.getvalue().count("\x1b[?25l") == 1
+
+    screen.closed()
+
+    assert out.getvalue().count("\x1b[?25h") == 1
 
 
 def test_every_event_is_one_line_for_programs_and_the_last_names_the_exit_code(

@@ -446,6 +446,25 @@ async def test_the_balance_and_the_live_catalogue_are_one_question_each(desk: Ca
     assert "z-image" in load_catalogue(settings.base_url, now_epoch_s=1001.0).models
 
 
+async def test_whoever_listens_is_told_that_nothing_more_comes_also_after_a_fault(desk: Callable[..., Desk]) -> None:
+    class Deaf(Ears):
+        closings = 0
+
+        def changed(self, item: Item, change: Change) -> None:
+            raise ValueError("a fault of ours")
+
+        def closed(self) -> None:
+            self.closings += 1
+
+    trial = desk()
+    ears = trial.ears = Deaf()
+
+    with pytest.raises(ExceptionGroup):
+        await trial.run()
+
+    assert (ears.closings, ears.over) == (1, [])
+
+
 async def test_a_run_without_a_key_leaves_the_ledger_free(desk: Callable[..., Desk]) -> None:
     trial = desk()
     prepared = trial.prepared()
