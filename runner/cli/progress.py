@@ -81,7 +81,7 @@ class _Ticking(Reporter):
             self._line(line)
 
     def stopping(self, why: str, wait_s: float) -> None:
-        self._line(f"{why}: nothing new is started; waiting at most {duration(wait_s)} for what was sent")
+        self._line(f"{why}: nothing new is started; waiting at most {duration(wait_s)} for answers still due")
 
     def closed(self) -> None:
         if self._timer is not None:

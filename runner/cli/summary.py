@@ -8,6 +8,7 @@ from typing import Final
 
 from jobs.escape import for_terminal
 from jobs.lifecycle import ItemState
+from jobs.verdict import Pause
 from runner.cli.columns import shortened
 from runner.cli.figures import duration, figures, size
 from runner.cli.voice import Voice
@@ -118,7 +119,8 @@ def _next(outcome: RunOutcome, command: str, store_flag: str) -> Sequence[str]:
     elif outcome.exit_code == 3 and counts.get(ItemState.PLANNED):
         lines.append(f"{command}    # goes on with what was not bought yet")
     if outcome.exit_code == 5:
-        lines.append(f"{command}    # after a top-up, or with a higher --budget")
+        short = Pause.CREDITS in outcome.pauses
+        lines.append(f"{command}    # {'after a top-up' if short else 'with more budget; the lowest one set counts'}")
     doubtful = [trouble for trouble in outcome.troubles if trouble.state == ItemState.UNCERTAIN]
     lines += [f"rivya-batch show {_quoted(doubtful[0].key)}{store_flag}"] if doubtful else []
     if counts.get(ItemState.FAILED) or counts.get(ItemState.REJECTED):

@@ -230,7 +230,7 @@ def test_a_budget_of_the_project_satisfies_the_gate_and_caps_the_run(folder: Pat
 
     assert code == 5
     assert "2 spent, 0 held, 0 of the cap left" in err
-    assert "rivya-batch run free.yaml --budget 40 --sim    # after a top-up, or with a higher --budget" in err
+    assert "rivya-batch run free.yaml --budget 40 --sim    # with more budget; the lowest one set counts" in err
 
 
 def test_without_a_key_nothing_is_sent(command: Command) -> None:

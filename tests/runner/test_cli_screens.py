@@ -356,7 +356,7 @@ async def test_without_a_terminal_a_plain_line_tells_where_the_run_is(capfd: pyt
     assert capfd.readouterr().err.splitlines() == [
         "12:04:30 created 7/10 finished 4 failed 1 credits 112/700 rate 14/min eta 10m 51s",
         "12:04:30 no new creates: the cap\\x1b is reached",
-        "12:04:30 SIGINT: nothing new is started; waiting at most 30s for what was sent",
+        "12:04:30 SIGINT: nothing new is started; waiting at most 30s for answers still due",
     ]
 
 
@@ -491,6 +491,12 @@ def test_the_end_of_a_run_with_failures_names_them_and_the_way_on(capfd: pytest.
     assert "next: rivya-batch retry sneaker-reveal --failed\n      rivya-batch results sneaker-reveal\n" in text
 
 
+def test_an_empty_balance_asks_for_a_top_up_and_not_for_a_higher_budget(capfd: pytest.CaptureFixture[str]) -> None:
+    text = summary(ended({ItemState.PLANNED: 8}, exit_code=5, pauses={"credits": "HTTP 402"}), capfd)
+
+    assert "next: rivya-batch run a.yaml    # after a top-up\n" in text
+
+
 @pytest.mark.parametrize(
     ("exit_code", "counts", "told_text"),
     [
@@ -502,7 +508,7 @@ def test_the_end_of_a_run_with_failures_names_them_and_the_way_on(capfd: pytest.
             "next: rivya-batch run a.yaml    # with a key that may; nothing is bought twice\n",
         ),
         (3, {ItemState.PLANNED: 8}, "next: rivya-batch run a.yaml    # goes on with what was not bought yet\n"),
-        (5, {ItemState.SKIPPED: 2}, "next: rivya-batch run a.yaml    # after a top-up, or with a higher --budget\n"),
+        (5, {ItemState.SKIPPED: 2}, "next: rivya-batch run a.yaml    # with more budget; the lowest one set counts\n"),
         (5, {ItemState.SKIPPED: 2}, "  skipped   2 not bought\n"),
         (7, {ItemState.UNCERTAIN: 1}, "next: rivya-batch show 'it'\\''s,1'\n"),
         (0, {}, "sneaker-reveal  0 of 10 done"),
