@@ -25,6 +25,7 @@ from runner.ledger import Life
 from runner.ledger.lock import holder
 from runner.ledger.rows import Row
 from runner.ledger.sqlite import LedgerReader, open_reader
+from runner.settings import SIM_STORE
 
 __all__ = [
     "InFlight",
@@ -147,7 +148,12 @@ _FIRST_RUN = "begin one with `rivya-batch run FILE`, or name another ledger with
 def need_ledger(path: Path) -> LedgerReader:
     reader = open_reader(path)
     if reader is None:
-        raise UsageError(f"there is no ledger at {path} yet", code="ledger-missing", next_step=_FIRST_RUN)
+        rehearsed = path.with_name(SIM_STORE).exists()
+        raise UsageError(
+            f"there is no ledger at {path} yet",
+            code="ledger-missing",
+            next_step="add --sim to see what was rehearsed here" if rehearsed else _FIRST_RUN,
+        )
     return reader
 
 

@@ -9,12 +9,11 @@ from jobs.escape import for_terminal
 from jobs.lifecycle import ItemState
 from jobs.matrix import Steps
 from jobs.plan import Plan, PlannedItem, Standing
-from runner.cli.columns import columns, shortened
+from runner.cli.columns import columns
 from runner.cli.figures import count, duration, size
 
 __all__ = ["explained", "plan_object", "plan_screen"]
 
-KEY_CHARS = 70
 ITEMS_EXPLAINED = 200  # more reasons than that are for `--json`
 
 
@@ -52,7 +51,7 @@ def explained(plan: Plan, steps: Mapping[str, Steps]) -> str:
     """How each job's items came about, step by step, and for each item what would happen and why."""
     counts = "".join(f"  {for_terminal(job)}: {_steps(each)}\n" for job, each in steps.items())
     shown = plan.items[:ITEMS_EXPLAINED]
-    rows = [(one.standing.value, shortened(for_terminal(one.item.key), KEY_CHARS), _why(one)) for one in shown]
+    rows = [(one.standing.value, for_terminal(one.item.key), _why(one)) for one in shown]
     rest = len(plan.items) - len(shown)
     more = f"  and {rest:,} more: see them with --json --explain\n" if rest else ""
     return (counts + "\n" if counts else "") + columns(("", "item", "why"), rows, indent=2) + more

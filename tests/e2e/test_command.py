@@ -150,8 +150,13 @@ def test_events_are_json_lines_and_the_last_names_the_exit_code(command: Command
 
 
 def test_a_saved_plan_is_run_as_shown_and_refused_once_anything_moved(folder: Path, command: Command) -> None:
-    assert command("plan", "boats.yaml", "--sim", "-o", "plan.json")[0] == 0
+    code, _, err = command("plan", "boats.yaml", "--sim", "-o", "plan.json")
+    assert code == 0
+    assert err.endswith("run exactly this with: rivya-batch run plan.json --sim\n")
     assert command("run", "plan.json", "--sim", "--yes")[0] == 0
+    code, _, err = command("results")
+    assert code == 2
+    assert "next: add --sim to see what was rehearsed here" in err
     code, _, err = command("run", "plan.json", "--sim", "--yes")
 
     assert code == 2

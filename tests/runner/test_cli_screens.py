@@ -252,6 +252,13 @@ def test_the_explanation_counts_each_step_and_gives_each_item_a_reason() -> None
     )
 
 
+def test_the_explanation_never_cuts_a_key_for_its_middle_tells_items_apart() -> None:
+    keys = [f"s/{'x' * 60}={n},{'y' * 60}" for n in (1, 2)]
+    text = explained(plan(*(planned(n, key=key) for n, key in enumerate(keys))), {})
+
+    assert all(key in text for key in keys)
+
+
 def test_an_items_name_cannot_steer_the_terminal_from_inside_a_plan() -> None:
     evil = plan(planned(0, key="a\x1b[2J\rb", job="j\x1b]0;x\x07"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -42,5 +43,6 @@ def command(
             voice.data(explained(plan, prepared.expansion.steps) + "\n")
         voice.data(plan_screen(plan, pace=prepared.limits.pace, notes=[f.message for f in prepared.warnings]))
         if output is not None:
-            voice.talk(f"\nrun exactly this with: rivya-batch run {output}")
+            onward = " ".join(["rivya-batch run", quote(str(output)), *voice.store_flag()])
+            voice.talk(f"\nrun exactly this with: {onward}")
     return SOMETHING_TO_SPEND if detailed_exitcode and plan.count(Standing.NEW) else 0
