@@ -129,6 +129,10 @@ def _facts(plan: Plan, balance: int | None, pace: str, notes: Sequence[str]) -> 
         yield "time", f"about {duration(plan.seconds)}" + (f" at {pace}" if pace else "")
     if plan.high > plan.likely:
         yield "note", "base prices: params may cost more; the cap holds in any case"
+    if new and plan.cap_credits is not None:
+        left = max(0, plan.cap_credits - plan.books.settled - plan.books.reserved)
+        if left < plan.low:
+            yield "note", f"not all of it can be bought: {left:,} credits of the cap are left"
     yield from (("note", note) for note in _needing_a_person(plan))
     if plan.missing:
         yield (

@@ -252,6 +252,15 @@ def test_the_explanation_counts_each_step_and_gives_each_item_a_reason() -> None
     )
 
 
+def test_the_plan_says_before_it_begins_that_the_budget_is_too_small() -> None:
+    two = (planned(0), planned(1))
+    note = "  note     not all of it can be bought: 46 credits of the cap are left\n"
+
+    assert note in plan_screen(plan(*two, cap=56, books=Money(settled=10)))
+    assert "not all" not in plan_screen(plan(*two, cap=56))
+    assert "not all" not in plan_screen(plan(*two, cap=None))
+
+
 def test_the_explanation_never_cuts_a_key_for_its_middle_tells_items_apart() -> None:
     keys = [f"s/{'x' * 60}={n},{'y' * 60}" for n in (1, 2)]
     text = explained(plan(*(planned(n, key=key) for n, key in enumerate(keys))), {})
