@@ -49,6 +49,7 @@ demo: $(READY)  ## run a sweep against the simulator: no key, no credits, under 
 	@cd out/demo && "$(CURDIR)/$(BIN)/rivya-batch" run "$(CURDIR)/manifests/sweep.yaml" --sim --yes --creates 5/s
 	@cd out/demo && "$(CURDIR)/$(BIN)/rivya-batch" results --store .rivya/sim.db --format jsonl -o results.jsonl
 	@echo "in out/demo: the clips in out/, the ledger in .rivya/sim.db, the results in results.jsonl"
+	@echo "look at it with: cd out/demo && ../../$(BIN)/rivya-batch results --sim"
 
 test: $(READY)  ## every test
 	@$(BIN)/python -m pytest
