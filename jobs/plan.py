@@ -34,6 +34,7 @@ class Pace:
     creates_per_s: float
     in_flight: int
     category_of: Mapping[str, str]  # model id -> image, video, audio
+    speed: float = 1.0  # how many times faster tasks work than at the service: above 1 in a rehearsal
 
 
 class Past(Protocol):
@@ -234,7 +235,7 @@ def seconds_to_finish(categories: Sequence[str], pace: Pace) -> float:
     """Seconds from the first create to the last result: the rate or the places in flight, whichever binds."""
     if not categories:
         return 0.0
-    times_s = [TYPICAL_S.get(category, max(TYPICAL_S.values())) for category in categories]
+    times_s = [TYPICAL_S.get(category, max(TYPICAL_S.values())) / pace.speed for category in categories]
     by_rate_s = (len(times_s) - 1) / pace.creates_per_s
     by_places_s = max(0.0, sum(times_s) / pace.in_flight - max(times_s))
     return max(by_rate_s, by_places_s) + max(times_s)

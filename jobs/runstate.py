@@ -157,7 +157,13 @@ class RunState:
             change = pacer.answered(token, now.mono_s)
         if change is None:
             return ()
-        data = {"limit": change.name, "before": change.before_per_s, "after": change.after_per_s, "why": change.reason}
+        data = {
+            "limit": change.name,
+            "before": change.before_per_s,
+            "after": change.after_per_s,
+            "full": pacer.rate.per_second,
+            "why": change.reason,
+        }
         return (Notice(name="rate", data=data),)
 
     def contact(self, end: SendEnd, now: Now) -> tuple[Notice, ...]:

@@ -27,7 +27,7 @@ from runner.errors import ManifestRejected, UsageError
 from runner.ledger import KnownUpload, PastItem
 from runner.ledger.sqlite import open_reader
 from runner.models_cache import load_catalogue
-from runner.settings import Caps, Settings
+from runner.settings import SIM_SPEED, Caps, Settings
 from runner.sources import read_manifest, read_sources
 
 __all__ = [
@@ -213,7 +213,12 @@ def prepare(manifest_path: Path, *, settings: Settings, choices: Choices) -> Pre
         books=known.books,
         cap_credits=caps.budget,
         position=known.position,
-        pace=Pace(creates_per_s=limits.creates.per_second, in_flight=limits.in_flight, category_of=categories),
+        pace=Pace(
+            creates_per_s=limits.creates.per_second,
+            in_flight=limits.in_flight,
+            category_of=categories,
+            speed=SIM_SPEED if settings.embedded else 1.0,
+        ),
         wanted=frozenset(item.identity for item in expansion.items),
         resubmit_failed=manifest.retries.resubmit_failed,
         retry=choices.retry,

@@ -35,6 +35,8 @@ __all__ = [
     "BASE_URL",
     "ENVIRONMENT",
     "PROJECT_FILE",
+    "SIM_SPEED",
+    "SIM_STORE",
     "STORE",
     "Caps",
     "Settings",
@@ -45,6 +47,8 @@ __all__ = [
 BASE_URL: Final = "https://rivya.ai"
 STORE: Final = Path(".rivya/ledger.db")
 SIM_STORE: Final = "sim.db"
+# A rehearsal should take seconds: a clip that takes the real service a minute takes three seconds in the simulator.
+SIM_SPEED: Final = 20.0
 SIM_BASE_URL: Final = "http://127.0.0.1"  # until the simulator has its port
 ACCOUNT: Final = "default"
 PROJECT_FILE: Final = "rivya-batch.toml"

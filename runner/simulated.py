@@ -11,17 +11,15 @@ from dataclasses import replace
 from importlib.util import find_spec
 
 from runner.secret import Secret
-from runner.settings import Settings
+from runner.settings import SIM_SPEED, Settings
 from runner.sim.catalogue import packaged_catalogue
 from runner.sim.core import Simulator
 from runner.sim.media import Fidelity
 from runner.sim.profile import DEMO_KEY, Profile
 from runner.sim.server import serve
 
-__all__ = ["SIM_SPEED", "draws", "simulated"]
+__all__ = ["draws", "simulated"]
 
-# A rehearsal should take seconds: a clip that takes the real service a minute takes three seconds here.
-SIM_SPEED = 20.0
 SIM_SEED = 1
 
 # Rates are what the manifest and the flags say; the service's own are unknown, so the rehearsal sets none.

@@ -220,7 +220,9 @@ def told(notice: Notice) -> str:
         case "paused":
             return f"no new creates: {data['reason']}"
         case "rate":
-            before, after = (float(str(notice.data[name])) * 60 for name in ("before", "after"))
+            before, after, full = (float(str(notice.data[name])) * 60 for name in ("before", "after", "full"))
+            if before < after < full:
+                return ""  # each step of a recovery is for programs; people want to know when it is over
             return f"{data['limit']} {'slowed' if after < before else 'back'} to {after:.0f}/min: {data['why']}"
         case "left":
             return f"a result of {data['item']} is left for the next run: {data['why']}"

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from jobs.escape import for_terminal
-from jobs.lifecycle import ItemState
+from jobs.lifecycle import OPEN, ItemState
 from jobs.verdict import Pause
 from runner.cli.columns import shortened
 from runner.cli.figures import duration, figures, size
@@ -58,6 +58,8 @@ def tell_summary(voice: Voice, outcome: RunOutcome, *, command: str, store_flag:
     voice.talk(voice.paint(_headline(outcome), fg=color, bold=True))
     for name, text in _facts(outcome):
         voice.talk(f"  {name:<9} {text}")
+    if voice.sim and outcome.statistics.results:
+        voice.talk("  note      a rehearsal: clear these files before a run for real saves its own beside them")
     voice.talk(voice.paint("next:", bold=True) + " " + "\n      ".join(_next(outcome, command, store_flag)))
 
 
@@ -79,6 +81,9 @@ def _facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
         yield "stopped", for_terminal(reason)
     for state in (ItemState.UNCERTAIN, ItemState.VANISHED, ItemState.STALLED, ItemState.FAILED, ItemState.REJECTED):
         yield from _state_lines(outcome, state)
+    under_way = sum(outcome.statistics.counts.get(state, 0) for state in OPEN)
+    if under_way:
+        yield "open", f"{under_way:,} under way at the service, and paid for"
     for state in (ItemState.SKIPPED, ItemState.PLANNED):
         if outcome.statistics.counts.get(state):
             yield state.value, f"{outcome.statistics.counts[state]:,} not bought"

@@ -434,7 +434,8 @@ def test_every_event_is_one_line_for_programs_and_the_last_names_the_exit_code(
     event = Event(type=EventType.ACCEPTED, at_s=1.5, identity="id0", data=secret)
     lines.started(started(Clockwork(statistics({}))))
     lines.changed(item(0), Change(event=event, record=record, delta=Money(), scope="s"))
-    lines.noticed(Notice(name="rate", data={"limit": "creates", "before": 1.0, "after": 0.5, "why": "429"}))
+    slower = {"limit": "creates", "before": 1.0, "after": 0.5, "full": 1.0, "why": "429"}
+    lines.noticed(Notice(name="rate", data=slower))
     lines.uploaded("shoe", 10)
     lines.stopping("SIGTERM", 30.0)
     voice.event("done", done_facts(ended({ItemState.SUCCEEDED: 9}, exit_code=3)))
@@ -457,13 +458,14 @@ def test_every_event_is_one_line_for_programs_and_the_last_names_the_exit_code(
     ("notice", "line"),
     [
         (
-            Notice(name="rate", data={"limit": "creates", "before": 1.0, "after": 0.5, "why": "HTTP 429"}),
+            Notice(name="rate", data={"limit": "creates", "before": 1.0, "after": 0.5, "full": 1.0, "why": "HTTP 429"}),
             "creates slowed to 30/min: HTTP 429",
         ),
         (
-            Notice(name="rate", data={"limit": "polls", "before": 0.5, "after": 1.0, "why": "clean"}),
+            Notice(name="rate", data={"limit": "polls", "before": 0.5, "after": 1.0, "full": 1.0, "why": "clean"}),
             "polls back to 60/min: clean",
         ),
+        (Notice(name="rate", data={"limit": "polls", "before": 0.2, "after": 0.5, "full": 1.0, "why": "clean"}), ""),
         (Notice(name="kept", data={"item": "a", "why": "open"}), "a: open"),
         (
             Notice(name="left", data={"item": "a", "why": "HTTP 503."}),
@@ -479,6 +481,12 @@ def test_a_notice_is_one_line(notice: Notice, line: str) -> None:
 def summary(outcome: RunOutcome, capfd: pytest.CaptureFixture[str], *, store_flag: str = "") -> str:
     tell_summary(Voice(), outcome, command="rivya-batch run a.yaml", store_flag=store_flag)
     return capfd.readouterr().err
+
+
+def test_the_end_of_an_interrupted_run_says_what_still_runs_at_the_service(capfd: pytest.CaptureFixture[str]) -> None:
+    told_lines = summary(ended({ItemState.ACCEPTED: 3, ItemState.SUBMITTING: 1, ItemState.PLANNED: 6}), capfd)
+
+    assert "  open      4 under way at the service, and paid for\n" in told_lines
 
 
 def test_the_end_of_a_good_run_says_what_it_cost_and_where_the_files_are(capfd: pytest.CaptureFixture[str]) -> None:
