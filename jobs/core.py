@@ -129,6 +129,11 @@ class Core:
         """The next create, or how long there is none; a `Step` means changes without a request: commit, ask again."""
         return self._buying.next(now, new=len(self._downloads) < DOWNLOAD_BACKLOG_MAX)
 
+    def know_task(self, task_id: str, key: str | None) -> None:
+        """What the ledger knows of a task: the key of the attempt it was made for, perhaps in another run."""
+        if key is not None:
+            self.state.task_keys.setdefault(task_id, key)
+
     def create_ended(self, send: Send, end: SendEnd, now: Now) -> Step:
         """One send ended. Returns the changes that its verdict leads to."""
         step = self._buying.ended(send, end, now)

@@ -273,6 +273,8 @@ class Engine:
         body = send.step.changes[-1].body if send.step.changes else self._ledger.body(send.key)
         assert body is not None, "an intent holds its body"
         end = await self._sender.create(idempotency_key=send.key, body=body)
+        if end.task is not None:
+            self.core.know_task(end.task.id, self._ledger.task_key(end.task.id))
         step = self.core.create_ended(send, end, self._clock.now())
         await self._settle(step, self._create_lane, self._poll_lane, self._download_lane)
 

@@ -97,6 +97,9 @@ class Ledger(Protocol):
     def body(self, key: str) -> bytes:
         """The frozen body of an attempt. KeyError when there is no such attempt."""
 
+    def task_key(self, task_id: str) -> str | None:
+        """The key of the attempt that this task was made for, in whatever run; None when no attempt has it."""
+
     def books(self, scope: str) -> Money:
         """Credits reserved and settled under one run, over all its lives."""
 

@@ -100,6 +100,9 @@ class MemoryLedger:
     def body(self, key: str) -> bytes:
         return self.store.attempts[key].body
 
+    def task_key(self, task_id: str) -> str | None:
+        return self.store.claims.get(("task", task_id))
+
     def books(self, scope: str) -> Money:
         return self.store.books.get(scope, Money())
 

@@ -169,6 +169,10 @@ ORDER BY f.n;
 -- The frozen body of an attempt.
 SELECT body, body_sha256 FROM attempts WHERE "key" = :key;
 
+-- name: task_key
+-- Whose task this is.
+SELECT "key" FROM attempts WHERE task_id = :task_id;
+
 -- name: books
 -- Credits of one scope.
 SELECT reserved, settled FROM books WHERE scope = :scope;

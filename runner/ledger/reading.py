@@ -47,6 +47,10 @@ class LedgerReads:
         assert hashlib.sha256(body).hexdigest() == rows[0]["body_sha256"], f"the body of {key} is not what was written"
         return body
 
+    def task_key(self, task_id: str) -> str | None:
+        rows = self.ask("task_key", {"task_id": task_id})
+        return rows[0]["key"] if rows else None
+
     def books(self, scope: str) -> Money:
         rows = self.ask("books", {"scope": scope})
         return Money(reserved=rows[0]["reserved"], settled=rows[0]["settled"]) if rows else Money()

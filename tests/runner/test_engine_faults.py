@@ -284,6 +284,16 @@ def test_a_failed_task_is_bought_again_only_when_told_so() -> None:
     world.check(cap=10)
 
 
+def test_a_task_that_was_made_for_another_run_is_no_answer_and_ends_nothing() -> None:
+    twin = rule({**CREATE, "prompt_contains": "picture 1"}, patch={"id": "task_of_another_run"})
+    world = World(items(3), faults=[twin])
+    world.store.claims[("task", "task_of_another_run")] = "rvb1-of-another-run"
+
+    life = world.live(cap=20)
+
+    assert (life.exit_code, dict(world.states)) == (7, {"succeeded": 2, "uncertain": 1})
+
+
 def test_an_item_of_an_earlier_life_that_fails_is_bought_again_though_its_upload_was_forgotten() -> None:
     fails = rule(CREATE, fail="generation_failed", times=1)
     world = World([item(0, "nano-banana", references=[picture("shoe")])], faults=[fails])

@@ -109,6 +109,21 @@ async def test_the_body_of_an_attempt_is_kept_byte_for_byte(house: House) -> Non
     await again.close()
 
 
+async def test_a_task_belongs_to_the_attempt_it_was_made_for(house: House) -> None:
+    ledger = house.open()
+    teller = await begin(ledger, ONE)
+    intent, accepted = teller.intent(ONE), teller.accepted(ONE)
+    await ledger.record([intent, accepted])
+    await ledger.close()
+
+    again = house.open()
+
+    assert intent.record.attempt is not None
+    assert again.task_key(str(accepted.event.data["task_id"])) == intent.record.attempt.key
+    assert again.task_key("task_nobody") is None
+    await again.close()
+
+
 async def test_a_write_over_a_newer_row_is_refused_and_changes_nothing(house: House) -> None:
     ledger = house.open()
     teller = await begin(ledger, ONE)
