@@ -223,7 +223,7 @@ class Run:
         """Items of this run that this command did not select, or that the manifest lost, but whose purchase goes on."""
         run_id, now_wanted = self._prepared.plan.run_id, self._prepared.expansion.items
         rest = {item.identity: item for item in now_wanted if item.identity not in asked}
-        past = {one.identity: one for one in self._ledger.past_items(run_id) if one.identity not in asked}
+        past = {one.identity: one for one in self._ledger.unfinished_items(run_id) if one.identity not in asked}
         found = []
         for identity, record in self._ledger.records([*past]).items():
             unsaved = any(artifact.state in ("wanted", "partial") for artifact in record.artifacts)

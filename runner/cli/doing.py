@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from jobs.plan import Standing
 from runner.cli.gate import confirm, refusal
+from runner.cli.lazy import simulator
 from runner.cli.loop import run_async
 from runner.cli.plan_screen import plan_object, plan_screen
 from runner.cli.progress import reporter_for
@@ -13,7 +14,6 @@ from runner.compose import balance, run_prepared
 from runner.prepare import Prepared
 from runner.reporter import Reporter, RunOutcome
 from runner.settings import Settings
-from runner.simulated import simulated
 
 __all__ = ["do"]
 
@@ -45,5 +45,5 @@ def do(voice: Voice, prepared: Prepared, *, settings: Settings, command: str, on
 async def _live(prepared: Prepared, settings: Settings, reporter: Reporter) -> RunOutcome:
     if not settings.embedded:
         return await run_prepared(prepared, settings=settings, reporter=reporter)
-    async with simulated(settings) as served:
+    async with simulator()(settings) as served:
         return await run_prepared(prepared, settings=served, reporter=reporter)

@@ -1,22 +1,28 @@
 """The verbs, and how one of them is imported only when it is asked for.
 
 `--help` and completion name all verbs and must not pay for what each needs, so names and lines stand here and the rest
-is looked up late. This is the only place of the project where a module is imported inside a function.
+is looked up late; so is the simulator, whose drawing libraries a run for real has no use for. This is the only place of
+the project where a module is imported inside a function.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 from click.shell_completion import CompletionItem
 
 from jobs.suggest import did_you_mean
 
-__all__ = ["VERBS", "LazyGroup"]
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from runner.settings import Settings
+
+__all__ = ["VERBS", "LazyGroup", "simulator"]
 
 # name -> its line in the help; the module is `runner.cli.verbs.NAME`, and its `command` says the same line.
 VERBS: Final[Mapping[str, str]] = MappingProxyType(
@@ -40,6 +46,13 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "version": "Print the version.",
     }
 )
+
+
+def simulator() -> Callable[[Settings], AbstractAsyncContextManager[Settings]]:
+    """`runner.simulated.simulated`, imported now."""
+    simulated: Callable[[Settings], AbstractAsyncContextManager[Settings]]
+    simulated = importlib.import_module("runner.simulated").simulated
+    return simulated
 
 
 class LazyGroup(click.Group):

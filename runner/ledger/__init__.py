@@ -112,6 +112,9 @@ class Ledger(Protocol):
     def past_items(self, run_id: str) -> list[PastItem]:
         """All items any life of the run wanted, in order."""
 
+    def unfinished_items(self, run_id: str) -> list[PastItem]:
+        """Those of them whose purchase goes on, or whose results may not all be saved, in order."""
+
     def position(self) -> int:
         """A number that grows with every event: a saved plan is stale when it moved."""
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from jobs.item import Item
-from jobs.lifecycle import HELD, EventType, ItemState
+from jobs.lifecycle import HELD, OPEN, EventType, ItemState
 from jobs.record import Attempt, Change, Event, Money, Record
 from runner.errors import LedgerConflict, LedgerLocked, LedgerUnusable
 from runner.ledger import KnownUpload, Life, PastItem, RunInfo
@@ -122,6 +122,9 @@ class MemoryLedger:
     def past_items(self, run_id: str) -> list[PastItem]:
         mine = (past for (run, _), past in self.store.run_items.items() if run == run_id)
         return sorted(mine, key=lambda past: (past.index, not past.wanted, past.identity))
+
+    def unfinished_items(self, run_id: str) -> list[PastItem]:
+        return [past for past in self.past_items(run_id) if _goes_on(self.store.records[past.identity])]
 
     def position(self) -> int:
         return len(self.store.events)
@@ -251,6 +254,10 @@ def _paid(held: Money, change: Change) -> Money:
 def _price_seen(kept: Kept) -> int | None:
     """What the service said this attempt costs. A zero is no price: it may only come late, or be a refund."""
     return max(kept.attempt.reserved_credits or 0, kept.attempt.final_credits or 0) or None
+
+
+def _goes_on(record: Record) -> bool:
+    return record.state in OPEN or any(artifact.state in ("wanted", "partial") for artifact in record.artifacts)
 
 
 def _past(item: Item) -> PastItem:

@@ -196,6 +196,20 @@ FROM run_items AS r JOIN items AS i USING (identity)
 WHERE r.run_id = :run_id
 ORDER BY r.item_index, r.wanted DESC, r.identity;
 
+-- name: unfinished_items
+-- Those of a run whose purchase goes on, or whose results may not all be saved.
+SELECT r.*, i.model, i.prompt, i.params, i.reference_digests, i.repeat, i.edition
+FROM run_items AS r JOIN items AS i USING (identity)
+WHERE r.run_id = :run_id
+AND (
+    i.state IN ('submitting', 'accepted')
+    OR EXISTS (
+        SELECT 1 FROM attempts AS a JOIN artifacts AS f ON f.attempt_key = a."key"
+        WHERE a.identity = r.identity AND f.state IN ('wanted', 'partial')
+    )
+)
+ORDER BY r.item_index, r.wanted DESC, r.identity;
+
 -- name: position
 -- A number that grows with every event.
 SELECT coalesce(max(seq), 0) AS position FROM events;

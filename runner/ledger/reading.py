@@ -65,6 +65,9 @@ class LedgerReads:
     def past_items(self, run_id: str) -> list[PastItem]:
         return [past_item_of(row) for row in self.ask("past_items", {"run_id": run_id})]
 
+    def unfinished_items(self, run_id: str) -> list[PastItem]:
+        return [past_item_of(row) for row in self.ask("unfinished_items", {"run_id": run_id})]
+
     def position(self) -> int:
         position = self.ask("position", {})[0]["position"]
         assert isinstance(position, int), "a sequence number"

@@ -124,6 +124,22 @@ async def test_a_task_belongs_to_the_attempt_it_was_made_for(house: House) -> No
     await again.close()
 
 
+async def test_what_goes_on_is_told_apart_from_what_ended(house: House) -> None:
+    ledger = house.open()
+    planned, submitting, accepted, unsaved, saved = wanted = ITEMS[:5]
+    teller = await begin(ledger, *wanted)
+    await ledger.record([teller.intent(one) for one in (submitting, accepted, unsaved, saved)])
+    await ledger.record([teller.accepted(one) for one in (accepted, unsaved, saved)])
+    await ledger.record([teller.succeeded(one) for one in (unsaved, saved)])
+    await ledger.record([teller.saved(saved, state="verified")])
+
+    going_on = [past.identity for past in ledger.unfinished_items("night")]
+
+    assert going_on == [one.identity for one in (submitting, accepted, unsaved)]
+    assert planned.identity not in going_on
+    await ledger.close()
+
+
 async def test_a_write_over_a_newer_row_is_refused_and_changes_nothing(house: House) -> None:
     ledger = house.open()
     teller = await begin(ledger, ONE)
