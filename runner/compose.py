@@ -212,7 +212,8 @@ class Run:
             if step != Step():
                 await engine.commit(step)
         digests = {reference.sha256 for item in items for reference in item.references}
-        core.state.uploads.update(usable_uploads(self._ledger.uploads(sorted(digests)), now_s=now.wall_s))
+        if not choices.retry:  # a reference that the service forgot may be why an item was refused: upload it anew
+            core.state.uploads.update(usable_uploads(self._ledger.uploads(sorted(digests)), now_s=now.wall_s))
         for item in sorted(items, key=lambda item: _resume_rank(records[item.identity], item)):
             step = core.admit(item, records[item.identity], now, retry=choices.retry, again=choices.again)
             if step != Step():

@@ -209,7 +209,7 @@ def prepare(manifest_path: Path, *, settings: Settings, choices: Choices) -> Pre
         records=known.records,
         past=known.past,
         prices=known.prices,
-        known_uploads=known.uploads,
+        known_uploads=frozenset() if choices.retry else known.uploads,
         books=known.books,
         cap_credits=caps.budget,
         position=known.position,

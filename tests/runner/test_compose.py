@@ -215,6 +215,19 @@ async def test_a_person_may_buy_what_failed_once_more(desk: Callable[..., Desk])
     assert (outcome.exit_code, outcome.creates, trial.simulator.stats().tasks) == (0, 1, 7)
 
 
+async def test_a_retry_uploads_its_references_anew(desk: Callable[..., Desk]) -> None:
+    refused = {"match": {"endpoint": "create", "prompt_contains": "a shoe"}, "do": {"code": "validation_failed"}}
+    trial = desk(faults=[{**refused, "times": 1}])
+    assert (await trial.run()).exit_code == 3
+
+    trial.choices = Choices(retry=True)
+    prepared = trial.prepared()
+    outcome = await trial.run(prepared)
+
+    assert (outcome.exit_code, len(prepared.plan.uploads)) == (0, 1)
+    assert trial.simulator.stats().uploads == 2, "the service may have forgotten the first"
+
+
 async def test_a_person_may_buy_everything_selected_again(desk: Callable[..., Desk]) -> None:
     trial = desk()
     await trial.run()
