@@ -22,7 +22,7 @@ from runner.ledger.rows import Row, artifact_of, attempt_of
 from runner.ledger.sqlite import LedgerReader
 from runner.views import from_here, maybe_stamp, need_ledger
 
-__all__ = ["AttemptStory", "EventLine", "SendLine", "Story", "find_item", "item_story"]
+__all__ = ["AttemptStory", "EventLine", "SendLine", "Story", "item_story"]
 
 # A shorter beginning of an identity is a guess, not a name.
 PREFIX_CHARS_MIN = 4
@@ -103,14 +103,8 @@ class Story:
     events: tuple[EventLine, ...]
 
 
-def find_item(path: Path, run_id: str | None, word: str) -> str:
-    """The identity of the item people mean; raises `UsageError` when no item, or more than one, is called so."""
-    with need_ledger(path) as reader:
-        return _find(reader, run_id, word)
-
-
 def item_story(path: Path, run_id: str | None, item: str) -> Story:
-    """One item's whole story."""
+    """The whole story of the item people mean; raises `UsageError` when no item, or more than one, is called so."""
     with need_ledger(path) as reader, reader.snapshot():
         identity = _find(reader, run_id, item)
         names = reader.ask("names_of_item", {"identity": identity, "run_id": run_id})

@@ -7,6 +7,7 @@ readable. With `--json`: every event as one line on stdout. All three are report
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final
@@ -60,7 +61,7 @@ def reporter_for(voice: Voice) -> Reporter:
     return Screen(voice) if voice.is_live() else PlainLines(voice)
 
 
-class _Ticking(Reporter):
+class _Ticking(Reporter, ABC):
     """Shows the run's figures every so often while it lasts, and at once what cannot wait."""
 
     def __init__(self, voice: Voice, every_s: float) -> None:
@@ -95,8 +96,9 @@ class _Ticking(Reporter):
         self._show(self._run.statistics())
         self._again()
 
+    @abstractmethod
     def _show(self, now: RunStatistics) -> None:
-        raise NotImplementedError
+        """Tell where the run stands."""
 
     def _line(self, text: str) -> None:
         self._voice.talk(text)

@@ -13,7 +13,7 @@ from jobs.results import ErrorRow, Output
 from runner.clock import stamp
 from runner.errors import LedgerUnusable, UsageError
 from runner.ledger.sqlite import SqliteLedger, open_ledger
-from runner.story import find_item, item_story
+from runner.story import item_story
 from runner.views import list_runs, resolve_run, result_rows, run_summary, slowest
 from tests.runner.ledger_cases import ACCOUNT, BASE_URL, URL, Teller, begin, item, run_info
 
@@ -285,7 +285,7 @@ async def test_an_item_is_found_by_whatever_name_is_at_hand(path: Path) -> None:
     words = [ONE.key, ONE.identity, ONE.identity[:12], ONE.identity[3:15], "task-one", attempt.key]
 
     for run_id in ("night", None):
-        assert {find_item(path, run_id, word) for word in words} == {ONE.identity}
+        assert {item_story(path, run_id, word).identity for word in words} == {ONE.identity}
 
 
 async def test_a_name_means_what_the_run_wants_now(path: Path) -> None:
@@ -296,9 +296,9 @@ async def test_a_name_means_what_the_run_wants_now(path: Path) -> None:
     await begin(ledger, ONE, run=run_info("day"))
     await ledger.close()
 
-    assert find_item(path, "night", ONE.key) == TWO.identity
-    assert find_item(path, "day", ONE.key) == ONE.identity
-    assert find_item(path, None, ONE.key) == ONE.identity  # the run that ran last
+    assert item_story(path, "night", ONE.key).identity == TWO.identity
+    assert item_story(path, "day", ONE.key).identity == ONE.identity
+    assert item_story(path, None, ONE.key).identity == ONE.identity  # the run that ran last
 
 
 async def test_an_ambiguous_beginning_lists_what_it_may_mean(path: Path) -> None:
@@ -308,7 +308,7 @@ async def test_an_ambiguous_beginning_lists_what_it_may_mean(path: Path) -> None
     await ledger.close()
 
     with pytest.raises(UsageError) as caught:
-        find_item(path, "night", ONE.identity[:20])
+        item_story(path, "night", ONE.identity[:20])
 
     assert caught.value.code == "item-ambiguous"
     assert ONE.identity in caught.value.message
