@@ -83,7 +83,7 @@ def _facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
         yield from _state_lines(outcome, state)
     under_way = sum(outcome.statistics.counts.get(state, 0) for state in OPEN)
     if under_way:
-        yield "open", f"{under_way:,} under way at the service, and paid for"
+        yield "open", f"{under_way:,} under way, their credits held"
     for state in (ItemState.SKIPPED, ItemState.PLANNED):
         if outcome.statistics.counts.get(state):
             yield state.value, f"{outcome.statistics.counts[state]:,} not bought"

@@ -486,7 +486,7 @@ def summary(outcome: RunOutcome, capfd: pytest.CaptureFixture[str], *, store_fla
 def test_the_end_of_an_interrupted_run_says_what_still_runs_at_the_service(capfd: pytest.CaptureFixture[str]) -> None:
     told_lines = summary(ended({ItemState.ACCEPTED: 3, ItemState.SUBMITTING: 1, ItemState.PLANNED: 6}), capfd)
 
-    assert "  open      4 under way at the service, and paid for\n" in told_lines
+    assert "  open      4 under way, their credits held\n" in told_lines
 
 
 def test_the_end_of_a_good_run_says_what_it_cost_and_where_the_files_are(capfd: pytest.CaptureFixture[str]) -> None:
