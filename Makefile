@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test soak check bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -58,6 +58,10 @@ check: $(READY)  ## format, lint, types
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
+
+# `make soak ONLY=sansio FIRST=217 COUNT=1` plays one scenario again.
+soak: $(READY)  ## the long proofs: ONLY=name FIRST=number COUNT=n
+	@$(BIN)/python -m tests.proof.soak $(ONLY) $(if $(FIRST),--first $(FIRST)) $(if $(COUNT),--count $(COUNT))
 
 bench: $(READY)  ## measure what must stay fast
 	@$(BIN)/python -m pytest -q -s -o python_files='bench_*.py' tests/bench

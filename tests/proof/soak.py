@@ -1,0 +1,138 @@
+"""Long proofs, by number: `make soak`. A campaign plays scenarios named by whole numbers; any one can be replayed.
+
+    python -m tests.proof.soak                              every campaign, at its usual length
+    python -m tests.proof.soak sansio --count 1000000       more of one
+    python -m tests.proof.soak sansio --first 217 --count 1 one scenario again
+
+A campaign is a function from a number to counters of what was met ("sometimes" counters: a fault that never struck
+proves nothing). What must never happen raises; the number is printed with the command that replays it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import multiprocessing
+import os
+import sys
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+__all__ = ["CAMPAIGNS", "Campaign", "play_range"]
+
+FAILURES_SHOWN = 5  # of one campaign; more of the same teach nothing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Campaign:
+    """`play` is `module:function`: number in, counters out. A process takes `chunk` numbers at a time."""
+
+    play: str
+    count: int
+    chunk: int
+    says: str
+
+
+CAMPAIGNS: Mapping[str, Campaign] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    name: str
+    first: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Played:
+    counts: Counter[str]
+    failures: tuple[tuple[int, str], ...]
+    cpu_s: float
+
+
+def play_range(name: str, first: int, count: int) -> Counter[str]:
+    """Play some scenarios here and now; raises what the first violation raises, with the command that replays it."""
+    play = _function(CAMPAIGNS[name].play)
+    counts: Counter[str] = Counter()
+    for number in range(first, first + count):
+        try:
+            counts.update(play(number))
+        except Exception as problem:
+            problem.add_note(_replay(name, number))
+            raise
+    return counts
+
+
+def _function(path: str) -> Callable[[int], Mapping[str, int]]:
+    """Looked up by name, so that what one campaign imports is not needed by all."""
+    module, _, function = path.partition(":")
+    found: Callable[[int], Mapping[str, int]] = getattr(importlib.import_module(module), function)
+    return found
+
+
+def _replay(name: str, number: int) -> str:
+    return f"replay: python -m tests.proof.soak {name} --first {number} --count 1"
+
+
+def _play_chunk(chunk: _Chunk) -> _Played:
+    play = _function(CAMPAIGNS[chunk.name].play)
+    counts: Counter[str] = Counter()
+    failures = []
+    began_s = time.process_time()
+    for number in range(chunk.first, chunk.first + chunk.count):
+        try:
+            counts.update(play(number))
+        except Exception:  # noqa: BLE001 - reported, with the number that shows it again
+            failures.append((number, traceback.format_exc(limit=-6)))
+    return _Played(counts, tuple(failures), time.process_time() - began_s)
+
+
+def _chunks(name: str, first: int, count: int) -> Iterator[_Chunk]:
+    size = CAMPAIGNS[name].chunk
+    for start in range(first, first + count, size):
+        yield _Chunk(name, start, min(size, first + count - start))
+
+
+def soak(name: str, *, first: int, count: int, processes: int) -> bool:
+    """Play one campaign and print its figures; whether nothing went wrong."""
+    print(f"{name}: {CAMPAIGNS[name].says}; {count:,} from number {first}", flush=True)
+    began_s = time.monotonic()
+    counts: Counter[str] = Counter()
+    failures: list[tuple[int, str]] = []
+    with multiprocessing.get_context("fork").Pool(processes) as pool:
+        for played in pool.imap_unordered(_play_chunk, _chunks(name, first, count)):
+            counts.update(played.counts)
+            failures += played.failures
+    took_s = time.monotonic() - began_s
+    rate = count / took_s * 60.0
+    print(f"  {count:,} in {took_s:.0f} s: {rate:,.0f} a minute, {rate / processes:,.0f} a minute and process")
+    for what, times in sorted(counts.items()):
+        print(f"  {times:>12,}  {what}")
+    for number, trace in sorted(failures)[:FAILURES_SHOWN]:
+        print(f"  FAILED {number}\n{trace}  {_replay(name, number)}")
+    print(f"  {len(failures)} of {count:,} failed", flush=True)
+    return not failures
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Exit code 1 when anything failed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.proof.soak", description="Play long proofs.")
+    parser.add_argument("campaigns", nargs="*", metavar="NAME", help=f"of {', '.join(CAMPAIGNS)}")
+    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--count", type=int)
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    asked = parser.parse_args(arguments)
+    if unknown := set(asked.campaigns) - CAMPAIGNS.keys():
+        parser.error(f"no campaign is called {', '.join(sorted(unknown))}")
+    fine = [
+        soak(name, first=asked.first, count=asked.count or CAMPAIGNS[name].count, processes=asked.processes)
+        for name in asked.campaigns or CAMPAIGNS
+    ]
+    return 0 if all(fine) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
