@@ -19,6 +19,8 @@ __all__ = ["Artifact", "ArtifactState", "Attempt", "Change", "Event", "Money", "
 # No fault of the item: the account was empty. Bought again by the same command once it is not.
 NO_CREDITS_CODE = "insufficient_credits"
 WRITTEN_OFF_CODE = "written_off"
+# A person's word that an uncertain create never arrived (`resolve --assume-not-created`): the item is wanted again.
+NOT_CREATED_CODE = "not_created"
 
 ArtifactState = Literal["wanted", "partial", "verified", "unverified", "quarantined", "gone"]
 
@@ -30,12 +32,12 @@ class Event:
     intent       epoch, ordinal, key, bound, price_class, scope, server_at_s
     send_ended   ambiguous (bool), outcome, status, request_id, reason
     accepted     task_id, reserved_credits, request_id, by (`service` or a person's name)
-    rejected     code, message, request_id
+    rejected     code, message, request_id, by
     seen         status, reserved_credits (when the service named a figure that was not known)
     uncertain    reason
     succeeded    final_credits, urls, charge (credits settled), assumed (True when the service gave no sane figure)
     failed       code, message, request_id, final_credits, charge, assumed
-    written_off  message, charge
+    written_off  message, charge, by
     refunded     credits
     saved        n, url, state, file, sha256, bytes, type
     """
@@ -134,7 +136,7 @@ def rebuys(record: Record, *, resubmit_failed: int) -> bool:
         case ItemState.PLANNED | ItemState.SKIPPED:
             return True
         case ItemState.REJECTED:
-            return record.error_code == NO_CREDITS_CODE
+            return record.error_code in (NO_CREDITS_CODE, NOT_CREATED_CODE)
         case ItemState.FAILED if record.error_code == NO_CREDITS_CODE:
             return money_of(record) == Money()
         case ItemState.FAILED:

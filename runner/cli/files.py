@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from runner.errors import DiskFull, OutputUnusable, RunnerError
+from runner.failpoints import failpoint
 
 __all__ = ["write_whole"]
 
@@ -22,6 +23,7 @@ def write_whole(file: Path, text: str) -> None:
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())
+        failpoint("export.mid_write")
         part.replace(file)
     except OSError as problem:
         if part is not None:

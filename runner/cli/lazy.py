@@ -35,6 +35,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "status": "Show how a run stands: counts, credits, what takes longest.",
         "ls": "List all runs of the ledger.",
         "show": "Tell one item's whole story.",
+        "resolve": "Record a person's word on an item whose purchase is in doubt.",
         "results": "Write one row per item.",
         "credits": "Ask for the balance; the cheap way to try a key.",
         "models": "List the models, or one model's params.",

@@ -127,7 +127,10 @@ def _next(outcome: RunOutcome, command: str, store_flag: str) -> Sequence[str]:
         short = Pause.CREDITS in outcome.pauses
         lines.append(f"{command}    # {'after a top-up' if short else 'with more budget; the lowest one set counts'}")
     doubtful = [trouble for trouble in outcome.troubles if trouble.state == ItemState.UNCERTAIN]
-    lines += [f"rivya-batch show {_quoted(doubtful[0].key)}{store_flag}"] if doubtful else []
+    if doubtful:
+        item = _quoted(doubtful[0].key)
+        lines.append(f"rivya-batch show {item}{store_flag}    # what is known of it")
+        lines.append(f"rivya-batch resolve {item}{store_flag} --adopt TASK | --assume-not-created | --write-off")
     if counts.get(ItemState.FAILED) or counts.get(ItemState.REJECTED):
         lines.append(f"rivya-batch retry {run} --failed")
     return [*lines, f"rivya-batch results {run}"]

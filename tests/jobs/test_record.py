@@ -206,7 +206,7 @@ REOPENED: Told = (E.INTENT, {**INTENT, "key": "key-1", "ordinal": 1})
         ((), 0, True),
         (((E.SKIPPED, {"code": "budget_exhausted"}),), 0, True),
         ((OPENED, REJECTED), 5, False),
-        ((OPENED, NOT_CREATED), 5, False),
+        ((OPENED, DOUBT, UNCERTAIN, NOT_CREATED), 0, True),
         ((OPENED, POOR), 0, True),
         ((OPENED, ACCEPTED, BORN_POOR), 0, True),
         ((OPENED, ACCEPTED, (E.FAILED, {"charge": 1, "code": "insufficient_credits"})), 0, False),

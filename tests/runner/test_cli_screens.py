@@ -534,7 +534,12 @@ def test_an_empty_balance_asks_for_a_top_up_and_not_for_a_higher_budget(capfd: p
         (3, {ItemState.PLANNED: 8}, "next: rivya-batch run a.yaml    # goes on with what was not bought yet\n"),
         (5, {ItemState.SKIPPED: 2}, "next: rivya-batch run a.yaml    # with more budget; the lowest one set counts\n"),
         (5, {ItemState.SKIPPED: 2}, "  skipped   2 not bought\n"),
-        (7, {ItemState.UNCERTAIN: 1}, "next: rivya-batch show 'it'\\''s,1'\n"),
+        (7, {ItemState.UNCERTAIN: 1}, "next: rivya-batch show 'it'\\''s,1'    # what is known of it\n"),
+        (
+            7,
+            {ItemState.UNCERTAIN: 1},
+            "\n      rivya-batch resolve 'it'\\''s,1' --adopt TASK | --assume-not-created | --write-off\n",
+        ),
         (0, {}, "sneaker-reveal  0 of 10 done"),
     ],
 )

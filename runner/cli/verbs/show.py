@@ -1,13 +1,15 @@
-"""`rivya-batch show ITEM`: what was sent, when, what came back, what it cost, where the files are."""
+"""`rivya-batch show ITEM`: what was sent, when, what came back, what it cost, where the files are, what can be said."""
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 
 import click
 
 from jobs.escape import for_terminal, json_text
 from jobs.record import Artifact
+from jobs.resolving import Word, refusal
 from runner.cli.columns import columns
 from runner.cli.figures import duration, size
 from runner.cli.flags import verb
@@ -41,6 +43,10 @@ def command(voice: Voice, item: str, run: str | None) -> None:
     if voice.verbose:
         rows = [(event.at, event.type.value, for_terminal(json_text(dict(event.data)))) for event in story.events]
         voice.data("\n" + columns(("at", "event", "data"), rows, indent=2))
+    words = [f"--{word.value}" for word in Word if refusal(story.record, word) is None]
+    if words:
+        way = " | ".join(words).replace("--adopt", "--adopt TASK")
+        voice.talk(f"next: {shlex.join(['rivya-batch', 'resolve', item, *voice.store_flag()])} {way}")
 
 
 def _facts(story: Story) -> Iterator[tuple[str, str]]:

@@ -1,0 +1,144 @@
+"""`rivya-batch resolve ITEM`: a person's word on an attempt that nobody else can judge, recorded with their name."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shlex
+from collections.abc import Iterator
+
+import click
+
+from jobs.answers import TaskSeen
+from jobs.escape import for_terminal
+from jobs.record import Record
+from jobs.resolving import Said, Word
+from runner.cli.figures import count
+from runner.cli.flags import verb
+from runner.cli.lazy import simulator
+from runner.cli.loading import settings_for
+from runner.cli.loop import run_async
+from runner.cli.voice import Voice
+from runner.errors import UsageError
+from runner.resolving import check_word, find_task, record_word
+from runner.settings import Settings
+from runner.story import Story, item_story
+from runner.views import resolve_run
+
+__all__ = ["command"]
+
+
+@verb(
+    "resolve",
+    example="rivya-batch resolve 'reveal/params.duration=8' --adopt task_0161bb8a2f",
+    more="For items that are `uncertain`; what is `vanished` or `stalled` can be written off. ITEM is named as for "
+    "`show`. Look the attempt up in the account's history, or ask the service with its key and request ids, first.",
+)
+@click.argument("item")
+@click.option("--adopt", metavar="TASK", help="It became this task: poll it, save its results, count its credits.")
+@click.option("--assume-not-created", is_flag=True, help="It never arrived: free its credits; `run` buys it again.")
+@click.option("--write-off", is_flag=True, help="Nobody will know: count its credits as spent, stop asking.")
+@click.option("--run", metavar="RUN", help="Where to look.  [default: the latest]")
+@click.pass_obj
+def command(
+    voice: Voice, item: str, *, adopt: str | None, assume_not_created: bool, write_off: bool, run: str | None
+) -> None:
+    said = [
+        word
+        for word, given in (
+            (Word.ADOPT, adopt is not None),
+            (Word.ASSUME_NOT_CREATED, assume_not_created),
+            (Word.WRITE_OFF, write_off),
+        )
+        if given
+    ]
+    if len(said) != 1:
+        raise UsageError(
+            "Say one thing: --adopt TASK, --assume-not-created or --write-off. Nothing was changed.",
+            next_step=f"see what is known with `rivya-batch show {shlex.quote(item)}`",
+        )
+    (word,) = said
+    settings = settings_for(voice)
+    story = item_story(settings.store, resolve_run(settings.store, run), item)
+    check_word(settings, story.item, story.record, word, adopt)
+    task = run_async(_find(settings, adopt)) if adopt is not None else None
+    for name, text in _facts(story, task):
+        voice.talk(f"  {name:<9} {for_terminal(text)}")
+    _confirm(voice, word, story)
+    record = run_async(record_word(settings, story.record, Said(word=word, by=_who(), task=task)))
+    _tell(voice, story, word, record)
+
+
+async def _find(settings: Settings, task_id: str) -> TaskSeen:
+    if not settings.embedded:
+        return await find_task(settings, task_id)
+    async with simulator()(settings) as served:
+        return await find_task(served, task_id)
+
+
+def _facts(story: Story, task: TaskSeen | None) -> Iterator[tuple[str, str]]:
+    attempt = story.record.attempt
+    assert attempt is not None, "an item in doubt has an attempt"
+    yield "item", story.item
+    yield "state", f"{story.record.state.value}: {story.record.error_message or 'no reason is recorded'}"
+    yield "held", count(attempt.reserved, "credit")
+    yield "key", attempt.key
+    if story.record.request_id is not None:
+        yield "request", story.record.request_id
+    if task is not None:
+        yield "task", f"{task.id} is {task.status} at the service"
+
+
+_WARNINGS = {
+    Word.ADOPT: "Take this task for the item's?",
+    Word.ASSUME_NOT_CREATED: "If it was created after all, the next run pays for it twice. Assume that it was not?",
+    Word.WRITE_OFF: "Count its credits as spent, and never ask again?",
+}
+
+
+def _confirm(voice: Voice, word: Word, story: Story) -> None:
+    if voice.yes:
+        return
+    if not voice.can_ask():
+        raise UsageError(
+            "A word on credits needs a `yes`, and nobody can be asked here. Nothing was changed.",
+            code="not-confirmed",
+            next_step=f"add --yes: rivya-batch resolve {shlex.quote(story.item)} ... --{word.value} --yes",
+        )
+    if voice.ask(f"{_WARNINGS[word]} Type yes: ") != "yes":
+        raise UsageError(
+            "The answer was not `yes`. Nothing was changed.", code="declined", next_step="run the same command again"
+        )
+
+
+def _who() -> str:
+    """The name that is recorded: the account of this machine that said it."""
+    try:
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:  # a container's number without a name
+        name = ""
+    return name if name not in ("", "service") else f"user {os.getuid()}"
+
+
+def _tell(voice: Voice, story: Story, word: Word, record: Record) -> None:
+    attempt = record.attempt
+    assert attempt is not None
+    if voice.json:
+        voice.object(
+            {
+                "item": story.item,
+                "identity": story.identity,
+                "word": word.value,
+                "state": record.state.value,
+                "task_id": attempt.task_id,
+                "reserved": attempt.reserved,
+                "settled": attempt.settled,
+            }
+        )
+        return
+    became = {
+        Word.ADOPT: f"as {attempt.task_id}; the next `run` asks for it and saves its results",
+        Word.ASSUME_NOT_CREATED: "and holds nothing; the next `run` buys it under a new key",
+        Word.WRITE_OFF: f"with {count(attempt.settled, 'credit')} spent; only `retry` or `--again` buys it again",
+    }
+    voice.talk(for_terminal(f"{story.item} is {record.state.value} now, {became[word]}"))
