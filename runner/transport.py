@@ -144,7 +144,7 @@ class AiohttpTransport:
                 trace_request_ctx=progress,
             ) as answer:
                 body = await _whole_body(answer)
-                return Response(status=answer.status, headers=_lower(answer), body=self._scrubbed(body))
+                return Response(status=answer.status, headers=self._unechoed(answer), body=self._scrubbed(body))
         except Exception as error:  # noqa: BLE001  # whatever it was, the phase decides, and that is known
             failure = self._failure(error, progress.phase)
         raise failure
@@ -159,6 +159,13 @@ class AiohttpTransport:
         if request.body is not None:
             headers["Content-Type"] = "application/json"
         return headers
+
+    def _unechoed(self, answer: aiohttp.ClientResponse) -> Mapping[str, str]:
+        """The headers without the key: request ids and redirects of proxies have been seen to repeat it."""
+        return {
+            name: self._scrubbed(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+            for name, value in _lower(answer).items()
+        }
 
     def _scrubbed(self, body: bytes) -> bytes:
         return self._key.scrub(body) if self._key is not None else body
