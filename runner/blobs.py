@@ -25,6 +25,7 @@ from anyio import to_thread
 
 from runner.errors import DiskFull, OutputUnusable
 from runner.exchange import Sink
+from runner.failpoints import failpoint
 
 __all__ = ["Blobs", "Kept", "LocalBlobs", "Writer", "numbered", "path_parts"]
 
@@ -130,6 +131,7 @@ class LocalBlobs:
                 part = _new_part(folder, leaf)
                 try:
                     _write_all(part, content, offset=0)
+                    failpoint("sidecar.mid_write")
                     os.fsync(part)
                 finally:
                     os.close(part)
@@ -200,6 +202,7 @@ class _LocalWriter:
     def _flush(self) -> None:
         with _translated(self._name):
             _write_all(self._part, self._gathered, offset=self._size_bytes)
+        failpoint("download.mid_write")
         self._digest.update(self._gathered)
         self._size_bytes += len(self._gathered)
         self._gathered.clear()
@@ -215,6 +218,7 @@ class _LocalWriter:
         sha256 = self._digest.hexdigest()
         with _translated(self._name):
             os.fsync(self._part)
+            failpoint("download.after_fsync")
             if not self._still_ours():
                 raise OutputUnusable(f"Another process took over {self._name} while it was written.")
             for number in range(1, SAME_NAME_MAX + 1):
@@ -223,7 +227,9 @@ class _LocalWriter:
                 there = _lstat(self._folder, name)
                 if there is None:
                     os.rename(_part_name(self._leaf), name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+                    failpoint("download.after_rename")
                     os.fsync(self._folder)
+                    failpoint("download.after_dirsync")
                     return Kept(path=path, sha256=sha256, size_bytes=self._size_bytes)
                 if _same_content(self._folder, name, there, sha256=sha256, size_bytes=self._size_bytes):
                     os.unlink(_part_name(self._leaf), dir_fd=self._folder)

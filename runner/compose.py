@@ -31,6 +31,7 @@ from runner.clock import Clock
 from runner.engine import Engine, Lanes
 from runner.errors import UsageError
 from runner.exchange import Fetcher, Transport
+from runner.failpoints import failpoint
 from runner.ledger import Ledger, PastItem, RunInfo
 from runner.ledger.sqlite import open_ledger
 from runner.models_cache import store_catalogue
@@ -98,9 +99,11 @@ class Run:
         items = [planned.item for planned in prepared.plan.items]
         info = self._info()
         now = self._clock.now()
+        failpoint("plan.before_commit")
         life = await ledger.begin_life(
             info, prepared.expansion.items, at_s=now.wall_s, pid=os.getpid(), host=socket.gethostname()
         )
+        failpoint("plan.after_commit")
         core = self._core()
         engine = self._engine(core, service, fetcher)
         done_before = await self._admit(engine, service, items)
@@ -116,7 +119,9 @@ class Run:
             with self._signals(engine):
                 await engine.run()
             outcome = self._outcome(engine, done_before)
+            failpoint("end_life.before")
             await ledger.end_life(life, at_s=self._clock.now().wall_s, exit_code=outcome.exit_code)
+            failpoint("end_life.after")
             self._reporter.ended(outcome)
             return outcome
         finally:

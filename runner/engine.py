@@ -26,6 +26,7 @@ from jobs.steps import Download, Poll, Send, Step, Wait
 from jobs.verdict import Pause
 from runner.clock import Clock
 from runner.errors import AuthError, DiskFull, FetchError, OutputUnusable, RunnerError, ServiceError, ServiceRefused
+from runner.failpoints import failpoint
 from runner.lane import Lane
 from runner.ledger import KnownUpload, Ledger
 from runner.reporter import Reporter, RunStatistics
@@ -169,6 +170,7 @@ class Engine:
         self.core.stop()
         self._scope.deadline = min(self._scope.deadline, anyio.current_time() + DRAIN_S)
         self._reporter.stopping(why, DRAIN_S)
+        failpoint("drain.mid")
         self._look()
 
     def cut(self) -> None:
@@ -231,13 +233,16 @@ class Engine:
         if not wanted.tries:
             wanted.began_s = self._clock.now().mono_s
         wanted.tries += 1
+        failpoint("upload.before_send")
         try:
             uploaded = await self._uploader(reference, wanted.model)
         except RunnerError as error:
             await self._upload_failed(wanted, error)
         else:
+            failpoint("upload.after_response")
             now = self._clock.now()
             await self._ledger.save_upload(KnownUpload(sha256=digest, uploaded=uploaded, at_s=now.wall_s))
+            failpoint("upload.after_commit")
             self.core.uploaded(digest, uploaded)
             self.counts.uploads_done += 1
             self._reporter.uploaded(reference.path, reference.bytes)
@@ -268,15 +273,19 @@ class Engine:
         return None
 
     async def _create(self, send: Send) -> None:
+        failpoint("intent.before_commit")
         await self.commit(send.step)
+        failpoint("intent.after_commit")
         self.counts.creates += 1
         body = send.step.changes[-1].body if send.step.changes else self._ledger.body(send.key)
         assert body is not None, "an intent holds its body"
         end = await self._sender.create(idempotency_key=send.key, body=body)
+        failpoint("create.after_response")
         if end.task is not None:
             self.core.know_task(end.task.id, self._ledger.task_key(end.task.id))
         step = self.core.create_ended(send, end, self._clock.now())
         await self._settle(step, self._create_lane, self._poll_lane, self._download_lane)
+        failpoint("accept.after_commit")
 
     # Polls
 
@@ -284,9 +293,16 @@ class Engine:
         return None if self._over else self.core.next_poll(self._clock.now())
 
     async def _poll(self, poll: Poll) -> None:
+        failpoint("poll.before")
         end = await self._sender.status(poll.task_id)
+        failpoint("poll.after")
         step = self.core.poll_ended(poll, end, self._clock.now())
-        await self._settle(step, *(self._lanes if step.changes else (self._poll_lane,)))
+        if not step.changes:
+            await self._settle(step, self._poll_lane)
+            return
+        failpoint("terminal.before_commit")
+        await self._settle(step, *self._lanes)
+        failpoint("settle.after_commit")
 
     # Downloads
 
@@ -310,6 +326,7 @@ class Engine:
             self.counts.downloads[str(saved["state"])] += 1
             step = self.core.download_ended(download, self._clock.now(), saved)
         await self._settle(step, self._create_lane)
+        failpoint("artifact.after_commit")
 
     async def _look_at_task(self, task_id: str) -> SendEnd:
         """Outside the poll lane, because the task ended long ago, but within its pace."""

@@ -22,6 +22,7 @@ from typing import Final, Self, TypeVar, cast
 from jobs.item import Item
 from jobs.record import Change
 from runner.errors import DiskFull, LedgerConflict, RunnerError
+from runner.failpoints import failpoint
 from runner.ledger import KnownUpload, Life, RunInfo, soundness, writing
 from runner.ledger.durability import OLDEST_SQLITE, journal_mode, pragmas
 from runner.ledger.file import born, condition, failed, prepare_folder, resolved, unborn, unusable
@@ -105,7 +106,9 @@ class SqliteLedger(LedgerReads):
             try:
                 self._writer.execute("BEGIN IMMEDIATE")
                 outcomes = [self._do(work) for work in works]
+                failpoint("commit.before")
                 self._writer.execute("COMMIT")
+                failpoint("commit.after")
             except sqlite3.Error as error:
                 self._trouble = _translated(error, self.path)
                 with suppress(sqlite3.Error):
@@ -181,6 +184,7 @@ def open_ledger(
         except OSError as error:
             raise failed(path, error) from error
         undo.callback(lock.release)
+        failpoint("ledger.locked")
         if condition(path) == "missing":
             _create(path, account=account, base_url=base_url, now=now)
         with _translating(path):
@@ -248,6 +252,7 @@ def _create(path: Path, *, account: str, base_url: str, now: Callable[[], float]
         finally:
             connection.close()
     try:
+        failpoint("birth.before_rename")
         born(new, path)
     except OSError as error:
         raise failed(path, error) from error
@@ -260,6 +265,7 @@ def _migrate(connection: sqlite3.Connection, *, now: Callable[[], float]) -> Non
         signed = {"number": step.number, "name": step.name, "applied_at_s": now()}
         connection.execute(QUERIES["sign_migration"], signed)
         connection.execute(f"PRAGMA user_version = {step.number}")
+        failpoint("migrate.mid")
         connection.execute("COMMIT")
 
 

@@ -13,6 +13,7 @@ from jobs.item import Item
 from jobs.lifecycle import EventType
 from jobs.record import Attempt, Change, Event, Money
 from runner.errors import LedgerConflict
+from runner.failpoints import failpoint
 from runner.ledger import KnownUpload, Life, RunInfo
 from runner.ledger.rows import (
     Row,
@@ -35,6 +36,13 @@ _NOT_OF_THE_ATTEMPT = frozenset({EventType.PLANNED, EventType.SKIPPED})
 
 # Events that bring an attempt's result files.
 _ENDS = frozenset({EventType.SUCCEEDED, EventType.FAILED, EventType.WRITTEN_OFF})
+
+_FAILPOINTS = {
+    EventType.INTENT: "intent.in_commit",
+    EventType.ACCEPTED: "accept.in_commit",
+    EventType.SUCCEEDED: "terminal.in_commit",
+    EventType.SAVED: "artifact.in_commit",
+}
 
 
 class Cursor(Protocol):
@@ -83,6 +91,7 @@ def begin_life(db: Connection, run: RunInfo, items: Sequence[Item], *, at_s: flo
     db.executemany(QUERIES["add_event"], (event_params(event, life_id=life_id, attempt_key=None) for event in planned))
     db.execute(QUERIES["unwant_all"], {"run_id": run.run_id})
     db.executemany(QUERIES["want_item"], (want_params(item, run_id=run.run_id) for item in items))
+    failpoint("plan.in_commit")
     return Life(life_id=life_id, run_id=run.run_id, started_at_s=at_s, pid=pid, host=host)
 
 
@@ -119,6 +128,8 @@ def _add_change(db: Connection, change: Change, *, life_id: int | None) -> None:
             code="ledger-item-moved",
         )
     db.execute(QUERIES["add_event"], event_params(event, life_id=life_id, attempt_key=key))
+    if event.type in _FAILPOINTS:
+        failpoint(_FAILPOINTS[event.type])
 
 
 def _open(db: Connection, change: Change, attempt: Attempt) -> None:
