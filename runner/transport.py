@@ -31,6 +31,7 @@ from jobs.answers import Phase
 from runner.addresses import address_allowed, base_url, is_loopback, result_url
 from runner.errors import AddressRefused, FetchError, InternalError, LinkDead, TransportError
 from runner.exchange import Fetched, Part, Request, Response, Resume, Sink
+from runner.failpoints import failpoint
 from runner.secret import Secret
 from runner.wire import retry_after
 
@@ -93,8 +94,9 @@ class Deadlines:
 class _Progress:
     """Told by aiohttp's trace how far one request got."""
 
-    def __init__(self) -> None:
+    def __init__(self, request: Request) -> None:
         self.phase = Phase.NOT_SENT
+        self.creates = request.body is not None
 
 
 async def _headers_leave(
@@ -103,6 +105,16 @@ async def _headers_leave(
     progress = getattr(context, "trace_request_ctx", None)
     assert isinstance(progress, _Progress)
     progress.phase = Phase.SENT
+    if progress.creates:
+        failpoint("create.headers_sent")
+
+
+async def _body_leaves(
+    _session: aiohttp.ClientSession, context: object, _params: aiohttp.TraceRequestChunkSentParams
+) -> None:
+    progress = getattr(context, "trace_request_ctx", None)
+    assert isinstance(progress, _Progress)
+    failpoint("create.body_sent" if progress.creates else "upload.after_send")
 
 
 class AiohttpTransport:
@@ -117,6 +129,7 @@ class AiohttpTransport:
     async def __aenter__(self) -> Self:
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_headers_leave)
+        trace.on_request_chunk_sent.append(_body_leaves)
         self._session = _session(aiohttp.TCPConnector(limit=0, ssl=_tls()), trace_configs=[trace])
         return self
 
@@ -132,7 +145,7 @@ class AiohttpTransport:
         url = URL(f"{self._base}{request.path}", encoded=True)
         headers = self._headers(url, request)
         deadline_s = self._deadlines.upload_s if request.parts else self._deadlines.exchange_s
-        progress = _Progress()
+        progress = _Progress(request)
         try:
             async with self._session.request(
                 request.method,
@@ -143,6 +156,8 @@ class AiohttpTransport:
                 timeout=self._deadlines.timeout(deadline_s),
                 trace_request_ctx=progress,
             ) as answer:
+                if progress.creates:
+                    failpoint("create.in_response")
                 body = await _whole_body(answer)
                 return Response(status=answer.status, headers=self._unechoed(answer), body=self._scrubbed(body))
         except Exception as error:  # noqa: BLE001  # whatever it was, the phase decides, and that is known
@@ -319,6 +334,7 @@ class AiohttpFetcher:
             if received > DOWNLOAD_BYTES_MAX:
                 raise _too_large()
             await sink.write(chunk)
+            failpoint("download.mid_body")
             if clock() >= window_ends:
                 if received < window_floor:
                     raise FetchError("A result was not downloaded: its host sends too slowly.", temporary=True)
