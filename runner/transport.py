@@ -8,6 +8,10 @@ What a broken exchange means depends on one question only: may the request have 
 before the first header is written. Which exception came up afterwards is told to people and decides nothing. aiohttp
 repeats a GET once when a kept-alive connection turns out dead; a POST it never repeats (a test counts them).
 
+HTTP/1.1 pairs answers with requests by nothing but their order. A server or proxy that says something twice shifts
+every later answer on that connection by one, and somebody else's task id looks as good as ours. So what is paid for or
+kept (a create, an upload, a download) has a connection to itself; the rest shares them, and says whom it is about.
+
 No foreign exception travels further, not even as a cause: aiohttp's hold the request's headers, and with them the key.
 """
 
@@ -17,6 +21,7 @@ import asyncio
 import io
 import re
 import ssl
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +30,9 @@ from typing import Final, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
 from yarl import URL
 
 from jobs.answers import Phase
@@ -57,6 +65,10 @@ class AnswerTooLarge(aiohttp.ClientPayloadError):
     """More than `ANSWER_BYTES_MAX`; not read to its end."""
 
 
+class AnswerEncoded(aiohttp.ClientPayloadError):
+    """Compressed by something else than gzip, which is all that was offered."""
+
+
 # The most specific first. Anything else, our own mistakes included, is a failed exchange whose phase is what counts.
 _REASONS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (aiohttp.ClientConnectorCertificateError, "its certificate does not check out"),
@@ -67,6 +79,7 @@ _REASONS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (aiohttp.ServerTimeoutError, "it kept silent for too long"),
     (aiohttp.ServerDisconnectedError, "it hung up without an answer"),
     (AnswerTooLarge, "its answer is larger than any the API gives"),
+    (AnswerEncoded, "its answer is compressed in a way nobody asked for"),
     (aiohttp.ClientPayloadError, "its answer was cut short or garbled"),
     (aiohttp.ClientResponseError, "its answer is not proper HTTP"),
     (aiohttp.ClientOSError, "the connection broke"),
@@ -124,30 +137,39 @@ class AiohttpTransport:
         self._base = base_url(service)
         self._key = key
         self._deadlines = deadlines or Deadlines()
-        self._session: aiohttp.ClientSession | None = None
+        self._posting: aiohttp.ClientSession | None = None
+        self._asking: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         trace = aiohttp.TraceConfig()
         trace.on_request_headers_sent.append(_headers_leave)
         trace.on_request_chunk_sent.append(_body_leaves)
-        self._session = _session(aiohttp.TCPConnector(limit=0, ssl=_tls()), trace_configs=[trace])
+        self._posting = _session(self._connector(fresh=True), trace_configs=[trace])
+        self._asking = _session(self._connector(fresh=False), trace_configs=[trace])
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        assert self._session is not None
-        await self._session.close()
+        assert self._posting is not None
+        assert self._asking is not None
+        await self._posting.close()
+        await self._asking.close()
+
+    def _connector(self, *, fresh: bool) -> aiohttp.BaseConnector:
+        """Where connections come from; `fresh` ones serve one request. Tests put wires of their own here."""
+        return Connector(limit=0, ssl=_tls(), force_close=fresh)
 
     async def send(self, request: Request) -> Response:
         """One exchange. Raises TransportError when no whole answer came; InternalError for a foreign origin."""
-        assert self._session is not None, "open the transport with `async with`"
+        session = self._posting if request.method == "POST" else self._asking
+        assert session is not None, "open the transport with `async with`"
         url = URL(f"{self._base}{request.path}", encoded=True)
         headers = self._headers(url, request)
         deadline_s = self._deadlines.upload_s if request.parts else self._deadlines.exchange_s
         progress = _Progress(request)
         try:
-            async with self._session.request(
+            async with session.request(
                 request.method,
                 url,
                 headers=headers,
@@ -168,7 +190,7 @@ class AiohttpTransport:
         """The only place where the key is unwrapped; it goes to one origin and to no other."""
         if url.origin() != self._base.origin():
             raise InternalError(f"A request was about to leave for {url.host}, which is not the service. Not sent.")
-        headers = dict(request.headers)
+        headers = {**request.headers, "Accept-Encoding": "gzip"}
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key.reveal()}"
         if request.body is not None:
@@ -194,15 +216,29 @@ class AiohttpTransport:
         )
 
 
+class Connector(aiohttp.TCPConnector):
+    """Never hands out a kept-alive connection on which something came that nobody had asked for.
+
+    The client keeps such a connection, and takes what came for the answer to the next request.
+    """
+
+    async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
+        while (kept := await super()._get(key, traces)) is not None:
+            if kept.protocol is not None and not kept.protocol.should_close:
+                return kept
+            kept.close()
+        return None
+
+
 def _session(
-    connector: aiohttp.TCPConnector, *, trace_configs: list[aiohttp.TraceConfig] | None = None, decompress: bool = True
+    connector: aiohttp.BaseConnector, *, trace_configs: list[aiohttp.TraceConfig] | None = None
 ) -> aiohttp.ClientSession:
     return aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": USER_AGENT},
         trust_env=False,
-        auto_decompress=decompress,
+        auto_decompress=False,  # the client takes a cut gzip stream for a whole one
         trace_configs=trace_configs,
     )
 
@@ -237,7 +273,29 @@ async def _whole_body(answer: aiohttp.ClientResponse) -> bytes:
         body += chunk
         if len(body) > ANSWER_BYTES_MAX:
             raise AnswerTooLarge
-    return bytes(body)
+    encoding = ", ".join(answer.headers.getall("Content-Encoding", ())).strip().lower()
+    if not body or encoding in {"", "identity"}:
+        return bytes(body)
+    if encoding != "gzip":
+        raise AnswerEncoded
+    return _expanded(body)
+
+
+def _expanded(body: bytearray) -> bytes:
+    """One gzip member, whole: its end mark and checksum are there, and nothing follows them.
+
+    Several members in a row are legal and nobody sends them, except to keep a client busy.
+    """
+    expander = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        expanded = expander.decompress(body, ANSWER_BYTES_MAX + 1)
+    except zlib.error:
+        raise aiohttp.ClientPayloadError from None
+    if len(expanded) > ANSWER_BYTES_MAX:
+        raise AnswerTooLarge
+    if not expander.eof or expander.unused_data:
+        raise aiohttp.ClientPayloadError
+    return expanded
 
 
 def _reason(error: BaseException) -> str:
@@ -282,11 +340,13 @@ class AiohttpFetcher:
         return cls(loopback=is_loopback(base_url(service).host or ""), deadlines=deadlines)
 
     async def __aenter__(self) -> Self:
+        self._session = _session(self._connector())
+        return self
+
+    def _connector(self) -> aiohttp.BaseConnector:
         resolver = _CheckedResolver(self._resolver or aiohttp.ThreadedResolver(), loopback=self._loopback)
         # No cache of names: every new connection is to an address checked for it.
-        connector = aiohttp.TCPConnector(limit=0, ssl=_tls(), resolver=resolver, use_dns_cache=False)
-        self._session = _session(connector, decompress=False)
-        return self
+        return aiohttp.TCPConnector(limit=0, ssl=_tls(), force_close=True, resolver=resolver, use_dns_cache=False)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

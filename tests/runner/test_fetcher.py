@@ -274,7 +274,7 @@ async def test_a_result_comes_whole_with_its_length_and_without_any_credential(
             assert result == Fetched(received_bytes=10240, total_bytes=10240, content_type="video/mp4")
             assert (bytes(sink.data), sink.begun) == (CONTENT, [(0, 10240, None)])
         assert [set(asked.headers) for asked in server.asked] == [
-            {"host", "user-agent", "accept", "accept-encoding"}
+            {"host", "user-agent", "accept", "accept-encoding", "connection"}
         ] * 2
         assert server.asked[0].headers["accept-encoding"] == "identity"
 

@@ -227,6 +227,16 @@ class Scripted:
         return answer
 
 
+@pytest.mark.parametrize("answered", ["task_2", "TASK_1", "task_1%20", "task_10"])
+async def test_an_answer_about_another_task_is_no_news(answered: str) -> None:
+    transport = Scripted(Response(status=200, headers={}, body=json.dumps(TASK | {"id": answered}).encode()))
+
+    end = await Service(transport).status("task_1")
+
+    assert (end.phase, end.status, end.task, end.error) == (Phase.ANSWERED, 200, None, None)
+    assert end.reason == f"the answer is about {answered}, which was not asked for"
+
+
 @pytest.mark.parametrize("phase", [Phase.SENT, Phase.NOT_SENT])
 async def test_a_failed_exchange_keeps_its_phase(phase: Phase) -> None:
     end = await Service(Scripted(TransportError("It broke.", phase=phase))).status("task_1")
