@@ -8,7 +8,7 @@ import random
 import signal
 import socket
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 
 import anyio
@@ -26,7 +26,7 @@ from jobs.record import Attempt, Record
 from jobs.runstate import CoreSettings
 from jobs.steps import Step
 from jobs.verdict import SendPolicy
-from runner.blobs import LocalBlobs
+from runner.blobs import Blobs, LocalBlobs
 from runner.clock import Clock
 from runner.engine import Engine, Lanes
 from runner.errors import UsageError
@@ -41,7 +41,7 @@ from runner.saving import ResultSaver
 from runner.service import Service
 from runner.settings import Settings
 from runner.transport import AiohttpFetcher, AiohttpTransport
-from runner.uploads import read_reference
+from runner.uploads import ReadReference, read_reference
 
 __all__ = ["Run", "balance", "halt_after", "refresh_models", "run_prepared"]
 
@@ -80,16 +80,31 @@ async def run_prepared(prepared: Prepared, *, settings: Settings, reporter: Repo
 
 
 class Run:
-    """One life of one run over any ledger, transport and fetcher."""
+    """One life of one run over any ledger, transport, fetcher and folder.
+
+    `blobs` is the manifest's output folder if not given; `spread` gives the jitter, uniform in 0..1.
+    """
 
     def __init__(
-        self, prepared: Prepared, *, settings: Settings, ledger: Ledger, reporter: Reporter, clock: Clock
+        self,
+        prepared: Prepared,
+        *,
+        settings: Settings,
+        ledger: Ledger,
+        reporter: Reporter,
+        clock: Clock,
+        blobs: Blobs | None = None,
+        read: ReadReference = read_reference,
+        spread: Callable[[], float] = random.random,
     ) -> None:
         self._prepared = prepared
         self._settings = settings
         self._ledger = ledger
         self._reporter = reporter
         self._clock = clock
+        self._blobs = blobs or LocalBlobs(prepared.out_dir)
+        self._read = read
+        self._spread = spread
         self._signal: int | None = None
 
     async def live(self, transport: Transport, fetcher: Fetcher) -> RunOutcome:
@@ -155,7 +170,7 @@ class Run:
             send_policy=SendPolicy() if sends is None else SendPolicy(resends_max=sends),
             save_results=not prepared.choices.no_download,
             halt_after=halt_after(prepared.choices.halt, len(prepared.plan.items)),
-            spread=random.Random().random,  # noqa: S311 - jitter, not a secret
+            spread=self._spread,
         )
         return Core(
             settings,
@@ -174,7 +189,7 @@ class Run:
         prepared = self._prepared
 
         async def upload(reference: ReferenceFile, model: str) -> Uploaded:
-            content = await read_reference(reference.location, sha256=reference.sha256)
+            content = await self._read(reference.location, sha256=reference.sha256)
             return await service.upload(
                 content,
                 name=reference.name,
@@ -187,7 +202,7 @@ class Run:
         saver = ResultSaver(
             core,
             fetcher=fetcher,
-            blobs=LocalBlobs(prepared.out_dir),
+            blobs=self._blobs,
             clock=self._clock,
             run_id=prepared.plan.run_id,
             sidecars=prepared.manifest.output.sidecar,

@@ -1,4 +1,6 @@
-"""A lane: a fixed crew of workers for one kind of request, fed by a question only one of them asks at a time.
+"""A lane: a crew of workers for one kind of request, fed by a question only one of them asks at a time.
+
+Workers are hired as jobs come, up to the size of the crew: most runs never need all of them.
 
 The question (`ask`) answers with a job, with how long there is none, or with None when the run is over. Whoever holds
 the lane's turn waits for the earlier of that moment and `wake`; the others wait for the turn. So there is one timer a
@@ -41,25 +43,32 @@ class Lane(Generic[Job]):
         self._crew = crew
         self._ask = ask
         self._work = work
+        self._hired = 0
+        self._free = 0  # those without a job: one asks, the others wait for the turn
         self._turn = asyncio.Lock()
         self._news = asyncio.Event()
 
     def start(self, group: TaskGroup) -> None:
-        """Put the crew to work in the run's task group."""
-        for number in range(self._crew):
-            group.start_soon(self._worker, name=f"{self.name}-{number}")
+        """Put the first of the crew to work in the run's task group."""
+        group.start_soon(self._worker, group, name=f"{self.name}-{self._hired}")
+        self._hired += 1
+        self._free += 1
 
     def wake(self) -> None:
         """Something changed: ask again."""
         self._news.set()
 
-    async def _worker(self) -> None:
+    async def _worker(self, group: TaskGroup) -> None:
         while True:
             async with self._turn:
                 job = await self._next()
             if job is None:
                 return
+            self._free -= 1
+            if not self._free and self._hired < self._crew:
+                self.start(group)
             await self._work(job)
+            self._free += 1
 
     async def _next(self) -> Job | None:
         while True:

@@ -9,9 +9,9 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
-from collections.abc import Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine, Mapping
+from functools import partial
+from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from jobs.answers import Phase
 from runner.errors import FetchError, LinkDead, TransportError
@@ -21,6 +21,7 @@ from runner.sim.memory import MemoryDoor, SimConnectionError
 __all__ = ["MemoryTransport", "VirtualLoop", "run_virtual"]
 
 T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 BOUNDARY = "rivya-batch-form"
 
@@ -86,31 +87,54 @@ def _form(request: Request) -> bytes:
 TURN_S = 1e-7
 
 
-class _Jump(selectors.DefaultSelector):
-    """Waits for nothing: what it should have waited is added to the loop's clock."""
+class _Jump:
+    """Stands where a loop has its selector, and waits for nothing: what it should have waited is added to the clock."""
+
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def select(self, timeout: float | None) -> tuple[()]:
+        if timeout is None:
+            raise RuntimeError("nothing will ever happen again: every task waits for another")
+        self.now_s += max(TURN_S, timeout)
+        return ()
+
+
+class VirtualLoop(asyncio.BaseEventLoop):
+    """An event loop under virtual time. Threads and sockets have no place in it: they would be a second clock.
+
+    Signals come by hand: `loop.signal(SIGINT)` calls the handler that was added for it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.now_s = 0.0
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(0)
-        if not ready and timeout is None:
-            raise RuntimeError("nothing will ever happen again: every task waits for another")
-        self.now_s += TURN_S if ready else max(TURN_S, timeout or 0.0)
-        return ready
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop under virtual time. Threads have no place in it: they would be a second clock."""
-
-    def __init__(self) -> None:
-        self._jump = _Jump()
-        super().__init__(self._jump)
+        self._selector = _Jump()  # where BaseEventLoop looks for news
+        self._handlers: dict[int, Callable[[], object]] = {}
 
     def time(self) -> float:
         """Seconds since the loop was made."""
-        return self._jump.now_s
+        return self._selector.now_s
+
+    def add_signal_handler(self, sig: int, callback: Callable[[Unpack[Ts]], object], *args: *Ts) -> None:
+        """Remember whom a signal concerns; the process is not told."""
+        self._handlers[sig] = partial(callback, *args)
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """Forget it; whether there was one."""
+        return self._handlers.pop(sig, None) is not None
+
+    def signal(self, sig: int) -> bool:
+        """Let a signal come; whether anybody heard it."""
+        handler = self._handlers.get(sig)
+        if handler is not None:
+            handler()
+        return handler is not None
+
+    def _process_events(self, _: object) -> None:
+        """There are none but timers."""
+
+    def _write_to_self(self) -> None:
+        """Nobody waits in another thread's stead."""
 
 
 def run_virtual(main: Coroutine[Any, Any, T]) -> T:

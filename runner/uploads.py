@@ -5,13 +5,20 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from typing import Protocol
 
 from anyio import to_thread
 
 from runner.errors import UsageError
 from runner.sources import REFERENCE_BYTES_MAX
 
-__all__ = ["read_reference"]
+__all__ = ["ReadReference", "read_reference"]
+
+
+class ReadReference(Protocol):
+    """Gives the content of a reference that has this digest; raises UsageError when there is none."""
+
+    async def __call__(self, location: str, *, sha256: str) -> bytes: ...
 
 
 async def read_reference(location: str, *, sha256: str) -> bytes:

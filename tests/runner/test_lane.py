@@ -71,6 +71,20 @@ def test_jobs_run_side_by_side_up_to_the_size_of_the_crew() -> None:
     assert took_s == pytest.approx(3.0, abs=0.01)
 
 
+def test_no_worker_is_hired_before_there_is_a_job_for_one_more() -> None:
+    book = Book("a", Wait(until_s=1.0), "b", Wait(until_s=2.0), "c", work_s=0.5)
+    workers: list[int] = []
+
+    async def beside(lane: Lane[str]) -> None:
+        for _ in range(3):
+            await asyncio.sleep(0.9)
+            workers.append(len(asyncio.all_tasks()) - 1)  # this one is none
+
+    go(book, crew=32, beside=beside)
+
+    assert max(workers) == 2, "one at work, one who asks"
+
+
 def test_only_one_of_the_crew_asks_at_a_time() -> None:
     book = Book(*"abcdef", work_s=0.1, ask_s=1.0)
 
@@ -93,7 +107,7 @@ def test_a_wait_ends_at_its_moment() -> None:
 
     assert [job for job, _ in book.done] == ["a", "b"]
     assert [at_s for _, at_s in book.done] == pytest.approx([5.0, 7.5], abs=0.01)
-    assert len(book.asked_s) == 4 + 3, "one question a moment, and the last one of each worker"
+    assert len(book.asked_s) == 4 + 2, "one question a moment, and the last one of each worker that was hired"
 
 
 def test_a_moment_in_the_past_is_now() -> None:
