@@ -150,6 +150,7 @@ class Engine:
                 self._sources.setdefault(reference.sha256, (reference, item.model))
         self._queue_uploads()
         self._look()
+        self._heed_reserve()
         with self._scope:
             async with anyio.create_task_group() as group:
                 for lane in self._lanes:
@@ -164,6 +165,7 @@ class Engine:
                 self._reporter.changed(self.core.state.items[change.event.identity], change)
         for notice in step.notices:
             self._reporter.noticed(notice)
+        self._heed_reserve()
 
     def drain(self, why: str) -> None:
         """First signal: start nothing; what was sent may come back for `DRAIN_S`, then the rest is left as it is."""
@@ -205,6 +207,14 @@ class Engine:
         for lane in self._lanes if self._over else concerned:
             lane.wake()
 
+    def _heed_reserve(self) -> None:
+        """A ledger that lives on its reserve buys nothing more, and what is paid for goes on."""
+        if self._ledger.tight is None:
+            return
+        for notice in self.core.state.pause(Pause.DISK, self._ledger.tight):
+            self._reporter.noticed(notice)
+            self._look()
+
     # Uploads
 
     def _queue_uploads(self) -> None:
@@ -243,6 +253,7 @@ class Engine:
             now = self._clock.now()
             await self._ledger.save_upload(KnownUpload(sha256=digest, uploaded=uploaded, at_s=now.wall_s))
             failpoint("upload.after_commit")
+            self._heed_reserve()
             self.core.uploaded(digest, uploaded)
             self.counts.uploads_done += 1
             self._reporter.uploaded(reference.path, reference.bytes)

@@ -75,6 +75,10 @@ class PastItem:
 class Ledger(Protocol):
     """What the runner asks of a ledger. Reads are plain calls; a write returns only once it is durable."""
 
+    @property
+    def tight(self) -> str | None:
+        """Why nothing more may be bought, once a full disk made the ledger use up its reserve; None until then."""
+
     async def begin_life(self, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
         """Write the run and all its items, new ones as `planned`, in one transaction; keep items it no longer wants."""
 

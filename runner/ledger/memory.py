@@ -23,12 +23,16 @@ from typing import Literal
 from jobs.item import Item
 from jobs.lifecycle import HELD, OPEN, EventType, ItemState
 from jobs.record import Attempt, Change, Event, Money, Record
-from runner.errors import LedgerConflict, LedgerLocked, LedgerUnusable
+from runner.errors import DiskFull, LedgerConflict, LedgerLocked, LedgerUnusable
 from runner.ledger import KnownUpload, Life, PastItem, RunInfo
 
 __all__ = ["Faults", "Kept", "MemoryLedger", "MemoryStore", "Moment"]
 
 Moment = Literal["before", "after"]
+
+# Writes that fit into what a store keeps in reserve, as the ballast does beside the file.
+RESERVE_WRITES = 8
+
 Faults = Callable[[int, Moment], None]
 
 _NOT_OF_THE_ATTEMPT = frozenset({EventType.PLANNED, EventType.SKIPPED})
@@ -61,6 +65,8 @@ class MemoryStore:
     uploads: dict[str, KnownUpload] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
     claims: dict[tuple[object, ...], str] = field(default_factory=dict)  # what only one attempt may have, and its key
+    room: int | None = None  # writes that fit until the disk is full; None: it never is
+    reserve: int = RESERVE_WRITES  # and those that fit then, once
 
 
 class MemoryLedger:
@@ -71,8 +77,15 @@ class MemoryLedger:
             raise LedgerLocked("the ledger in memory is in use by another run")
         if store.account is not None and (store.account, store.base_url) != (account, base_url):
             raise LedgerUnusable(f"the ledger in memory belongs to account `{store.account}` at {store.base_url}")
+        if store.room is not None and store.reserve < RESERVE_WRITES:
+            if store.room < RESERVE_WRITES:
+                raise DiskFull(
+                    f"the ledger in memory has room for {store.room} writes, its reserve is {RESERVE_WRITES}"
+                )
+            store.room, store.reserve = store.room - RESERVE_WRITES, RESERVE_WRITES
         store.account, store.base_url, store.holder = account, base_url, self
         self.store = store
+        self.tight: str | None = None
         self.writes = 0
         self._faults = faults
         self._dead = False
@@ -140,9 +153,21 @@ class MemoryLedger:
             raise LedgerUnusable("the ledger in memory is closed here, or died at an earlier write")
         self.writes += 1
         self._ask_faults("before")
+        self._take_room()
         work()
         self._ask_faults("after")
         await asyncio.sleep(0)
+
+    def _take_room(self) -> None:
+        store = self.store
+        if store.room is None:
+            return
+        if not store.room and store.reserve:
+            store.room, store.reserve = store.reserve, 0
+            self.tight = "the store in memory is full, and its reserve in use"
+        if not store.room:
+            raise DiskFull("the store in memory is full")
+        store.room -= 1
 
     def _ask_faults(self, moment: Moment) -> None:
         if self._faults is None:

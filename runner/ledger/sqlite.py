@@ -4,8 +4,9 @@
     reader = open_reader(path)                                                     anybody, beside a running run
 
 Writing: one connection, owned by `GroupCommit`; each call is a savepoint, so that one refused call leaves the others
-of its commit alone. Trouble with the file (full, broken, gone) fails every call of its commit and ends the handle:
-after a failed flush nobody knows what is on the disk, and a second try can report a success that is none.
+of its commit alone. Trouble with the file (broken, gone) fails every call of its commit and ends the handle: after a
+failed flush nobody knows what is on the disk, and a second try can report a success that is none. Only a full disk is
+no riddle, since nothing of the commit is in the file: the first time, the ballast is dropped and the commit done again.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Final, Self, TypeVar, cast
+from typing import Self, TypeVar, cast
 
 from jobs.item import Item
 from jobs.record import Change
-from runner.errors import DiskFull, LedgerConflict, RunnerError
+from runner.errors import LedgerConflict, RunnerError
 from runner.failpoints import failpoint
 from runner.ledger import KnownUpload, Life, RunInfo, soundness, writing
+from runner.ledger.ballast import Ballast
 from runner.ledger.durability import OLDEST_SQLITE, journal_mode, pragmas
 from runner.ledger.file import born, condition, failed, prepare_folder, resolved, unborn, unusable
 from runner.ledger.group import GroupCommit, Outcome, Statistics
@@ -31,13 +33,12 @@ from runner.ledger.lock import LedgerLock
 from runner.ledger.reading import LedgerReads
 from runner.ledger.rows import Row
 from runner.ledger.statements import MIGRATIONS, QUERIES
+from runner.ledger.trouble import Code, Trouble, is_about_the_file, translated
 from runner.ledger.writing import Connection
 
 __all__ = ["LedgerReader", "SqliteLedger", "open_ledger", "open_reader"]
 
 T = TypeVar("T")
-
-_Trouble = Callable[[], RunnerError]  # a fresh error for every writer that has to hear of it
 
 
 class SqliteLedger(LedgerReads):
@@ -50,6 +51,7 @@ class SqliteLedger(LedgerReads):
         writer: sqlite3.Connection,
         reader: sqlite3.Connection,
         lock: LedgerLock,
+        ballast: Ballast,
         in_thread: bool,
     ) -> None:
         super().__init__(partial(_ask, reader, path), partial(_snapshot, reader))
@@ -57,9 +59,11 @@ class SqliteLedger(LedgerReads):
         self._writer = writer
         self._reader = reader
         self._lock = lock
+        self._ballast = ballast
+        self.tight: str | None = None
         self._inode = path.stat().st_ino
         self._life_id: int | None = None
-        self._trouble: _Trouble | None = None
+        self._trouble: Trouble | None = None
         self._group = GroupCommit(self._commit, finish=self._finish, in_thread=in_thread)
 
     async def begin_life(self, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
@@ -104,18 +108,33 @@ class SqliteLedger(LedgerReads):
             )
         if self._trouble is None:
             try:
-                self._writer.execute("BEGIN IMMEDIATE")
-                outcomes = [self._do(work) for work in works]
-                failpoint("commit.before")
-                self._writer.execute("COMMIT")
-                failpoint("commit.after")
+                return self._transact_in_room(works)
             except sqlite3.Error as error:
                 self._trouble = _translated(error, self.path)
-                with suppress(sqlite3.Error):
-                    self._writer.execute("ROLLBACK")
-            else:
-                return outcomes
         return [Outcome(error=self._trouble()) for _ in works]
+
+    def _transact_in_room(self, works: Sequence[Callable[[], object]]) -> Sequence[Outcome]:
+        """A full disk is the one trouble after which the file is known to be sound: once, the ballast makes room."""
+        try:
+            return self._transact(works)
+        except sqlite3.Error as error:
+            if _code(error) != Code.FULL or not self._ballast.drop():
+                raise
+        self.tight = self._ballast.spent()
+        return self._transact(works)
+
+    def _transact(self, works: Sequence[Callable[[], object]]) -> Sequence[Outcome]:
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            outcomes = [self._do(work) for work in works]
+            failpoint("commit.before")
+            self._writer.execute("COMMIT")
+            failpoint("commit.after")
+        except sqlite3.Error:
+            with suppress(sqlite3.Error):
+                self._writer.execute("ROLLBACK")
+            raise
+        return outcomes
 
     def _do(self, work: Callable[[], object]) -> Outcome:
         """One call in its savepoint. Trouble with the file is raised; all other errors are the caller's own."""
@@ -125,7 +144,7 @@ class SqliteLedger(LedgerReads):
         except sqlite3.IntegrityError as error:
             outcome = Outcome(error=LedgerConflict(f"the ledger refuses a write: {error}", code="ledger-rule"))
         except Exception as error:  # one caller's fault must not reach the others of its commit
-            if isinstance(error, sqlite3.Error) and _primary_code(error) in _FILE_TROUBLE:
+            if isinstance(error, sqlite3.Error) and is_about_the_file(_code(error)):
                 raise
             outcome = Outcome(error=error)
         if outcome.error is not None:
@@ -201,7 +220,9 @@ def open_ledger(
                 reader = _connect(path)
                 undo.callback(reader.close)
                 reader.execute("PRAGMA query_only = ON")
-        ledger = SqliteLedger(path, writer=writer, reader=reader, lock=lock, in_thread=in_thread)
+        ballast = Ballast(path)
+        ballast.lay()
+        ledger = SqliteLedger(path, writer=writer, reader=reader, lock=lock, ballast=ballast, in_thread=in_thread)
         undo.pop_all()
         return ledger
 
@@ -321,39 +342,12 @@ def _translating(path: Path) -> Iterator[None]:
         raise trouble() from error
 
 
-def _primary_code(error: sqlite3.Error) -> int | None:
+def _translated(error: sqlite3.Error, path: Path) -> Trouble:
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    return translated(path, code=_code(error), name=name, text=str(error))
+
+
+def _code(error: sqlite3.Error) -> int | None:
     """SQLite's own result code; None for what Python's module found by itself, such as a wrong binding."""
     code = getattr(error, "sqlite_errorcode", None)
     return None if code is None else code & 0xFF
-
-
-# Result codes that say something about the file and not about the statement, in words after "the ledger FILE ...".
-_FILE_TROUBLE: Final[Mapping[int | None, str]] = {
-    sqlite3.SQLITE_FULL: "has no room to grow",
-    sqlite3.SQLITE_CORRUPT: "is damaged",
-    sqlite3.SQLITE_NOTADB: "is damaged, or not a ledger at all",
-    sqlite3.SQLITE_IOERR: "could not be read or written",
-    sqlite3.SQLITE_READONLY: "may not be written",
-    sqlite3.SQLITE_CANTOPEN: "could not be opened",
-    sqlite3.SQLITE_PERM: "may not be opened",
-    sqlite3.SQLITE_BUSY: "was held by another program for too long",
-    sqlite3.SQLITE_LOCKED: "was held by another program for too long",
-    sqlite3.SQLITE_PROTOCOL: "was held by another program for too long",
-    sqlite3.SQLITE_NOMEM: "needs more memory than there is",
-    sqlite3.SQLITE_INTERRUPT: "was interrupted",
-}
-_DAMAGED: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-
-
-def _translated(error: sqlite3.Error, path: Path) -> _Trouble:
-    """Our error for SQLite's. A statement that is wrong in itself is a fault of ours and reads like one."""
-    code = _primary_code(error)
-    if code == sqlite3.SQLITE_FULL:
-        return partial(DiskFull, f"the ledger {path} {_FILE_TROUBLE[code]}: the disk or its quota is full")
-    what = _FILE_TROUBLE.get(code, "does not have the shape this release expects")
-    name = getattr(error, "sqlite_errorname", type(error).__name__)
-    text = f"{what} ({name}: {error})"
-    if code in _DAMAGED:
-        return partial(unusable, path, text, code="ledger-damaged")
-    way_out = "see `rivya-batch doctor`, then run the same command again: nothing is bought twice"
-    return partial(unusable, path, text, way_out=way_out)
