@@ -8,6 +8,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,11 @@ from hypothesis import strategies as st
 from jobs.identity import idempotency_key
 from jobs.lifecycle import TABLE, EventType, ItemState
 from jobs.record import Change, Event, Money, Record, fold
-from runner.errors import LedgerConflict, LedgerLocked, LedgerUnusable
+from runner.errors import DiskFull, LedgerConflict, LedgerLocked, LedgerUnusable
 from runner.ledger import Ledger
+from runner.ledger.ballast import Ballast
 from runner.ledger.memory import MemoryLedger, MemoryStore
-from runner.ledger.sqlite import open_ledger, open_reader
+from runner.ledger.sqlite import SqliteLedger, open_ledger, open_reader
 from tests.runner.ledger_cases import ACCOUNT, BASE_URL, Teller, begin, item, run_info, upload
 
 ITEMS = [item(number) for number in range(8)]
@@ -33,6 +35,31 @@ class House:
 
     open: Callable[[], Ledger]
     open_as: Callable[[str, str], Ledger]
+    fill: Callable[[Ledger], None]  # from now on the disk has no room but that of the reserve
+    spend: Callable[[Ledger], None]  # and somebody else takes that as soon as it is given back
+
+
+class Dropping(Ballast):
+    """A ballast whose room is really there once it is dropped, unless somebody else was faster."""
+
+    def __init__(self, path: Path, then: Callable[[], object]) -> None:
+        super().__init__(path)
+        self._then = then
+
+    def drop(self) -> bool:
+        dropped = super().drop()
+        self._then()
+        return dropped
+
+
+def full(ledger: Ledger, *, pages_then: int) -> None:
+    """The disk as SQLite sees it: so many pages, and `pages_then` more once the ballast is gone."""
+    assert isinstance(ledger, SqliteLedger)
+    writer = ledger._writer
+    (pages,) = writer.execute("PRAGMA page_count").fetchone()
+    writer.execute(f"PRAGMA max_page_count = {pages}")
+    room = partial(writer.execute, f"PRAGMA max_page_count = {pages + pages_then}")
+    ledger._ballast = Dropping(ledger.path, room)
 
 
 @pytest.fixture(params=["memory", "thread", "loop"])
@@ -46,7 +73,19 @@ def house(request: pytest.FixtureRequest, tmp_path: Path) -> House:
             tmp_path / "ledger.db", account=account, base_url=base_url, in_thread=request.param == "thread"
         )
 
-    return House(open=lambda: open_as(ACCOUNT, BASE_URL), open_as=open_as)
+    def fill(ledger: Ledger) -> None:
+        if request.param == "memory":
+            store.room = 0
+        else:
+            full(ledger, pages_then=1000)
+
+    def spend(ledger: Ledger) -> None:
+        if request.param == "memory":
+            store.room, store.reserve = 0, 0
+        else:
+            full(ledger, pages_then=0)
+
+    return House(open=lambda: open_as(ACCOUNT, BASE_URL), open_as=open_as, fill=fill, spend=spend)
 
 
 async def test_new_items_begin_as_planned(house: House) -> None:
@@ -153,6 +192,63 @@ async def test_a_write_over_a_newer_row_is_refused_and_changes_nothing(house: Ho
 
     assert ledger.records([ONE.identity]) == teller.records
     assert (ledger.position(), ledger.books("night")) == (position, books)
+    await ledger.close()
+
+
+# A full disk
+
+
+def long(change: Change) -> Change:
+    """The intent with a body that fits into no page the ledger has."""
+    return replace(change, body=b"x" * 20_000)
+
+
+async def test_a_full_disk_takes_the_reserve_and_loses_no_write(house: House) -> None:
+    ledger = house.open()
+    teller = await begin(ledger, *ITEMS)
+    await ledger.record([teller.intent(THREE)])
+    assert ledger.tight is None
+    house.fill(ledger)
+
+    await asyncio.gather(*(ledger.record([long(teller.intent(one))]) for one in (ONE, TWO)))
+
+    assert ledger.tight
+    await ledger.record([teller.accepted(THREE), teller.succeeded(THREE)])
+    assert ledger.records(list(teller.records)) == teller.records
+    assert ledger.books("night") == Money(reserved=20, settled=10)
+    await ledger.close()
+
+
+async def test_a_refused_call_is_refused_in_the_reserve_too_and_leaves_the_others_alone(house: House) -> None:
+    ledger = house.open()
+    teller = await begin(ledger, *ITEMS)
+    stale = Teller()
+    stale.records = dict(teller.records)
+    await ledger.record([teller.intent(ONE)])
+    house.fill(ledger)
+
+    old = stale.tell(ONE.identity, EventType.SKIPPED, code="budget_exhausted")
+    ends = await asyncio.gather(ledger.record([long(teller.intent(TWO))]), ledger.record([old]), return_exceptions=True)
+
+    assert [type(end) for end in ends] == [type(None), LedgerConflict]
+    assert ledger.records(list(teller.records)) == teller.records
+    await ledger.close()
+
+
+async def test_a_disk_without_even_the_reserve_fails_all_who_wait(house: House) -> None:
+    ledger = house.open()
+    teller = await begin(ledger, *ITEMS)
+    await ledger.record([teller.intent(THREE)])
+    kept = dict(teller.records)
+    house.spend(ledger)
+
+    writes = (ledger.record([long(teller.intent(one))]) for one in (ONE, TWO))
+    ends = await asyncio.gather(*writes, return_exceptions=True)
+
+    assert [type(end) for end in ends] == [DiskFull, DiskFull]
+    with pytest.raises(DiskFull):
+        await ledger.record([teller.accepted(THREE)])
+    assert ledger.records(list(kept)) == kept
     await ledger.close()
 
 
