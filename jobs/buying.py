@@ -7,23 +7,28 @@ flight, room in the budget, a price class that is not waiting for its first pric
 from __future__ import annotations
 
 import heapq
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from jobs.answers import SendEnd, TaskSeen, Uploaded
+from jobs.breaker import REFUSALS_MAX, Breaker
 from jobs.budget import Fit
 from jobs.identity import body_bytes, idempotency_key
 from jobs.item import Item
 from jobs.lifecycle import EventType
 from jobs.pacing import Pacer
-from jobs.retry import backoff_s, wait_s
+from jobs.retry import RetryBudget, backoff_s, wait_s
 from jobs.runstate import RunState
-from jobs.steps import Now, Send, Step, Wait, earliest, join
+from jobs.steps import Notice, Now, Send, Step, Wait, earliest, join
 from jobs.verdict import Follow, Next, Pause, Verdict, VerdictKind, judge, settle
 
 __all__ = ["Buying"]
 
 # Sends in a row that ended badly before no new key is put at risk; open ones are still sent again.
 BAD_SENDS_MAX = 3
+
+# Not bought, because the service refused the same thing too often (`jobs.breaker`).
+REFUSED_ALIKE = "refused_alike"
 
 # Pauses after which not even an open attempt is sent again in this life.
 _SILENCING = (Pause.AUTH, Pause.NETWORK, Pause.CONFIG)
@@ -38,6 +43,7 @@ class _Try:
     posts: int = 0  # those that count against `resends_max`
     tries: int = 0
     conflict_since_s: float | None = None
+    fresh_conflict: bool = False  # the key's very first send met a 409
 
     def age_s(self, now: Now) -> float:
         """Seconds since the intent: one clock stands still while the machine sleeps, the other may be set."""
@@ -57,6 +63,8 @@ class Buying:
         self._epochs: dict[str, int] = {}  # items a person asked to buy again, with their new epoch
         self._bad_sends = 0
         self._probe_due_s = float("-inf")
+        self._retries = RetryBudget()
+        self._breaker = Breaker()
 
     @property
     def busy(self) -> bool:
@@ -89,9 +97,9 @@ class Buying:
         if state.stopping or any(why in state.pauses for why in _SILENCING):
             return Wait(until_s=None)
         paced_s = self._pacer.due_s(now.mono_s)
-        if self._resends and self._resends[0][0] <= now.mono_s:
+        resend_s = self._resend_due_s(now)
+        if resend_s is not None and resend_s <= now.mono_s:
             return self._resend(now) if paced_s <= now.mono_s else _until(paced_s)
-        resend_s = self._resends[0][0] if self._resends else None
         if not (new and self._may_buy()):
             return _until(resend_s)
         if self._bad_sends >= BAD_SENDS_MAX and self._probe_due_s > now.mono_s:
@@ -101,6 +109,10 @@ class Buying:
             pick = state.ready.pick(lambda _: Fit.NEVER, pass_over=False)  # what is held comes back from nobody here
         if pick.item is None:
             return _until(resend_s)
+        shut = self._breaker.why(pick.item)
+        if shut is not None:
+            message = f"{REFUSALS_MAX} items with {shut.what} were refused: {shut.message}"
+            return state.skip(state.ready.take(pick.item.identity).identity, now, code=REFUSED_ALIKE, message=message)
         if pick.fit is Fit.TOO_DEAR:
             return self._skip(pick.item, now, "over_per_item", f"per_item is {state.books.per_item}")
         if pick.fit is Fit.NEVER:
@@ -108,6 +120,18 @@ class Buying:
         if paced_s > now.mono_s:
             return _until(earliest(resend_s, paced_s))
         return self._buy(state.ready.take(pick.item.identity), now)
+
+    def _resend_due_s(self, now: Now) -> float | None:
+        """When the first open attempt may be sent again: its own backoff is over, and the run's budget has room.
+
+        What an earlier life left is taken up at once: that is no repetition of this life's.
+        """
+        if not self._resends:
+            return None
+        due_s, _, identity = self._resends[0]
+        if due_s > now.mono_s or not self._tries[identity].tries:
+            return due_s
+        return self._retries.due_s(now.mono_s)
 
     @property
     def _passes_over(self) -> bool:
@@ -181,6 +205,8 @@ class Buying:
             self._leave(identity)
             return step
         self._sending.add(identity)
+        if tried.tries:
+            self._retries.resent(now.mono_s)
         key = state.attempt(identity).key
         return Send(identity=identity, key=key, token=self._pacer.leave(now.mono_s), step=Step())
 
@@ -228,12 +254,14 @@ class Buying:
             tried.posts += 1
         if verdict.kind is VerdictKind.CONFLICT and tried.conflict_since_s is None:
             tried.conflict_since_s = now.mono_s
+            tried.fresh_conflict = tried.tries == 1 and not (tried.restarted or attempt.ambiguous)
         return settle(
             verdict,
             ambiguous=attempt.ambiguous or tried.restarted,
             resends=tried.posts - 1,
             age_s=tried.age_s(now),
             conflict_age_s=None if tried.conflict_since_s is None else now.mono_s - tried.conflict_since_s,
+            fresh_conflict=tried.fresh_conflict,
             policy=state.settings.send_policy,
         )
 
@@ -256,7 +284,7 @@ class Buying:
             self._leave(identity)
             if verdict.kind is VerdictKind.NO_CREDITS:
                 return step
-            return join(step, Step(notices=state.item_failed()))
+            return join(step, Step(notices=state.item_failed() + self._refused_alike(identity, data)))
         sent = {
             "outcome": verdict.kind.value,
             "ambiguous": follow.ambiguous,
@@ -278,10 +306,20 @@ class Buying:
         state, bound = self._state, self._state.attempt(identity).bound
         data = {"task_id": task.id, "reserved_credits": task.reserved_credits, "request_id": end.request_id}
         step = state.move(identity, EventType.ACCEPTED, now, data)
-        self._tries.pop(identity, None)
+        self._retries.went_well(resend=self._tries.pop(identity).tries > 1)
+        self._breaker.taken(state.items[identity])
         if not task.reserved_credits:
             return step
         return join(step, Step(notices=state.figure_seen(identity, bound, task.reserved_credits)))
+
+    def _refused_alike(self, identity: str, refusal: Mapping[str, object]) -> tuple[Notice, ...]:
+        """The same refusal again: perhaps everything that shares a value with this item would meet it too."""
+        state = self._state
+        code, message = str(refusal["code"]), str(refusal["message"])
+        shut = self._breaker.refused(state.items[identity], code=code, message=message, left=state.ready)
+        if shut is None:
+            return ()
+        return (Notice(name="shut", data={"what": shut.what, "times": REFUSALS_MAX, "code": code, "why": message}),)
 
     def _leave(self, identity: str) -> None:
         self._tries.pop(identity, None)

@@ -24,10 +24,22 @@ from jobs.steps import Download, Notice, Now, Poll, Send, Step, Wait, join
 from jobs.verdict import Pause
 from jobs.watching import Watching
 
-__all__ = ["Core"]
+__all__ = ["Core", "resume_rank"]
 
 # Results waiting to be saved before buying pauses: links can die within the hour.
 DOWNLOAD_BACKLOG_MAX = 256
+
+
+# In which order an earlier life's work is taken up: open intents first, for their keys may be forgotten, the oldest
+# first; then what runs at the service; then results; then new purchases.
+_RESUME_ORDER = (ItemState.SUBMITTING, ItemState.ACCEPTED, ItemState.VANISHED, ItemState.STALLED, ItemState.SUCCEEDED)
+
+
+def resume_rank(record: Record, item: Item) -> tuple[int, float, int]:
+    """The order in which a new life admits its items."""
+    order = _RESUME_ORDER.index(record.state) if record.state in _RESUME_ORDER else len(_RESUME_ORDER)
+    opened_at_s = record.attempt.opened_at_s if record.attempt and record.state is ItemState.SUBMITTING else 0.0
+    return order, opened_at_s, item.index
 
 
 class Core:
@@ -76,6 +88,8 @@ class Core:
                 self._queue_downloads(record)
             case _ if retry or self._rebuys(record):
                 self._want(item)
+            case ItemState.FAILED if record.attempt is not None and record.attempt.task_id is not None:
+                self._watching.look_back(item.identity, now)
         return Step()
 
     def finish(self, item: Item, record: Record, now: Now) -> Step:
@@ -156,9 +170,10 @@ class Core:
 
     def _watched(self, identity: str, step: Step) -> Step:
         record = self.state.records[identity]
-        if record.state is ItemState.SUCCEEDED:
+        happened = {change.event.type for change in step.changes}
+        if EventType.SUCCEEDED in happened:
             self._queue_downloads(record)
-        elif record.state is ItemState.FAILED and self._rebuys(record):
+        elif EventType.FAILED in happened and self._rebuys(record):
             self._want(self.state.items[identity])
         return step
 

@@ -93,6 +93,11 @@ class PollHeap:
         """When the first one is due."""
         return self._heap[0][0] if self._heap else None
 
+    @property
+    def first(self) -> str:
+        """The one that is due first; there must be one."""
+        return self._heap[0][2]
+
     def pop(self) -> str:
-        """The first one."""
+        """Take the first one out."""
         return heapq.heappop(self._heap)[2]

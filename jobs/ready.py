@@ -8,7 +8,7 @@ in one lane per price class, so that finding the next one never walks over thous
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from jobs.budget import Fit
@@ -36,6 +36,10 @@ class ReadyQueue:
 
     def __len__(self) -> int:
         return len(self._items)
+
+    def __iter__(self) -> Iterator[Item]:
+        """Everything that is queued, in no order that matters."""
+        return iter(self._items.values())
 
     def add(self, item: Item) -> None:
         """Queue an item; adding one that is queued already changes nothing."""

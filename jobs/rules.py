@@ -227,6 +227,7 @@ def secrets(document: Document, data: Raw) -> Iterator[Finding]:
     """Keys pasted into the manifest. The text itself appears in no message."""
     remedy = "take it out, replace the key (it has been written down), and set RIVYA_API_KEY or RIVYA_API_KEY_FILE"
     waiting: list[tuple[Path, JsonValue]] = [((), dict(data))]
+    harmless = set[str]()  # an alias shows one text in many places
     while waiting:
         path, value = waiting.pop()
         if isinstance(value, dict):
@@ -238,8 +239,11 @@ def secrets(document: Document, data: Raw) -> Iterator[Finding]:
                     waiting.append((here, inner))
         elif isinstance(value, list):
             waiting += [((*path, index), inner) for index, inner in enumerate(value)]
-        elif isinstance(value, str) and is_secret_text(value):
-            yield note(document, "secret-in-manifest", path, "this looks like a key", remedy)
+        elif isinstance(value, str) and value not in harmless:
+            if is_secret_text(value):
+                yield note(document, "secret-in-manifest", path, "this looks like a key", remedy)
+            else:
+                harmless.add(value)
 
 
 RULES: Final[tuple[Callable[[Document, Raw], Iterator[Finding]], ...]] = (

@@ -65,6 +65,7 @@ class RunState:
         self.task_keys: dict[str, str] = {}  # task id -> key of the attempt it was made for
         self.server_offset_s: float | None = None  # the service's clock minus ours, once it told
         self._failed = 0  # items that failed in this life
+        self._charged: dict[str, int] = {}  # what a success of each class cost last, in this life
         self._unanswered_since_s: float | None = None  # the first failure since the last usable answer
 
     def move(
@@ -147,6 +148,16 @@ class RunState:
         over, cap = self.books.overshoot, self.books.cap
         reason = f"a charge was higher than expected: {over} credits over the cap of {cap}"
         return (told, *self.pause(Pause.BUDGET, reason))
+
+    def drift(self, identity: str, charge: int) -> tuple[Notice, ...]:
+        """A class that costs another amount than it did a moment ago is told: prices should not move within a run."""
+        item = self.items[identity]
+        before = self._charged.get(item.price_class)
+        self._charged[item.price_class] = charge
+        if before is None or before == charge:
+            return ()
+        data = {"item": item.key, "price_class": item.price_class, "before": before, "now": charge}
+        return (Notice(name="drift", data=data),)
 
     def pace(self, pacer: Pacer, token: int, end: SendEnd, now: Now) -> tuple[Notice, ...]:
         """Tell the limiter how a request ended; 429 and 503 slow it down."""

@@ -9,7 +9,7 @@ from jobs.polling import PollHeap, first_wait_s, next_wait_s
 from jobs.record import NO_CREDITS_CODE, Attempt
 from jobs.retry import RETRY_AFTER_CAP_S
 from jobs.runstate import RunState
-from jobs.steps import Now, Poll, Step, Wait, join
+from jobs.steps import Notice, Now, Poll, Step, Wait, earliest, join
 from jobs.verdict import Pause, refuses_key
 
 __all__ = ["Watching"]
@@ -18,6 +18,11 @@ __all__ = ["Watching"]
 VANISH_GRACE_S = 60.0
 
 _WATCHED = frozenset({ItemState.ACCEPTED, ItemState.VANISHED, ItemState.STALLED})
+
+# When a failed task that was charged is asked for once more: credits may come back late, and only an answer proves it.
+# A run does not wait for these looks; its next life has one at once, for a day.
+LOOK_BACK_S = (60.0, 600.0, 3600.0)
+LOOK_BACK_AGE_S_MAX = 86_400.0
 
 
 class Watching:
@@ -31,6 +36,8 @@ class Watching:
         self._owed: set[str] = set()  # left by an earlier life and not asked for yet
         self._accepted_s: dict[str, float] = {}  # on the monotonic clock, which nobody sets
         self._fresh: set[str] = set()  # accepted in this life: when one of them ends is seen as it happens
+        self._past = PollHeap()  # failed and charged: asked for again when nothing else is due
+        self._looks: dict[str, int] = {}  # how often each of these was asked for
 
     def watch(self, identity: str, now: Now, *, fresh: bool) -> None:
         """Ask for this item's task: after its first wait when it is fresh, at once when an earlier life left it."""
@@ -47,6 +54,12 @@ class Watching:
         wait_s = min(first_wait_s(settings.floors, span, settings.spread()), settings.item_timeout_s)
         self._heap.push(identity, now.mono_s + wait_s)
 
+    def look_back(self, identity: str, now: Now) -> None:
+        """Take in an item that failed and was charged for in an earlier life: its credits may have come back since."""
+        attempt = self._state.attempt(identity)
+        if attempt.settled and now.wall_s - (attempt.finished_at_s or 0.0) < LOOK_BACK_AGE_S_MAX:
+            self._past.push(identity, now.mono_s)
+
     @property
     def busy(self) -> bool:
         """A status request is under way."""
@@ -61,18 +74,31 @@ class Watching:
         state = self._state
         if state.stopping or Pause.AUTH in state.pauses or Pause.NETWORK in state.pauses:
             return Wait(until_s=None)
-        while (due_s := self._heap.due_s()) is not None:
-            at_s = max(due_s, self._pacer.due_s(now.mono_s))
-            if at_s > now.mono_s:
-                return Wait(until_s=None if at_s == float("inf") else at_s)
-            identity = self._heap.pop()
-            if state.records[identity].state not in _WATCHED:
-                continue  # it ended some other way
-            task_id = state.attempt(identity).task_id
-            assert task_id is not None
-            self._asking.add(identity)
-            return Poll(identity=identity, task_id=task_id, token=self._pacer.leave(now.mono_s))
-        return Wait(until_s=None)
+        due_s = self._first_due_s(now)
+        if due_s is None:
+            return Wait(until_s=None)
+        at_s = max(due_s, self._pacer.due_s(now.mono_s))
+        if at_s > now.mono_s:
+            return Wait(until_s=None if at_s == float("inf") else at_s)
+        first = self._heap.due_s()
+        identity = (self._heap if first is not None and first <= now.mono_s else self._past).pop()
+        task_id = state.attempt(identity).task_id
+        assert task_id is not None
+        self._asking.add(identity)
+        return Poll(identity=identity, task_id=task_id, token=self._pacer.leave(now.mono_s))
+
+    def _first_due_s(self, now: Now) -> float | None:
+        """When the first look is due. What needs no look any more is dropped on the way."""
+        records = self._state.records
+        while (due_s := self._heap.due_s()) is not None and due_s <= now.mono_s:
+            if records[self._heap.first].state in _WATCHED:
+                return due_s
+            self._heap.pop()  # it ended some other way
+        while (past_s := self._past.due_s()) is not None and past_s <= now.mono_s:
+            if records[self._past.first].state is ItemState.FAILED:
+                break
+            self._past.pop()  # it was bought again
+        return earliest(due_s, past_s)
 
     def ended(self, poll: Poll, end: SendEnd, now: Now) -> Step:
         """One status request ended."""
@@ -82,6 +108,8 @@ class Watching:
             self._owed.discard(poll.identity)
         notices = state.pace(self._pacer, poll.token, end, now) + state.contact(end, now)
         told = Step(notices=notices)
+        if state.records[poll.identity].state is ItemState.FAILED:
+            return join(told, self._looked_back(poll, end, now))
         if refuses_key(end.status, end.error):
             self._again(poll.identity, now)
             return join(told, Step(notices=state.pause(Pause.AUTH, end.reason)))
@@ -133,11 +161,33 @@ class Watching:
                 step = join(step, Step(notices=state.pause(Pause.CREDITS, str(data["message"]))))
             else:
                 step = join(step, Step(notices=state.item_failed()))
+            if charge:
+                self._past.push(identity, now.mono_s + LOOK_BACK_S[0])
         state.release(identity)
         if identity in self._fresh:
             self._fresh.discard(identity)
             state.timings.learn(item.price_class, self._age_s(identity, now))
-        return join(step, Step(notices=state.surprise(identity, attempt.reserved, charge)))
+        notices = state.surprise(identity, attempt.reserved, charge)
+        if task.status == "succeeded" and not assumed:
+            notices += state.drift(identity, charge)
+        return join(step, Step(notices=notices))
+
+    def _looked_back(self, poll: Poll, end: SendEnd, now: Now) -> Step:
+        """Credits that came back after the end, told by an answer; until then nothing is assumed."""
+        state, identity = self._state, poll.identity
+        looks = self._looks[identity] = self._looks.get(identity, 0) + 1
+        if looks < len(LOOK_BACK_S):
+            self._past.push(identity, now.mono_s + LOOK_BACK_S[looks])
+        settled = state.attempt(identity).settled
+        task = end.task
+        if task is None or task.id != poll.task_id or task.status != "failed":  # while it runs, 0 says nothing
+            return Step()
+        final = task.final_credits
+        if final is None or final >= settled:
+            return Step()
+        step = state.move(identity, EventType.REFUNDED, now, {"credits": settled - final, "request_id": end.request_id})
+        data = {"item": state.items[identity].key, "credits": settled - final}
+        return join(step, Step(notices=(Notice(name="refund", data=data),)))
 
     def _not_found(self, identity: str, end: SendEnd, now: Now) -> Step:
         state = self._state

@@ -29,10 +29,12 @@ from jobs.utf8 import CONTROL
 from jobs.yaml_errors import unquoted_template
 from jobs.yaml_events import Event, Parser, is_a
 
-__all__ = ["MAX_DEPTH", "MAX_INTEGER", "MAX_NODES", "Child", "Node", "Reader", "Span", "StopReading"]
+__all__ = ["MAX_DEPTH", "MAX_INTEGER", "MAX_NODES", "MAX_WRITTEN_CHARS", "Child", "Node", "Reader", "Span", "StopReading"]
 
 # Values after aliases are written out; 10,000 jobs with params and a matrix have about 300,000.
 MAX_NODES: Final = 1_000_000
+# Characters after aliases are written out, sixteen times the largest file: every text is looked at wherever it is used.
+MAX_WRITTEN_CHARS: Final = 64 * 1024 * 1024
 MAX_DEPTH: Final = 64  # a manifest is about ten levels deep; what comes after us walks values recursively
 MAX_INTEGER: Final = 2**53 - 1  # the largest whole number that every JSON reader, the service's too, holds exactly
 MAX_FINDINGS: Final = 200  # past this the file is something else; nobody reads the 201st
@@ -65,6 +67,7 @@ class Node:
     span: Span
     value: JsonValue = None
     size: int = 0  # values in it, itself included, aliases written out; 0 while it is being read
+    chars: int = 0  # of all texts in it, aliases written out
     height: int = 0  # levels below it, aliases written out
     keys: dict[str, Span] = field(default_factory=dict)
     children: dict[str | int, Child] = field(default_factory=dict)
@@ -87,6 +90,7 @@ class Reader:
         self._parser = parser
         self._anchors: dict[str, tuple[JsonValue, Child]] = {}
         self._nodes = 0
+        self._chars = 0
 
     def document(self) -> tuple[JsonValue, Child]:
         """Return the value of the first document, None when there is none, and where its parts stand."""
@@ -104,21 +108,22 @@ class Reader:
     def _value(self, event: Event, depth: int) -> tuple[JsonValue, Child]:
         if is_a(event, AliasEvent):
             return self._alias(event, depth)
-        self._count(1, event)
         if is_a(event, ScalarEvent):
+            self._count(1, len(event.value), event)
             value, span = self._scalar(event), _span(event)
             if event.anchor is not None:
                 self._anchor(event.anchor, value, span)
             return value, span
+        self._count(1, 0, event)
         if event.tag is not None and event.tag not in _COLLECTION_TAGS:
             self._tag(event, event.tag)
         self._descend(event, depth + 1)
-        node, before = Node(span=_span(event)), self._nodes
+        node, before, chars_before = Node(span=_span(event)), self._nodes, self._chars
         if event.anchor is not None:
             self._anchor(event.anchor, None, node)
         end = self._mapping(node, depth + 1) if is_a(event, MappingStartEvent) else self._list(node, depth + 1)
         node.span = (event.start_mark.index, end.end_mark.index, not event.flow_style)
-        node.size = 1 + self._nodes - before
+        node.size, node.chars = 1 + self._nodes - before, self._chars - chars_before
         heights = [child.height for child in node.children.values() if isinstance(child, Node)]
         node.height = 1 + max(heights, default=0)
         if event.anchor is not None:
@@ -246,8 +251,10 @@ class Reader:
                 remedy = f"anchor `&{name}` opens on line {line} and is not closed here"
                 self._add("alias-cycle", f"alias `*{name}` stands inside its own anchor", span, remedy)
                 raise StopReading
-            self._count(child.size, event)
+            self._count(child.size, child.chars, event)
             self._descend(event, depth + child.height)
+        else:
+            self._count(1, len(value) if isinstance(value, str) else 0, event)
         return value, child
 
     def _descend(self, event: Event, depth: int) -> None:
@@ -256,11 +263,13 @@ class Reader:
             self._add("too-deep", f"values are nested more than {MAX_DEPTH} levels deep", _span(event), remedy)
             raise StopReading
 
-    def _count(self, size: int, event: Event) -> None:
+    def _count(self, size: int, chars: int, event: Event) -> None:
         self._nodes += size
-        if self._nodes > MAX_NODES:
+        self._chars += chars
+        if self._nodes > MAX_NODES or self._chars > MAX_WRITTEN_CHARS:
             remedy = "aliases multiply what they repeat; put long lists into a data file"
-            message = f"with its aliases written out the file holds more than {MAX_NODES:,} values"
+            limit = f"{MAX_NODES:,} values" if self._nodes > MAX_NODES else f"{MAX_WRITTEN_CHARS:,} characters"
+            message = f"with its aliases written out the file holds more than {limit}"
             self._add("too-many-values", message, _span(event), remedy)
             raise StopReading
 

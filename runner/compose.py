@@ -15,7 +15,7 @@ import anyio
 
 from jobs.answers import Uploaded
 from jobs.budget import Books
-from jobs.core import Core
+from jobs.core import Core, resume_rank
 from jobs.item import Item, ReferenceFile
 from jobs.lifecycle import OPEN, ItemState
 from jobs.outcome import exit_code, interrupted_code
@@ -47,10 +47,6 @@ __all__ = ["Run", "balance", "halt_after", "refresh_models", "run_prepared"]
 
 # Items named in the summary; the rest are a `results` away.
 TROUBLES_MAX = 20
-
-# The order in which an earlier life's work is taken up: open intents first, their keys may be forgotten; then what runs
-# at the service; then results; then new purchases.
-_RESUME_ORDER = (ItemState.SUBMITTING, ItemState.ACCEPTED, ItemState.VANISHED, ItemState.STALLED, ItemState.SUCCEEDED)
 
 
 async def balance(settings: Settings) -> int:
@@ -234,7 +230,7 @@ class Run:
         digests = {reference.sha256 for item in items for reference in item.references}
         if not choices.retry:  # a reference that the service forgot may be why an item was refused: upload it anew
             core.state.uploads.update(usable_uploads(self._ledger.uploads(sorted(digests)), now_s=now.wall_s))
-        for item in sorted(items, key=lambda item: _resume_rank(records[item.identity], item)):
+        for item in sorted(items, key=lambda item: resume_rank(records[item.identity], item)):
             step = core.admit(item, records[item.identity], now, retry=choices.retry, again=choices.again)
             if step != Step():
                 await engine.commit(step)
@@ -316,12 +312,6 @@ def _no_longer_wanted(past: PastItem, attempt: Attempt) -> Item:
         credits=None,
         price_class=attempt.price_class,
     )
-
-
-def _resume_rank(record: Record, item: Item) -> tuple[int, float, int]:
-    order = _RESUME_ORDER.index(record.state) if record.state in _RESUME_ORDER else len(_RESUME_ORDER)
-    opened_at_s = record.attempt.opened_at_s if record.attempt else 0.0
-    return order, opened_at_s if record.state is ItemState.SUBMITTING else 0.0, item.index
 
 
 def _troubles(core: Core) -> Iterable[Trouble]:

@@ -228,6 +228,16 @@ def told(notice: Notice) -> str:
             return f"{data['limit']} {'slowed' if after < before else 'back'} to {after:.0f}/min: {data['why']}"
         case "left":
             return f"a result of {data['item']} is left for the next run: {data['why']}"
+        case "shut":
+            return (
+                f"{data['times']} items with {data['what']} were refused alike, the rest is not bought: {data['why']}"
+            )
+        case "refund":
+            return f"{data['credits']} credits came back for {data['item']}"
+        case "drift":
+            return f"{data['price_class']} cost {data['before']} credits and costs {data['now']} now ({data['item']})"
+        case "price":
+            return f"{data['item']} cost {data['charged']} credits, {data['expected']} were expected"
         case "kept":
             return f"{data['item']}: {data['why']}"
         case _:

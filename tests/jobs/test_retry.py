@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.retry import backoff_s, wait_s
+from jobs.retry import RetryBudget, backoff_s, wait_s
 
 SPREADS = st.floats(0.0, 1.0)
 TRIES = st.integers(1, 10_000)
@@ -44,3 +44,42 @@ def test_a_wait_is_never_nothing_and_never_without_end(tries: int, retry_after_s
 
     assert 0.5 <= waited_s <= 3605.0
     assert waited_s >= min(retry_after_s or 0.0, 3600.0) - 1e-9
+
+
+# What all resends of a run have in common
+
+
+def leave(budget: RetryBudget, times: int, *, from_s: float) -> float:
+    """The moment at which the last of so many resends leaves, each as soon as it may."""
+    now_s = from_s
+    for _ in range(times):
+        now_s = max(now_s, budget.due_s(now_s))
+        budget.resent(now_s)
+    return now_s
+
+
+def test_twenty_resends_may_leave_at_once_and_then_one_every_ten_seconds() -> None:
+    budget = RetryBudget()
+
+    assert leave(budget, 20, from_s=50.0) == 50.0
+    assert leave(budget, 12, from_s=50.0) == pytest.approx(50.0 + 120.0)
+
+
+def test_a_resend_that_went_well_costs_nothing_and_five_good_purchases_pay_for_one() -> None:
+    budget = RetryBudget()
+    leave(budget, 20, from_s=0.0)
+    budget.went_well(resend=True)
+    assert leave(budget, 1, from_s=0.0) == 0.0
+    for _ in range(4):
+        budget.went_well(resend=False)
+    assert budget.due_s(0.0) == pytest.approx(2.0)
+    budget.went_well(resend=False)
+    assert budget.due_s(0.0) == 0.0
+
+
+def test_good_times_save_up_for_no_more_than_twenty() -> None:
+    budget = RetryBudget()
+    for _ in range(10_000):
+        budget.went_well(resend=False)
+
+    assert leave(budget, 21, from_s=0.0) == pytest.approx(10.0)

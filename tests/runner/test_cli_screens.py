@@ -471,7 +471,20 @@ def test_every_event_is_one_line_for_programs_and_the_last_names_the_exit_code(
             Notice(name="left", data={"item": "a", "why": "HTTP 503."}),
             "a result of a is left for the next run: HTTP 503.",
         ),
-        (Notice(name="price", data={"credits": 3}), "price: credits 3"),
+        (Notice(name="tight", data={"credits": 3}), "tight: credits 3"),
+        (
+            Notice(name="price", data={"item": "a", "expected": 3, "charged": 7}),
+            "a cost 7 credits, 3 were expected",
+        ),
+        (Notice(name="refund", data={"item": "a", "credits": 7}), "7 credits came back for a"),
+        (
+            Notice(name="drift", data={"item": "a", "price_class": "m", "before": 3, "now": 7}),
+            "m cost 3 credits and costs 7 now (a)",
+        ),
+        (
+            Notice(name="shut", data={"what": "params.x=1", "times": 3, "code": "c", "why": "no"}),
+            "3 items with params.x=1 were refused alike, the rest is not bought: no",
+        ),
     ],
 )
 def test_a_notice_is_one_line(notice: Notice, line: str) -> None:

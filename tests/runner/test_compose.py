@@ -14,11 +14,12 @@ from typing import Any
 
 import pytest
 
+from jobs.core import resume_rank
 from jobs.item import Item
 from jobs.lifecycle import EventType, ItemState
 from jobs.record import Attempt, Change, Record
 from runner.clock import Clock
-from runner.compose import TROUBLES_MAX, Run, _resume_rank, balance, halt_after, refresh_models, run_prepared
+from runner.compose import TROUBLES_MAX, Run, balance, halt_after, refresh_models, run_prepared
 from runner.errors import AuthError, LedgerLocked, UsageError
 from runner.ledger.sqlite import open_ledger
 from runner.models_cache import load_catalogue
@@ -194,7 +195,7 @@ async def test_what_went_wrong_is_named_for_the_summary(desk: Callable[..., Desk
 
 
 async def test_a_summary_names_only_the_first_troubles(desk: Callable[..., Desk], tmp_path: Path) -> None:
-    trial = desk(faults=[{"match": {"endpoint": "create"}, "do": {"code": "validation_failed"}}])
+    trial = desk(faults=[{"match": {"endpoint": "create"}, "do": {"fail": "no_cats"}}])
     path = trial.write()
     path.write_text(path.read_text().replace("[red, green, blue, black, white]", "{from: 1, to: 30}"))
     prepared = prepare(path, settings=trial.settings, choices=PLAIN)
@@ -202,6 +203,19 @@ async def test_a_summary_names_only_the_first_troubles(desk: Callable[..., Desk]
     outcome = await trial.run(prepared)
 
     assert (outcome.exit_code, len(outcome.troubles)) == (3, TROUBLES_MAX)
+
+
+async def test_what_is_refused_again_and_again_is_bought_no_more(desk: Callable[..., Desk]) -> None:
+    trial = desk(faults=[{"match": {"endpoint": "create"}, "do": {"code": "validation_failed"}}])
+    path = trial.write()
+    path.write_text(path.read_text().replace("[red, green, blue, black, white]", "{from: 1, to: 300}"))
+    prepared = prepare(path, settings=trial.settings, choices=PLAIN)
+
+    outcome = await trial.run(prepared)
+
+    assert outcome.exit_code == 3
+    assert outcome.statistics.counts["skipped"] > 250
+    assert outcome.creates < 50, "those that were under way when the third was refused"
 
 
 async def test_a_person_may_buy_what_failed_once_more(desk: Callable[..., Desk]) -> None:
@@ -264,7 +278,7 @@ def test_work_left_by_earlier_lives_is_taken_up_in_the_order_of_what_may_be_lost
     }
     numbers = {name: 10 - number for number, name in enumerate(records)}
 
-    order = sorted(records, key=lambda name: _resume_rank(records[name], item(numbers[name])))
+    order = sorted(records, key=lambda name: resume_rank(records[name], item(numbers[name])))
 
     assert order == ["old intent", "young intent", "at work, later item", "stalled", "to be saved", "new"]
 

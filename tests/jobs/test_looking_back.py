@@ -1,0 +1,153 @@
+"""After the end: credits that come back late, prices that move, and conflicts that cannot be our own."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from jobs.answers import Phase, SendEnd, TaskSeen
+from jobs.core import Core
+from jobs.lifecycle import EventType, ItemState
+from jobs.record import Record
+from jobs.steps import Notice, Poll, Wait
+from tests.jobs.workbench import (
+    INTENT,
+    START,
+    at,
+    events_of,
+    folded,
+    made_core,
+    made_item,
+    must_poll,
+    must_send,
+    refused,
+    seen,
+)
+
+FAILED = seen(status="failed", final=10, error="generation_failed")
+BACK = seen(status="failed", final=0, error="generation_failed")
+
+
+def failed_and_charged() -> Core:
+    core = made_core(made_item(), prices={"m": 10})
+    core.create_ended(must_send(core, 0), seen(), at(0))
+    core.poll_ended(must_poll(core, 10), FAILED, at(10))
+    assert core.state.books.settled == 10
+    return core
+
+
+def ended(final: int | None, *, task_id: str = "task_1", status: str = "failed") -> SendEnd:
+    task = TaskSeen(id=task_id, status=status, final_credits=final)
+    return SendEnd(phase=Phase.ANSWERED, status=200, task=task)
+
+
+def test_a_failure_that_was_charged_is_asked_for_again_and_a_refund_is_booked() -> None:
+    core = failed_and_charged()
+
+    step = core.poll_ended(must_poll(core, 71), BACK, at(71))
+
+    assert events_of(step) == ["refunded"]
+    assert (core.state.books.settled, core.state.books.reserved) == (0, 0)
+    assert step.notices[-1] == Notice(name="refund", data={"item": "job/0", "credits": 10})
+
+
+def test_a_run_does_not_wait_for_credits_that_may_come_back() -> None:
+    core = failed_and_charged()
+
+    assert core.finished()
+    assert core.next_poll(at(11)) == Wait(until_s=at(70).mono_s)
+
+
+def test_it_is_asked_for_three_times_and_then_left_alone() -> None:
+    core = failed_and_charged()
+
+    for seconds in (71, 700, 4400):
+        assert core.poll_ended(must_poll(core, seconds), FAILED, at(seconds)).changes == ()
+
+    assert core.next_poll(at(90_000)) == Wait(until_s=None)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ended(10),
+        ended(12),
+        ended(None),
+        ended(0, task_id="task_other"),
+        ended(0, status="processing"),
+        refused(404, "not_found"),
+        refused(500),
+        SendEnd(phase=Phase.SENT, reason="reset"),
+    ],
+)
+def test_no_credits_come_back_without_an_answer_that_says_so(answer: SendEnd) -> None:
+    core = failed_and_charged()
+
+    assert core.poll_ended(must_poll(core, 71), answer, at(71)).changes == ()
+    assert core.state.books.settled == 10
+
+
+def record(*, finished_at_s: float, charge: int) -> Record:
+    told = (
+        (EventType.INTENT, INTENT),
+        (EventType.ACCEPTED, {"task_id": "task_1", "reserved_credits": 10}),
+        (EventType.FAILED, {"code": "generation_failed", "charge": charge}),
+    )
+    made = folded("i1-0", *told)
+    assert made.attempt is not None
+    return replace(made, attempt=replace(made.attempt, finished_at_s=finished_at_s))
+
+
+@pytest.mark.parametrize(
+    ("age_s", "charge", "asks"), [(3600.0, 10, True), (86_399.0, 10, True), (86_401.0, 10, False), (3600.0, 0, False)]
+)
+def test_the_next_life_asks_once_more_for_a_day(age_s: float, charge: int, asks: bool) -> None:
+    core = made_core(made_item(), records={"i1-0": record(finished_at_s=START - age_s, charge=charge)})
+
+    assert isinstance(core.next_poll(at(0)), Poll) is asks
+
+
+def test_an_item_that_is_bought_again_is_not_asked_for_by_its_old_task() -> None:
+    core = made_core(made_item(), settings={"resubmit_failed": 1}, prices={"m": 10})
+    core.create_ended(must_send(core, 0), seen(), at(0))
+    core.poll_ended(must_poll(core, 10), FAILED, at(10))
+    core.create_ended(must_send(core, 11), seen("task_2"), at(11))
+
+    assert must_poll(core, 100).task_id == "task_2"
+    assert core.state.records["i1-0"].state is ItemState.ACCEPTED
+
+
+# Prices
+
+
+def test_a_class_that_costs_another_amount_than_before_is_told_once_a_change() -> None:
+    core = made_core(*(made_item(n) for n in range(4)), prices={"m": 10})
+    told: list[Notice] = []
+    for n, price in enumerate((10, 10, 7, 7)):
+        core.create_ended(must_send(core, n), seen(f"task_{n}"), at(n))
+        done = seen(f"task_{n}", status="succeeded", final=price)
+        told += core.poll_ended(must_poll(core, n + 10), done, at(n + 10)).notices
+
+    drift = [notice.data for notice in told if notice.name == "drift"]
+    assert drift == [{"item": "job/2", "price_class": "m", "before": 10, "now": 7}]
+
+
+# Conflicts
+
+
+def test_a_ledger_that_was_lost_does_not_wait_two_minutes_for_each_item() -> None:
+    core = made_core(made_item(), prices={"m": 10})
+    core.create_ended(must_send(core, 0), refused(409, "idempotency_conflict"), at(0))
+    core.create_ended(must_send(core, 16), refused(409, "idempotency_conflict"), at(16))
+
+    assert core.state.records["i1-0"].state is ItemState.UNCERTAIN
+
+
+def test_a_conflict_after_a_doubt_may_be_our_own_send() -> None:
+    core = made_core(made_item(), prices={"m": 10})
+    core.create_ended(must_send(core, 0), SendEnd(phase=Phase.SENT, reason="reset"), at(0))
+    core.create_ended(must_send(core, 10), refused(409, "idempotency_conflict"), at(10))
+    core.create_ended(must_send(core, 40), refused(409, "idempotency_conflict"), at(40))
+
+    assert core.state.records["i1-0"].state is ItemState.SUBMITTING
