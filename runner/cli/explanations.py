@@ -1,0 +1,112 @@
+"""What `explain` says of codes that are no findings of a manifest: errors of ours, ends of items, words of the service.
+
+Each says what happened, what it cost, and the way on. A code that the program can print and nobody explains fails a
+test. The findings' paragraphs are in `jobs.codes`; the errors' own classes explain their default codes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["ERRORS", "ITEMS", "SERVICE"]
+
+# The service's documented codes, with what this runner does about each.
+SERVICE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "api_key_expired": "The key's time is over. Make a new one in the account's settings. Exit code 4.",
+        "api_key_invalid": "The service does not know the key. Copy it again. Exit code 4.",
+        "api_key_missing": "No key arrived at the service. Set RIVYA_API_KEY. Exit code 4.",
+        "api_key_revoked": "The key was taken back. Make a new one in the account's settings. Exit code 4.",
+        "api_scope_denied": "The key lacks a scope: older keys have none for files. Make a new key. Exit code 4.",
+        "generation_failed": "A task was accepted and then failed. `retry` buys it again; credits may have come back.",
+        "idempotency_conflict": "The service has seen this key with something else, or is still at work on it. The "
+        "runner waits and sends the same bytes again a few times; then the item is `uncertain` and needs a person.",
+        "insufficient_credits": "The balance is too small. Top up, then run the same command again. Exit code 5.",
+        "not_found": "The service does not know the task, for this account. Right after a create it may only be slow; "
+        "if it stays so the item is `vanished` and needs a person.",
+        "public_api_disabled": "The API is switched off for now. Run the same command again later. Exit code 8.",
+        "rate_limited": "Too many requests. The runner slows down by itself; `--creates` and `--polls` set ceilings.",
+        "validation_failed": "The service refused the request as written. Nothing was bought; the item is `rejected`.",
+    }
+)
+
+# How an item may stand without having succeeded: its `error.code` in `results`.
+ITEMS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "uncertain": "A create may have been bought, and nobody can tell any more: its answers were lost, and its key "
+        "is older than the hour that the service surely remembers keys for, or was sent as often as `retries.sends` "
+        "allows, or the service keeps answering that the key was used with another body. Its credits stay held, and "
+        "it is never bought again by itself.\n\nLook it up in the account's history, or ask the service with the key "
+        "and request ids that `rivya-batch show ITEM` prints. Then say what you know:\n\n"
+        "    rivya-batch resolve ITEM --adopt TASK            it became this task\n"
+        "    rivya-batch resolve ITEM --assume-not-created    it never arrived: `run` buys it anew\n"
+        "    rivya-batch resolve ITEM --write-off             count it as spent, stop asking\n\nExit code 7.",
+        "vanished": "The service had accepted the task and then answered 404 for it for more than a minute. Its "
+        "credits stay held. Each run asks for it again, and takes it up where it left if it comes back; `resolve ITEM "
+        "--write-off` stops the asking. Exit code 7.",
+        "stalled": "The task has no end within `limits.timeout` after its acceptance. Nothing is lost: it may still "
+        "finish, each run asks for it again, and its credits stay held. Raise the timeout for slow models; "
+        "`resolve ITEM --write-off` stops the asking. Exit code 7.",
+        "written_off": "A person said that nobody will ever know, and its credits count as spent. Only `retry` or "
+        "`run --again` buys it once more.",
+        "not_created": "A person said that the create never arrived. Its credits are free again, and the next `run` "
+        "buys the item under a new key.",
+        "budget_exhausted": "The item did not fit what was left of the budget, so it was not bought. Run again with a "
+        "higher `budget.credits` or `--budget`; the lowest layer that sets one counts. Exit code 5.",
+        "over_per_item": "The item would cost more than the manifest's `budget.per_item`, so it was not bought.",
+        "refused_alike": "Three items that share a value (of an axis, a job or a model) were refused in the same "
+        "words, and none with it was ever taken. The rest of them were not bought; everything else went on. Nothing "
+        "was charged. Change the value, or run again: then they are tried anew.",
+        "reference-changed": "A reference is gone, or is not the file it was when the plan was made. It was not "
+        "uploaded, and nothing that needs it was bought. Put the file back, or plan again.",
+    }
+)
+
+# Codes of our own errors beyond the default code of each kind.
+ERRORS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "another-run": "The manifest now makes a run of another name or edition than the one named. Nothing was sent. "
+        "Say the day of that run with --date, or its variables with --var.",
+        "answer-unreadable": "An answer came that is not the API's: often a login page or a proxy in between, or a "
+        "wrong RIVYA_BASE_URL. Nothing follows from it.",
+        "base-url": "RIVYA_BASE_URL must be https, or http on the loopback address, and nothing but scheme, host and "
+        "port. The key is sent to no other place.",
+        "cannot-resolve": "A person's word is taken only on what is in doubt: `uncertain` items, and for --write-off "
+        "also `vanished` and `stalled` ones. Nothing was changed; `rivya-batch show ITEM` tells where it stands.",
+        "declined": "The question was answered with something other than `yes`. Nothing was sent or changed.",
+        "download-too-large": "A result is larger than the runner saves. It is paid for and stays at the service; the "
+        "address is in `results`.",
+        "item-ambiguous": "More than one item is called so. Write more of its identity, or its whole key.",
+        "item-unknown": "No item of the run is called so. `rivya-batch results` lists them; an item may be named by "
+        "its key, the beginning of its identity, its task id or its idempotency key.",
+        "key-file-is-key": "RIVYA_API_KEY_FILE must name a file that holds the key; it holds a key itself. Take it "
+        "out of the environment and your shell's history.",
+        "key-file-open": "Others can read the key's file. `chmod 600` it; consider the key known, and make a new one.",
+        "key-file-unreadable": "The file named by RIVYA_API_KEY_FILE cannot be read.",
+        "key-malformed": "The key holds characters that cannot stand in a header, or is empty. Copy it again.",
+        "key-missing": "No key is set. Set RIVYA_API_KEY, or RIVYA_API_KEY_FILE to a file that only you can read. "
+        "`--sim` needs none.",
+        "ledger-damaged": "The ledger fails its own checks. Nothing was sent, and nothing was changed. Keep the file: "
+        "it knows what was paid for. Restore a backup beside it under another name and use --store.",
+        "ledger-item-moved": "A write saw an older state of the item than the ledger holds. Nothing of it was written. "
+        "A fault of ours: report it.",
+        "ledger-missing": "There is no ledger here. A run makes one; --store names another place.",
+        "ledger-newer": "A newer release of rivya-batch has written this ledger. Use that release.",
+        "ledger-no-attempt": "An event of an attempt that was never opened. Nothing of it was written. A fault of "
+        "ours: report it.",
+        "ledger-not-lockable": "The file system refuses locks. Put the ledger on a local disk with --store.",
+        "ledger-other-account": "The ledger belongs to another account label or another service. Its keys mean "
+        "nothing there, so going on would pay twice. Set the account and address it names, or another --store.",
+        "ledger-over-cap": "An intent did not fit the budget when it was written. Nothing was sent. A fault of ours: "
+        "report it.",
+        "ledger-rule": "A write broke one of the ledger's own rules and was refused whole. A fault of ours: report it.",
+        "not-confirmed": "Nobody can be asked here, and what was asked for needs a `yes`. Nothing was sent. Add --yes, "
+        "and for a purchase a budget.",
+        "nothing-selected": "--select, --exclude and --limit leave no item. Nothing was sent.",
+        "run-unknown": "The ledger has no run of this name. `rivya-batch ls` lists them.",
+        "task-taken": "The task belongs to another attempt of this ledger: adopting it would count one result twice.",
+        "task-unknown": "The service knows no such task for this key. Nothing was changed.",
+    }
+)
