@@ -17,7 +17,7 @@ from __future__ import annotations
 from enum import StrEnum
 from types import MappingProxyType
 
-__all__ = ["HELD", "OPEN", "TABLE", "EventType", "IllegalMove", "ItemState", "after"]
+__all__ = ["HELD", "IN_DOUBT", "OPEN", "TABLE", "EventType", "IllegalMove", "ItemState", "after"]
 
 
 class ItemState(StrEnum):
@@ -109,8 +109,11 @@ TABLE: MappingProxyType[ItemState | None, MappingProxyType[EventType, ItemState]
 # States whose attempt is still moving by itself: the runner sends, polls or waits for it.
 OPEN = frozenset({_S.SUBMITTING, _S.ACCEPTED})
 
+# States that only a person, or the service itself, can end: what they cost is unknown.
+IN_DOUBT = frozenset({_S.UNCERTAIN, _S.VANISHED, _S.STALLED})
+
 # States whose credits stay reserved: nobody knows yet what they cost.
-HELD = frozenset({_S.SUBMITTING, _S.ACCEPTED, _S.UNCERTAIN, _S.VANISHED, _S.STALLED})
+HELD = OPEN | IN_DOUBT
 
 
 class IllegalMove(AssertionError):  # noqa: N818 - named for what happened

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Iterable, Mapping
 
-from jobs.lifecycle import ItemState
+from jobs.lifecycle import IN_DOUBT, ItemState
 from jobs.record import Record
 from jobs.verdict import Pause
 
@@ -13,7 +13,6 @@ __all__ = ["exit_code", "interrupted_code"]
 
 # First match wins. 1 (a fault of ours) is an exception, not an outcome of items.
 _BUDGET_CODES = frozenset({"budget_exhausted", "insufficient_credits"})
-_IN_DOUBT = frozenset({ItemState.UNCERTAIN, ItemState.VANISHED, ItemState.STALLED})
 _NOT_GOT = frozenset({ItemState.FAILED, ItemState.REJECTED, ItemState.SKIPPED})
 
 
@@ -39,7 +38,7 @@ def exit_code(records: Iterable[Record], *, pauses: Mapping[Pause, str], left: i
         return 9
     if Pause.AUTH in pauses:
         return 4
-    if states & _IN_DOUBT:
+    if states & IN_DOUBT:
         return 7
     if unpaid or Pause.BUDGET in pauses or Pause.CREDITS in pauses:
         return 5

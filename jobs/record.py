@@ -12,9 +12,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from jobs.lifecycle import HELD, EventType, ItemState, after
+from jobs.lifecycle import HELD, IN_DOUBT, EventType, ItemState, after
 
-__all__ = ["Artifact", "ArtifactState", "Attempt", "Change", "Event", "Money", "Record", "fold", "money_of", "rebuys"]
+__all__ = [
+    "Artifact",
+    "ArtifactState",
+    "Attempt",
+    "Change",
+    "Event",
+    "Money",
+    "Record",
+    "doubted",
+    "fold",
+    "money_of",
+    "rebuys",
+]
 
 # No fault of the item: the account was empty. Bought again by the same command once it is not.
 NO_CREDITS_CODE = "insufficient_credits"
@@ -150,6 +162,13 @@ def money_of(record: Record | None) -> Money:
     if record is None or record.attempt is None:
         return Money()
     return Money(reserved=record.attempt.reserved, settled=record.attempt.settled)
+
+
+def doubted(record: Record, scope: str) -> int:
+    """Credits that a run holds for an item whose outcome is unknown."""
+    if record.state not in IN_DOUBT or record.attempt is None or record.attempt.scope != scope:
+        return 0
+    return record.attempt.reserved
 
 
 def fold(record: Record | None, event: Event) -> Record:

@@ -135,6 +135,9 @@ class Run:
             failpoint("end_life.after")
             self._reporter.ended(outcome)
             return outcome
+        except Exception:
+            self._reporter.broken(engine.statistics())
+            raise
         finally:
             self._reporter.closed()
 

@@ -20,6 +20,7 @@ from jobs.core import Core
 from jobs.item import Item, ReferenceFile
 from jobs.lifecycle import EventType
 from jobs.rates import Rate
+from jobs.record import doubted
 from jobs.retry import wait_s
 from jobs.runstate import UNREACHABLE_AFTER_S
 from jobs.steps import Download, Poll, Send, Step, Wait
@@ -191,6 +192,7 @@ class Engine:
             uploads_done=self.counts.uploads_done,
             uploads_needed=self.counts.uploads_needed,
             credits=state.books.money,
+            doubted_credits=sum(doubted(record, state.settings.scope) for record in state.records.values()),
             cap_credits=state.books.cap,
             pacers=tuple(pacer.statistics() for pacer in self.core.pacers),
             pauses={why.value: reason for why, reason in state.pauses.items()},

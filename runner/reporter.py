@@ -24,6 +24,7 @@ class RunStatistics:
     uploads_done: int
     uploads_needed: int
     credits: Money
+    doubted_credits: int  # of the reserved ones: held for items whose outcome is unknown
     cap_credits: int | None
     pacers: tuple[PacerStatistics, ...]
     pauses: Mapping[str, str]
@@ -91,6 +92,9 @@ class Reporter:
 
     def stopping(self, why: str, wait_s: float) -> None:
         """A signal came: nothing new is started; what was sent is waited for, at most `wait_s`."""
+
+    def broken(self, last: RunStatistics) -> None:
+        """An error ends the run; it is told elsewhere. These are the last figures that were known."""
 
     def ended(self, outcome: RunOutcome) -> None:
         """Everything is saved."""

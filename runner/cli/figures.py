@@ -10,7 +10,7 @@ from runner.clock import stamp
 from runner.reporter import RunStatistics
 from runner.views import RunSummary
 
-__all__ = ["Figures", "count", "duration", "figures", "run_object", "size"]
+__all__ = ["Figures", "count", "credits_line", "credits_object", "duration", "figures", "run_object", "size"]
 
 _CREATED = (
     ItemState.ACCEPTED,
@@ -78,6 +78,25 @@ def size(size_bytes: int) -> str:
 def count(number: int, one: str, many: str | None = None) -> str:
     """A number with its noun: `1 item`, `2 items`."""
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def credits_line(statistics: RunStatistics) -> str:
+    """What was spent, what is held, what of it is unknown, and what the cap leaves."""
+    money, doubted, cap = statistics.credits, statistics.doubted_credits, statistics.cap_credits
+    unknown = f" ({doubted:,} of them in doubt)" if doubted else ""
+    left = "" if cap is None else f", {max(0, cap - money.settled - money.reserved):,} of the cap left"
+    return f"{money.settled:,} spent, {money.reserved:,} held{unknown}{left}"
+
+
+def credits_object(statistics: RunStatistics) -> dict[str, object]:
+    """The same for programs."""
+    money = statistics.credits
+    return {
+        "settled": money.settled,
+        "reserved": money.reserved,
+        "doubted": statistics.doubted_credits,
+        "cap": statistics.cap_credits,
+    }
 
 
 def run_object(run: RunSummary) -> dict[str, object]:

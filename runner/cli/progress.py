@@ -19,7 +19,7 @@ from jobs.escape import for_terminal
 from jobs.item import Item
 from jobs.record import Change
 from jobs.steps import Notice
-from runner.cli.figures import Figures, duration, figures, size
+from runner.cli.figures import Figures, credits_line, credits_object, duration, figures, size
 from runner.cli.voice import Voice
 from runner.reporter import Reporter, RunOutcome, RunStarted, RunStatistics
 
@@ -83,6 +83,10 @@ class _Ticking(Reporter, ABC):
 
     def stopping(self, why: str, wait_s: float) -> None:
         self._line(f"{why}: nothing new is started; waiting at most {duration(wait_s)} for answers still due")
+
+    def broken(self, last: RunStatistics) -> None:
+        seen = figures(last)
+        self._line(f"stopped by an error with {seen.finished:,} of {seen.items:,} done; {credits_line(last)}")
 
     def closed(self) -> None:
         if self._timer is not None:
@@ -209,6 +213,9 @@ class EventLines(Reporter):
 
     def stopping(self, why: str, wait_s: float) -> None:
         self._write("stopping", {"why": why, "wait_s": wait_s})
+
+    def broken(self, last: RunStatistics) -> None:
+        self._write("broken", {"counts": dict(last.counts), "credits": credits_object(last)})
 
     def _write(self, event: str, facts: Mapping[str, object], *, at_s: float | None = None) -> None:
         at = self._clock() if at_s is None else datetime.fromtimestamp(at_s, UTC)

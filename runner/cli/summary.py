@@ -10,7 +10,7 @@ from jobs.escape import for_terminal
 from jobs.lifecycle import OPEN, ItemState
 from jobs.verdict import Pause
 from runner.cli.columns import shortened
-from runner.cli.figures import duration, figures, size
+from runner.cli.figures import credits_line, credits_object, duration, figures, size
 from runner.cli.voice import Voice
 from runner.reporter import RunOutcome, Trouble
 
@@ -36,11 +36,7 @@ def done_facts(outcome: RunOutcome) -> dict[str, object]:
         "exit_code": outcome.exit_code,
         "run": outcome.run_id,
         "counts": dict(outcome.statistics.counts),
-        "credits": {
-            "settled": outcome.statistics.credits.settled,
-            "reserved": outcome.statistics.credits.reserved,
-            "cap": outcome.statistics.cap_credits,
-        },
+        "credits": credits_object(outcome.statistics),
         "creates": outcome.creates,
         "done_before": outcome.done_before,
         "downloads": dict(outcome.downloads),
@@ -74,9 +70,7 @@ def _headline(outcome: RunOutcome) -> str:
 
 
 def _facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
-    money, cap = outcome.statistics.credits, outcome.statistics.cap_credits
-    left = "" if cap is None else f", {max(0, cap - money.settled - money.reserved):,} of the cap left"
-    yield "credits", f"{money.settled:,} spent, {money.reserved:,} held{left}"
+    yield "credits", credits_line(outcome.statistics)
     for reason in outcome.pauses.values():
         yield "stopped", for_terminal(reason)
     for state in (ItemState.UNCERTAIN, ItemState.VANISHED, ItemState.STALLED, ItemState.FAILED, ItemState.REJECTED):

@@ -91,6 +91,7 @@ def statistics(
         uploads_done=1,
         uploads_needed=1,
         credits=Money(reserved=28, settled=84),
+        doubted_credits=14 if ItemState.UNCERTAIN in counts else 0,
         cap_credits=700,
         pacers=(PacerStatistics(name="creates", ceiling_per_s=1.0, per_s=0.5, unanswered=0, paused_until_s=0.0),),
         pauses=pauses,
@@ -500,6 +501,23 @@ def test_the_end_of_an_interrupted_run_says_what_still_runs_at_the_service(capfd
     told_lines = summary(ended({ItemState.ACCEPTED: 3, ItemState.SUBMITTING: 1, ItemState.PLANNED: 6}), capfd)
 
     assert "  open      4 under way, their credits held\n" in told_lines
+
+
+def test_the_end_says_how_much_of_what_is_held_is_unknown(capfd: pytest.CaptureFixture[str]) -> None:
+    told_lines = summary(ended({ItemState.UNCERTAIN: 1}, exit_code=7), capfd)
+
+    assert "  credits   84 spent, 28 held (14 of them in doubt), 588 of the cap left\n" in told_lines
+
+
+def test_a_run_that_an_error_ends_tells_its_last_figures(capfd: pytest.CaptureFixture[str]) -> None:
+    PlainLines(Voice()).broken(statistics({ItemState.SUCCEEDED: 4, ItemState.UNCERTAIN: 1}))
+    EventLines(Voice(json=True, events=True)).broken(statistics({ItemState.SUCCEEDED: 4}))
+
+    told_lines = capfd.readouterr()
+    assert told_lines.err.endswith(
+        "stopped by an error with 4 of 10 done; 84 spent, 28 held (14 of them in doubt), 588 of the cap left\n"
+    )
+    assert json.loads(told_lines.out)["credits"] == {"settled": 84, "reserved": 28, "doubted": 0, "cap": 700}
 
 
 def test_the_end_of_a_good_run_says_what_it_cost_and_where_the_files_are(capfd: pytest.CaptureFixture[str]) -> None:
