@@ -9,7 +9,7 @@ __all__ = ["RETRY_AFTER_CAP_S", "RetryBudget", "backoff_s", "wait_s"]
 BACKOFF_FIRST_S = 1.0
 BACKOFF_CAP_S = 60.0
 
-# The service's wish is obeyed up to an hour; beyond that the run says so and stops instead of sleeping a night away.
+# The service's wish is obeyed up to an hour; then it is asked again instead of sleeping a night away.
 RETRY_AFTER_CAP_S = 3600.0
 
 

@@ -161,6 +161,7 @@ class RunState:
 
     def pace(self, pacer: Pacer, token: int, end: SendEnd, now: Now) -> tuple[Notice, ...]:
         """Tell the limiter how a request ended; 429 and 503 slow it down."""
+        pause_s = 0.0
         if end.status in (429, 503) or (end.error is not None and end.error.code == "rate_limited"):
             pause_s = wait_s(pacer.refusals + 1, end.retry_after_s, self.settings.spread())
             change = pacer.refused(token, now.mono_s, wait_s=pause_s, reason=end.reason)
@@ -173,6 +174,7 @@ class RunState:
             "before": change.before_per_s,
             "after": change.after_per_s,
             "full": pacer.rate.per_second,
+            "wait_s": pause_s,
             "why": change.reason,
         }
         return (Notice(name="rate", data=data),)

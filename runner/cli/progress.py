@@ -54,6 +54,10 @@ _TOLD: Final = (
 )
 
 
+# A shorter pause is over before anybody has read of it.
+PAUSE_WORTH_TELLING_S = 30.0
+
+
 def reporter_for(voice: Voice) -> Reporter:
     """The reporter that fits the flags and the terminal."""
     if voice.json:
@@ -232,7 +236,9 @@ def told(notice: Notice) -> str:
             before, after, full = (float(str(notice.data[name])) * 60 for name in ("before", "after", "full"))
             if before < after < full:
                 return ""  # each step of a recovery is for programs; people want to know when it is over
-            return f"{data['limit']} {'slowed' if after < before else 'back'} to {after:.0f}/min: {data['why']}"
+            wait_s = float(str(notice.data.get("wait_s", 0.0)))
+            pause = f" after {duration(wait_s)}" if wait_s >= PAUSE_WORTH_TELLING_S else ""
+            return f"{data['limit']} {'slowed' if after < before else 'back'} to {after:.0f}/min{pause}: {data['why']}"
         case "left":
             return f"a result of {data['item']} is left for the next run: {data['why']}"
         case "shut":
