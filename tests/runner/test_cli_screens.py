@@ -468,9 +468,10 @@ def test_every_event_is_one_line_for_programs_and_the_last_names_the_exit_code(
         ),
         (
             Notice(
-                name="rate", data={"limit": "polls", "before": 1.0, "after": 0.5, "wait_s": 2700.0, "why": "HTTP 429"}
+                name="rate",
+                data={"limit": "polls", "before": 1.0, "after": 0.5, "full": 1.0, "wait_s": 2700.0, "why": "x"},
             ),
-            "polls slowed to 30/min after 45m: HTTP 429",
+            "polls slowed to 30/min after 45m: x",
         ),
         (Notice(name="rate", data={"limit": "polls", "before": 0.2, "after": 0.5, "full": 1.0, "why": "clean"}), ""),
         (Notice(name="kept", data={"item": "a", "why": "open"}), "a: open"),
