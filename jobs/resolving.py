@@ -77,4 +77,4 @@ def _event(record: Record, said: Said) -> tuple[EventType, dict[str, object]]:
         return EventType.REJECTED, {"code": NOT_CREATED_CODE, "message": f"{said.by} said that it was never created"}
     assert record.attempt is not None
     held = record.attempt.reserved
-    return EventType.WRITTEN_OFF, {"charge": held, "message": f"{said.by} wrote it off; {held} credits count as spent"}
+    return EventType.WRITTEN_OFF, {"charge": held, "message": f"{said.by} wrote it off; what it held counts as spent"}

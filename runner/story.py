@@ -59,6 +59,7 @@ class AttemptStory:
     accepted_at: str | None
     finished_at: str | None
     sends: tuple[SendLine, ...]
+    word: str | None  # what a person said of it, who, and when
     request_ids: tuple[str, ...]
     files: tuple[Artifact, ...]
 
@@ -183,6 +184,7 @@ def _attempt_story(row: Row, files: Sequence[Row], events: Sequence[EventLine]) 
         accepted_at=maybe_stamp(attempt.accepted_at_s),
         finished_at=maybe_stamp(attempt.finished_at_s),
         sends=_sends(attempt, mine),
+        word=next((f"{event.type.value} by {event.data['by']}, {event.at}" for event in mine if _said(event)), None),
         request_ids=tuple(dict.fromkeys(str(one) for one in ids if one is not None)),
         files=tuple(
             replace(artifact_of(file), file=from_here(file["file"], file["out_dir"]))
@@ -192,8 +194,13 @@ def _attempt_story(row: Row, files: Sequence[Row], events: Sequence[EventLine]) 
     )
 
 
+def _said(event: EventLine) -> bool:
+    """Whether a person's word made this event."""
+    return event.data.get("by", "service") != "service"
+
+
 def _sends(attempt: Attempt, events: Sequence[EventLine]) -> tuple[SendLine, ...]:
-    ends = [event for event in events if event.type in _SEND_ENDS and event.data.get("by", "service") == "service"]
+    ends = [event for event in events if event.type in _SEND_ENDS and not _said(event)]
     moments = [attempt.opened_at_s, *(end.at_s for end in ends)]
     waits = [later - earlier for earlier, later in pairwise(moments)]
     return tuple(

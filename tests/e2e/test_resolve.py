@@ -107,6 +107,7 @@ def test_what_is_written_off_counts_as_spent_and_is_asked_for_no_more(in_doubt: 
     assert (told["state"], told["reserved"], told["settled"]) == ("failed", 0, 1)
     assert in_doubt("run", "boats.yaml", "--sim", "--yes")[0] == 3
     assert len(shown(in_doubt, "kite")["attempts"]) == 1  # type: ignore[arg-type]
+    assert "  resolved   written_off by " in in_doubt("show", "kite", "--sim")[1]
 
 
 def test_a_task_of_another_attempt_cannot_be_adopted(in_doubt: Command) -> None:

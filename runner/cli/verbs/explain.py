@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from collections.abc import Iterator
 
 import click
@@ -16,6 +17,8 @@ from runner.cli.voice import Voice
 from runner.errors import RunnerError, UsageError
 
 __all__ = ["command"]
+
+WIDTH = 118  # the findings' own paragraphs are written to this
 
 
 @verb("explain", example="rivya-batch explain unknown-key", more="Without a CODE it lists all of them.")
@@ -37,7 +40,13 @@ def command(voice: Voice, code: str | None) -> None:
     if voice.json:
         voice.object({"code": wanted, "text": known[wanted]})
     else:
-        voice.data(f"{wanted}\n\n{known[wanted].strip()}\n")
+        voice.data(f"{wanted}\n\n{_wrapped(known[wanted].strip())}\n")
+
+
+def _wrapped(text: str) -> str:
+    """Paragraphs as wide as a page; what is indented is an example, and stays as it is."""
+    lines = (textwrap.wrap(line, WIDTH) if line and not line.startswith(" ") else [line] for line in text.split("\n"))
+    return "\n".join(one for wrapped in lines for one in wrapped)
 
 
 def _errors() -> Iterator[tuple[str, str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import click
 
@@ -64,7 +64,7 @@ def command(
     task = run_async(_find(settings, adopt)) if adopt is not None else None
     for name, text in _facts(story, task):
         voice.talk(f"  {name:<9} {for_terminal(text)}")
-    _confirm(voice, word, story)
+    _confirm(voice, word, ["resolve", item, f"--{word.value}", *([adopt] if adopt else []), *voice.store_flag()])
     record = run_async(record_word(settings, story.record, Said(word=word, by=_who(), task=task)))
     _tell(voice, story, word, record)
 
@@ -96,14 +96,14 @@ _WARNINGS = {
 }
 
 
-def _confirm(voice: Voice, word: Word, story: Story) -> None:
+def _confirm(voice: Voice, word: Word, command: Sequence[str]) -> None:
     if voice.yes:
         return
     if not voice.can_ask():
         raise UsageError(
             "A word on credits needs a `yes`, and nobody can be asked here. Nothing was changed.",
             code="not-confirmed",
-            next_step=f"add --yes: rivya-batch resolve {shlex.quote(story.item)} ... --{word.value} --yes",
+            next_step=shlex.join(["rivya-batch", *command, "--yes"]),
         )
     if voice.ask(f"{_WARNINGS[word]} Type yes: ") != "yes":
         raise UsageError(

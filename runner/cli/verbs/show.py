@@ -11,7 +11,7 @@ from jobs.escape import for_terminal, json_text
 from jobs.record import Artifact
 from jobs.resolving import Word, refusal
 from runner.cli.columns import columns
-from runner.cli.figures import duration, size
+from runner.cli.figures import count, duration, size
 from runner.cli.flags import verb
 from runner.cli.loading import settings_for
 from runner.cli.voice import Voice
@@ -85,6 +85,7 @@ def _attempt(n: int, story: AttemptStory) -> str:
     lines.append(f"  opened     {story.opened_at}")
     lines += [f"  accepted   {story.accepted_at}"] if story.accepted_at else []
     lines += [f"  finished   {story.finished_at}"] if story.finished_at else []
+    lines += [f"  resolved   {story.word}"] if story.word else []
     text = "".join(f"{for_terminal(line)}\n" for line in lines)
     if story.sends:
         rows = [
@@ -106,8 +107,8 @@ def _attempt(n: int, story: AttemptStory) -> str:
 def _charge(story: AttemptStory) -> str:
     attempt = story.attempt
     if attempt.reserved:
-        return f"{attempt.reserved:,} credits held"
-    return f"{attempt.settled:,} credits"
+        return f"{count(attempt.reserved, 'credit')} held"
+    return count(attempt.settled, "credit")
 
 
 def _file(file: Artifact) -> str:
@@ -158,6 +159,7 @@ def _attempt_object(story: AttemptStory) -> dict[str, object]:
         "opened_at": story.opened_at,
         "accepted_at": story.accepted_at,
         "finished_at": story.finished_at,
+        "resolved": story.word,
         "request_ids": list(story.request_ids),
         "sends": [
             {"n": s.n, "at": s.at, "wait_s": s.wait_s, "outcome": s.outcome, "status": s.status, "reason": s.reason}
