@@ -32,7 +32,7 @@ class Watching:
         self._state = state
         self._pacer = pacer
         self._heap = PollHeap()
-        self._asking: set[str] = set()
+        self._asking: set[int] = set()  # by token: a look back and a new task of one item may be asked for at once
         self._owed: set[str] = set()  # left by an earlier life and not asked for yet
         self._accepted_s: dict[str, float] = {}  # on the monotonic clock, which nobody sets
         self._fresh: set[str] = set()  # accepted in this life: when one of them ends is seen as it happens
@@ -84,8 +84,9 @@ class Watching:
         identity = (self._heap if first is not None and first <= now.mono_s else self._past).pop()
         task_id = state.attempt(identity).task_id
         assert task_id is not None
-        self._asking.add(identity)
-        return Poll(identity=identity, task_id=task_id, token=self._pacer.leave(now.mono_s))
+        token = self._pacer.leave(now.mono_s)
+        self._asking.add(token)
+        return Poll(identity=identity, task_id=task_id, token=token)
 
     def _first_due_s(self, now: Now) -> float | None:
         """When the first look is due. What needs no look any more is dropped on the way."""
@@ -103,11 +104,13 @@ class Watching:
     def ended(self, poll: Poll, end: SendEnd, now: Now) -> Step:
         """One status request ended."""
         state = self._state
-        self._asking.discard(poll.identity)
+        self._asking.discard(poll.token)
         if end.phase is Phase.ANSWERED:
             self._owed.discard(poll.identity)
         notices = state.pace(self._pacer, poll.token, end, now) + state.contact(end, now)
         told = Step(notices=notices)
+        if state.attempt(poll.identity).task_id != poll.task_id:
+            return told  # a look back, and the item was bought again meanwhile: this says nothing of its new attempt
         if state.records[poll.identity].state is ItemState.FAILED:
             return join(told, self._looked_back(poll, end, now))
         if refuses_key(end.status, end.error):

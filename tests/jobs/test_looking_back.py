@@ -118,6 +118,30 @@ def test_an_item_that_is_bought_again_is_not_asked_for_by_its_old_task() -> None
     assert core.state.records["i1-0"].state is ItemState.ACCEPTED
 
 
+def test_an_answer_about_the_old_task_says_nothing_of_the_purchase_that_overtook_it() -> None:
+    core = made_core(made_item(), settings={"resubmit_failed": 1}, prices={"m": 10})
+    core.create_ended(must_send(core, 0), seen(), at(0))
+    core.poll_ended(must_poll(core, 10), FAILED, at(10))
+    look = must_poll(core, 71)
+    core.create_ended(must_send(core, 71), seen("task_2"), at(71))
+
+    assert core.poll_ended(look, BACK, at(72)).changes == ()
+    assert core.state.records["i1-0"].state is ItemState.ACCEPTED
+
+
+def test_a_run_does_not_end_while_any_of_two_looks_is_under_way() -> None:
+    core = made_core(made_item(), settings={"resubmit_failed": 1}, prices={"m": 10})
+    for n in range(2):
+        core.create_ended(must_send(core, n * 10), seen(f"task_{n}"), at(n * 10))
+        core.poll_ended(must_poll(core, n * 10 + 5), seen(f"task_{n}", "failed", final=10), at(n * 10 + 5))
+    first, second = must_poll(core, 100), must_poll(core, 100)
+    core.poll_ended(first, seen("task_1", "failed", final=10), at(101))
+
+    assert not core.finished()
+    core.poll_ended(second, seen("task_1", "failed", final=10), at(101))
+    assert core.finished()
+
+
 # Prices
 
 
