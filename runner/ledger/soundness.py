@@ -61,7 +61,7 @@ def objects_of(connection: Connection) -> frozenset[tuple[str, str, str]]:
 
 
 def check_whole(connection: Connection, path: Path) -> None:
-    if path.stat().st_size % pragma(connection, "page_size"):
+    if path.stat().st_size % pragma(connection, "page_size") and not _has_wal(path):
         raise unusable(path, "is damaged: its end is cut off", code="ledger-damaged")
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchall()[0]
     if verdict != "ok":
@@ -70,6 +70,12 @@ def check_whole(connection: Connection, path: Path) -> None:
         raise unusable(
             path, f"is damaged: the books of `{wrong['scope']}` are not the sum of its attempts", code="ledger-damaged"
         )
+
+
+def _has_wal(path: Path) -> bool:
+    """What a power cut left of a page at the end stands whole in the WAL that was being copied into the file."""
+    wal = path.with_name(f"{path.name}-wal")
+    return wal.exists() and wal.stat().st_size > 0
 
 
 def pragma(connection: Connection, name: str) -> int:
