@@ -8,6 +8,7 @@ what needs the catalogue, the data files or the references in `jobs.checks`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag, ValidationError
@@ -15,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, JsonValue, Tag
 from jobs.axes import range_size, range_values
 from jobs.findings import Finding
 from jobs.rates import DURATION_PATTERN, RATE_PATTERN
-from jobs.rules import rule_findings
+from jobs.rules import FINDINGS_MAX, rule_findings
 from jobs.shape import shape_findings
 from jobs.yaml12 import Document
 
@@ -274,7 +275,7 @@ def parse(document: Document) -> tuple[Manifest | None, list[Finding]]:
     try:
         manifest = Manifest.model_validate(data)
     except ValidationError as error:
-        findings += shape_findings(document, error, _KEYS)
+        findings += islice(shape_findings(document, error, _KEYS), FINDINGS_MAX)
     findings += rule_findings(document, data)
     findings = _without_echoes(document, findings)
     is_sound = not document.findings and all(one.severity == "warning" for one in findings)

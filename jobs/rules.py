@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -24,9 +25,10 @@ from jobs.suggest import did_you_mean
 from jobs.wording import listed, written
 from jobs.yaml12 import Document, Path
 
-__all__ = ["RULES", "rule_findings"]
+__all__ = ["FINDINGS_MAX", "RULES", "rule_findings"]
 
 MAX_ID_CHARS: Final = 64  # ids become folder names
+FINDINGS_MAX: Final = 200  # of one rule, or of the shape; nobody reads the 201st
 # Seconds from, to. A shorter gap is a busy loop, and nothing is worth waiting a week for.
 _DURATIONS_S: Final = {"timeout": (1.0, 604_800.0), "first_poll": (0.0, 600.0), "poll_gap": (0.01, 600.0)}
 _SPANS: Final = {"timeout": "`1s` to `7d`", "first_poll": "`0s` to `10m`", "poll_gap": "`10ms` to `10m`"}
@@ -37,9 +39,9 @@ _LOOPBACK: Final = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 
 
 def rule_findings(document: Document, data: Raw) -> Iterator[Finding]:
-    """Return everything the rules have to say."""
+    """Return everything the rules have to say; of one rule not more than anybody reads."""
     for rule in RULES:
-        yield from rule(document, data)
+        yield from islice(rule(document, data), FINDINGS_MAX)
 
 
 def version(document: Document, data: Raw) -> Iterator[Finding]:
@@ -226,7 +228,8 @@ def _url_problem(url: str) -> str | None:
 def secrets(document: Document, data: Raw) -> Iterator[Finding]:
     """Keys pasted into the manifest. The text itself appears in no message."""
     remedy = "take it out, replace the key (it has been written down), and set RIVYA_API_KEY or RIVYA_API_KEY_FILE"
-    waiting: list[tuple[Path, JsonValue]] = [((), dict(data))]
+    # The document's own data: `x-` keys are free, but not free of keys.
+    waiting: list[tuple[Path, JsonValue]] = [((), document.data)]
     harmless = set[str]()  # an alias shows one text in many places
     while waiting:
         path, value = waiting.pop()

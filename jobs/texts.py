@@ -24,6 +24,10 @@ __all__ = ["Source", "Texts", "UnrenderedError", "Visible", "field_trouble", "ne
 
 _ITEM_FIELDS: Final = ("index", "key")
 
+# Tags are words to filter by. Every item carries its own, through the ledger and into each result's sidecar.
+TAGS_MAX: Final = 100
+TAG_CHARS_MAX: Final = 500
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
@@ -156,8 +160,14 @@ class Texts:
         return seen
 
     def tags(self, context: Mapping[str, object]) -> tuple[str, ...]:
-        """The rendered tags. Raises UnrenderedError."""
-        return tuple(tag.render(context) for tag in self._tags)
+        """The rendered tags. Raises UnrenderedError, also for more of them than tags are for."""
+        if len(self._tags) > TAGS_MAX:
+            raise UnrenderedError(_over(f"there are {len(self._tags):,} tags", TAGS_MAX), self._tags[0])
+        rendered = tuple(tag.render(context) for tag in self._tags)
+        for source, tag in zip(self._tags, rendered, strict=True):
+            if len(tag) > TAG_CHARS_MAX:
+                raise UnrenderedError(_over(f"a tag has {len(tag):,} characters", TAG_CHARS_MAX), source)
+        return rendered
 
     def output(self, context: Mapping[str, object]) -> str | None:
         """The rendered output name with its values as slugs, or None when the job has none. Raises UnrenderedError."""
@@ -218,6 +228,10 @@ class Texts:
     def _refuse(self, code: str, message: str, source: Source, line: int, remedy: str = "") -> None:
         self.sound = False
         self.tally.add(code, message + source.line_told(line), source.at(line), remedy)
+
+
+def _over(what: str, limit: int) -> BadTemplateError:
+    return BadTemplateError(f"{what}; {limit:,} are allowed")
 
 
 def _reported(job: Written) -> set[str]:

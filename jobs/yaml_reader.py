@@ -29,7 +29,17 @@ from jobs.utf8 import CONTROL
 from jobs.yaml_errors import unquoted_template
 from jobs.yaml_events import Event, Parser, is_a
 
-__all__ = ["MAX_DEPTH", "MAX_INTEGER", "MAX_NODES", "MAX_WRITTEN_CHARS", "Child", "Node", "Reader", "Span", "StopReading"]
+__all__ = [
+    "MAX_DEPTH",
+    "MAX_INTEGER",
+    "MAX_NODES",
+    "MAX_WRITTEN_CHARS",
+    "Child",
+    "Node",
+    "Reader",
+    "Span",
+    "StopReading",
+]
 
 # Values after aliases are written out; 10,000 jobs with params and a matrix have about 300,000.
 MAX_NODES: Final = 1_000_000
