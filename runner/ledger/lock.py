@@ -41,8 +41,12 @@ class LedgerLock:
         self._fd: int | None = _take(self._path, ledger)
         _held.add(self)
         since = datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"pid {os.getpid()} on {socket.gethostname()} since {since}\n".encode(), 0)
+        try:
+            os.ftruncate(self._fd, 0)
+            os.pwrite(self._fd, f"pid {os.getpid()} on {socket.gethostname()} since {since}\n".encode(), 0)
+        except OSError:
+            self.release()
+            raise
 
     @property
     def held(self) -> bool:

@@ -16,7 +16,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Self, TypeVar, cast
 
@@ -204,7 +204,9 @@ def open_ledger(
             raise failed(path, error) from error
         undo.callback(lock.release)
         failpoint("ledger.locked")
+        ballast = Ballast(path)
         if condition(path) == "missing":
+            ballast.lay()  # ahead of a ledger that there is no room for, but never beside another program's file
             _create(path, account=account, base_url=base_url, now=now)
         with _translating(path):
             writer = _connect(path)
@@ -220,7 +222,6 @@ def open_ledger(
                 reader = _connect(path)
                 undo.callback(reader.close)
                 reader.execute("PRAGMA query_only = ON")
-        ballast = Ballast(path)
         ballast.lay()
         ledger = SqliteLedger(path, writer=writer, reader=reader, lock=lock, ballast=ballast, in_thread=in_thread)
         undo.pop_all()
@@ -290,6 +291,7 @@ def _migrate(connection: sqlite3.Connection, *, now: Callable[[], float]) -> Non
         connection.execute("COMMIT")
 
 
+@cache
 def _objects() -> frozenset[tuple[str, str, str]]:
     """What the migrations make: type, name and text of every table, index and trigger."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:

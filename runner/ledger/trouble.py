@@ -39,7 +39,7 @@ _SAYS: Final[Mapping[int | None, str]] = {
     Code.FULL: "has no room to grow",
     Code.CORRUPT: "is damaged",
     Code.NOTADB: "is damaged, or not a ledger at all",
-    Code.IOERR: "could not be read or written",
+    Code.IOERR: "could not be read or written, by a fault of the disk or a quota used up",
     Code.READONLY: "may not be written",
     Code.CANTOPEN: "could not be opened",
     Code.PERM: "may not be opened",
