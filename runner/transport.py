@@ -19,17 +19,16 @@ from __future__ import annotations
 
 import asyncio
 import io
-import re
 import ssl
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.connector import Connection
 from aiohttp.tracing import Trace
@@ -41,7 +40,7 @@ from runner.errors import AddressRefused, FetchError, InternalError, LinkDead, T
 from runner.exchange import Fetched, Part, Request, Response, Resume, Sink
 from runner.failpoints import failpoint
 from runner.secret import Secret
-from runner.wire import retry_after
+from runner.wire import content_range, gunzipped, retry_after, strong_etag
 
 __all__ = ["AiohttpFetcher", "AiohttpTransport", "Deadlines"]
 
@@ -58,7 +57,6 @@ REDIRECTS_MAX: Final = 3  # storage hosts need one; each is checked like the fir
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 _DEAD: Final = frozenset({401, 403, 404, 410})  # how storage hosts say that a signed address has expired
 _TEMPORARY: Final = frozenset({408, 416, 425, 429})
-_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15})")
 
 
 class AnswerTooLarge(aiohttp.ClientPayloadError):
@@ -216,11 +214,25 @@ class AiohttpTransport:
         )
 
 
+class _Handler(ResponseHandler):
+    """A body without a length ends when the host hangs up; the client takes a broken connection for that as well."""
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if exc is not None and self._payload is not None and not self._payload.is_eof():
+            self._payload.set_exception(aiohttp.ClientPayloadError("the connection broke"))
+        super().connection_lost(exc)
+
+
 class Connector(aiohttp.TCPConnector):
     """Never hands out a kept-alive connection on which something came that nobody had asked for.
 
     The client keeps such a connection, and takes what came for the answer to the next request.
     """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        handler: type[ResponseHandler] = _Handler
+        self._factory = partial(handler, loop=self._loop)
 
     async def _get(self, key: ConnectionKey, traces: list[Trace]) -> Connection | None:
         while (kept := await super()._get(key, traces)) is not None:
@@ -262,8 +274,13 @@ def _form(parts: tuple[Part, ...]) -> aiohttp.FormData:
 def _lower(answer: aiohttp.ClientResponse) -> Mapping[str, str]:
     headers: dict[str, str] = {}
     for name, value in answer.headers.items():
-        headers.setdefault(name.lower(), value)
+        headers.setdefault(name.lower(), _storable(value))
     return headers
+
+
+def _storable(value: str) -> str:
+    """A header as text: bytes that are no UTF-8 come as half characters, which no file and no terminal takes."""
+    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 async def _whole_body(answer: aiohttp.ClientResponse) -> bytes:
@@ -278,23 +295,11 @@ async def _whole_body(answer: aiohttp.ClientResponse) -> bytes:
         return bytes(body)
     if encoding != "gzip":
         raise AnswerEncoded
-    return _expanded(body)
-
-
-def _expanded(body: bytearray) -> bytes:
-    """One gzip member, whole: its end mark and checksum are there, and nothing follows them.
-
-    Several members in a row are legal and nobody sends them, except to keep a client busy.
-    """
-    expander = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
-    try:
-        expanded = expander.decompress(body, ANSWER_BYTES_MAX + 1)
-    except zlib.error:
-        raise aiohttp.ClientPayloadError from None
+    expanded = gunzipped(body, ANSWER_BYTES_MAX + 1)
+    if expanded is None:
+        raise aiohttp.ClientPayloadError
     if len(expanded) > ANSWER_BYTES_MAX:
         raise AnswerTooLarge
-    if not expander.eof or expander.unused_data:
-        raise aiohttp.ClientPayloadError
     return expanded
 
 
@@ -346,7 +351,7 @@ class AiohttpFetcher:
     def _connector(self) -> aiohttp.BaseConnector:
         resolver = _CheckedResolver(self._resolver or aiohttp.ThreadedResolver(), loopback=self._loopback)
         # No cache of names: every new connection is to an address checked for it.
-        return aiohttp.TCPConnector(limit=0, ssl=_tls(), force_close=True, resolver=resolver, use_dns_cache=False)
+        return Connector(limit=0, ssl=_tls(), force_close=True, resolver=resolver, use_dns_cache=False)
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -384,8 +389,7 @@ class AiohttpFetcher:
         start, total_bytes = _extent(answer, resume)
         if (total_bytes or 0) > DOWNLOAD_BYTES_MAX:
             raise _too_large()
-        etag = answer.headers.get("ETag", "")
-        await sink.begin(start=start, total_bytes=total_bytes, etag=etag if etag.startswith('"') else None)
+        await sink.begin(start=start, total_bytes=total_bytes, etag=strong_etag(answer.headers.get("ETag", "")))
         received = start
         clock = asyncio.get_running_loop().time
         window_ends, window_floor = clock() + self._deadlines.rate_window_s, start + self._deadlines.rate_window_bytes
@@ -402,7 +406,7 @@ class AiohttpFetcher:
                 window_floor = received + self._deadlines.rate_window_bytes
         if total_bytes is not None and received != total_bytes:
             raise FetchError(f"A result was cut: {received} of {total_bytes} bytes came.", temporary=True)
-        return Fetched(received_bytes=received, total_bytes=total_bytes, content_type=answer.content_type)
+        return Fetched(received_bytes=received, total_bytes=total_bytes, content_type=_storable(answer.content_type))
 
 
 def _check_status(answer: aiohttp.ClientResponse) -> None:
@@ -424,10 +428,10 @@ def _extent(answer: aiohttp.ClientResponse, resume: Resume | None) -> tuple[int,
     """Where the body begins and how many bytes the whole file has, if the host says so."""
     if answer.status == 200:
         return 0, answer.content_length
-    part = _CONTENT_RANGE.fullmatch(answer.headers.get("Content-Range", ""))
-    if resume is None or part is None or int(part[1]) != resume.start:
+    part = content_range(answer.headers.get("Content-Range", ""))
+    if resume is None or part is None or part[0] != resume.start:
         raise FetchError("A result was not downloaded: its host sent a part nobody asked for.", temporary=True)
-    return resume.start, int(part[2])
+    return part
 
 
 def _too_large() -> FetchError:

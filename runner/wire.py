@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from collections.abc import Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -19,7 +20,18 @@ import orjson
 
 from jobs.answers import ErrorSeen, TaskSeen, Uploaded
 
-__all__ = ["credits_from", "error_from", "http_date", "json_from", "retry_after", "task_from", "uploaded_from"]
+__all__ = [
+    "content_range",
+    "credits_from",
+    "error_from",
+    "gunzipped",
+    "http_date",
+    "json_from",
+    "retry_after",
+    "strong_etag",
+    "task_from",
+    "uploaded_from",
+]
 
 # No price or balance comes near; a larger number is a fault of the sender's and must not enter the books.
 CREDITS_MAX: Final = 10**9
@@ -31,6 +43,8 @@ MESSAGE_CHARS_MAX: Final = 2000  # error messages; the ledger keeps each one
 URL_CHARS_MAX: Final = 8192  # signed addresses run to 2,000; servers refuse requests beyond 8 KiB
 URLS_MAX: Final = 64  # ten times the most any model is documented to make
 
+_STRONG_ETAG = re.compile(r'"[!#-~]{1,1000}"')  # what can be sent back exactly as it came
+_CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15})")
 _SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
 
 
@@ -123,6 +137,33 @@ def http_date(text: str) -> float | None:
         return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, TypeError, IndexError, OverflowError):
         return None
+
+
+def strong_etag(text: str) -> str | None:
+    """A name for exactly these bytes; None when it is weak or cannot be sent back."""
+    return text if _STRONG_ETAG.fullmatch(text) else None
+
+
+def content_range(text: str) -> tuple[int, int] | None:
+    """Where a part begins and how long the whole is."""
+    part = _CONTENT_RANGE.fullmatch(text)
+    return (int(part[1]), int(part[2])) if part else None
+
+
+def gunzipped(body: bytes | bytearray, bytes_max: int) -> bytes | None:
+    """What was compressed, up to `bytes_max`; None unless it is one gzip member, whole, and nothing after it.
+
+    Whole: with its end mark and checksum, without which half an answer may look like one. Several members in a row are
+    legal, and nobody sends them, except to keep a client busy.
+    """
+    member = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        expanded = member.decompress(body, bytes_max)
+    except zlib.error:
+        return None
+    if len(expanded) == bytes_max:
+        return expanded
+    return expanded if member.eof and not member.unused_data else None
 
 
 def _mapping(value: object) -> Mapping[str, object]:

@@ -288,6 +288,27 @@ async def test_a_body_without_a_length_ends_when_the_host_hangs_up() -> None:
 
 
 @pytest.mark.wire
+async def test_a_body_without_a_length_that_ends_in_a_reset_is_a_cut() -> None:
+    async def script(line: Line) -> None:
+        await line.hear()
+        await line.say(b"HTTP/1.1 200 OK\r\n\r\n" + CONTENT)
+        line.reset()
+
+    assert (await failure_of(script)).temporary
+
+
+@pytest.mark.wire
+@pytest.mark.parametrize("etag", [b'"a b"', b'"\xff"', b'W/"v1"', b'"', b'""', b"v1", b'"' + b"x" * 2000 + b'"'])
+async def test_an_etag_that_cannot_be_sent_back_as_it_came_is_no_reason_to_go_on(etag: bytes) -> None:
+    said = b"HTTP/1.1 200 OK\r\nETag: " + etag + b"\r\nContent-Type: \xff\r\nContent-Length: 1\r\n\r\nx"
+    async with RawServer(once(said)) as server:
+        result, sink = await fetched(server)
+
+    assert sink.begun == [(0, 1, None)]
+    result.content_type.encode("utf-8")
+
+
+@pytest.mark.wire
 @pytest.mark.parametrize(
     "data",
     [

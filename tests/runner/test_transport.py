@@ -131,6 +131,33 @@ async def test_an_answer_cut_at_any_byte_is_never_taken_for_a_whole_one() -> Non
         assert len(server.asked) == len(whole) + 1
 
 
+@pytest.mark.parametrize("broken", [False, True], ids=["closed", "reset"])
+async def test_a_broken_connection_is_not_the_end_of_a_body_without_a_length(broken: bool) -> None:
+    async def script(line: Line) -> None:
+        await line.hear()
+        await line.say(b"HTTP/1.1 200 OK\r\n\r\n" + TASK)
+        if broken:
+            line.reset()
+
+    async with RawServer(script) as server, AiohttpTransport(server.url, Secret(KEY), deadlines=QUICK) as transport:
+        if not broken:
+            assert (await transport.send(CREATE)).body == TASK
+            return
+        with pytest.raises(TransportError) as caught:
+            await transport.send(CREATE)
+        assert caught.value.phase is Phase.SENT
+
+
+@pytest.mark.parametrize("raw", [b"\xff", b"caf\xe9", b"\xed\xa0\x80", b"\xc3\xa9", "\u202e".encode()])
+async def test_a_header_of_any_bytes_is_text_that_can_be_stored(raw: bytes) -> None:
+    said = b"HTTP/1.1 200 OK\r\nX-Request-Id: " + raw + b"\r\nContent-Length: 0\r\n\r\n"
+    async with RawServer(once(said)) as server, AiohttpTransport(server.url, Secret(KEY)) as transport:
+        request_id = (await transport.send(STATUS)).headers["x-request-id"]
+
+    assert request_id == raw.decode("utf-8", "replace") or "\ufffd" in request_id
+    request_id.encode("utf-8")
+
+
 async def test_silence_ends_with_the_deadline() -> None:
     async def script(line: Line) -> None:
         await line.hear()

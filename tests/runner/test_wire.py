@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -10,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.answers import ErrorSeen, TaskSeen
-from runner.wire import credits_from, error_from, http_date, json_from, retry_after, task_from, uploaded_from
+from runner.wire import (
+    content_range,
+    credits_from,
+    error_from,
+    gunzipped,
+    http_date,
+    json_from,
+    retry_after,
+    task_from,
+    uploaded_from,
+)
 
 DOCUMENTED = {
     "id": "task_1",
@@ -318,6 +330,47 @@ def test_an_insane_duration_is_unknown(duration: object) -> None:
 
 def test_a_token_that_would_have_to_be_cut_is_left_out() -> None:
     assert upload(id="f", url="u", duration_token="x" * 9000).duration_token is None
+
+
+PACKED = gzip.compress(b'{"id":"task_1"}' * 100, mtime=0)
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [PACKED[:cut] for cut in range(len(PACKED))]
+    + [PACKED + b"\0", PACKED + PACKED, gzip.compress(b"") + PACKED, PACKED[:-8] + b"\0" * 8, b"x" + PACKED]
+    + [zlib.compress(b"x" * 100), b"\x1f\x8b"],
+    ids=lambda packed: f"{len(packed)} of {len(PACKED)}",
+)
+def test_a_gzip_body_is_one_whole_member_or_nothing(packed: bytes) -> None:
+    assert gunzipped(packed, 10_000) is None
+
+
+def test_a_whole_gzip_body_is_expanded_up_to_the_cap_and_no_further() -> None:
+    bomb = gzip.compress(b"\0" * 50_000_000)
+
+    assert gunzipped(PACKED, 10_000) == b'{"id":"task_1"}' * 100
+    assert gunzipped(gzip.compress(b""), 10) == b""
+    assert len(gunzipped(bomb, 1000) or b"") == 1000
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        ("bytes 0-9/10", (0, 10)),
+        ("bytes 5-9/10", (5, 10)),
+        ("bytes */10", None),
+        ("bytes 5-9/*", None),
+        ("bytes -5/10", None),
+        ("items 5-9/10", None),
+        ("bytes 5-9/10 ", None),
+        ("bytes \u0665-9/10", None),
+        ("bytes " + "9" * 16 + "-9/10", None),
+        ("", None),
+    ],
+)
+def test_a_content_range_names_its_beginning_and_the_whole(text: str, read: tuple[int, int] | None) -> None:
+    assert content_range(text) == read
 
 
 NOW = "Sun, 06 Nov 1994 08:49:37 GMT"
