@@ -20,17 +20,22 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 __all__ = ["CAMPAIGNS", "Campaign", "play_range"]
 
 FAILURES_SHOWN = 5  # of one campaign; more of the same teach nothing
+MET_AT_LEAST = 100  # what a whole campaign must meet, it must meet in more than a few shapes
+
+Play = Callable[[int], Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
     """`play` is `module:function`: number in, counters out. A process takes `chunk` numbers at a time.
 
-    `must_meet` is `module:NAME` of counters that a campaign of the usual length must have met often enough.
+    `must_meet` is `module:NAME` of counters that a campaign of the usual length must have met often enough, which is
+    `met_at_least` times. `crowd` processes a core, for what mostly waits.
     """
 
     play: str
@@ -38,9 +43,43 @@ class Campaign:
     chunk: int
     says: str
     must_meet: str = ""
+    met_at_least: int = MET_AT_LEAST
+    crowd: int = 1
 
 
 CAMPAIGNS: Mapping[str, Campaign] = {
+    "kills": Campaign(
+        play="tests.proof.kills:play_kill",
+        count=400,
+        chunk=1,
+        says="real processes killed at random moments, in first lives and in those that mend them",
+        must_meet="tests.proof.kills:MET_BY_KILLS",
+        crowd=4,
+    ),
+    "points": Campaign(
+        play="tests.proof.kills:play_point",
+        count=15 * 38,
+        chunk=1,
+        says="real processes killed at every named failpoint, or a moment after",
+        must_meet="tests.proof.kills:MET_AT_POINTS",
+        met_at_least=20,
+        crowd=4,
+    ),
+    "signals": Campaign(
+        play="tests.proof.kills:play_signal",
+        count=200,
+        chunk=1,
+        says="real processes interrupted once or twice, or nobody reads what they say",
+        must_meet="tests.proof.kills:MET_BY_SIGNALS",
+        met_at_least=5,
+        crowd=4,
+    ),
+    "lives": Campaign(
+        play="tests.proof.lives:play",
+        count=50_000,
+        chunk=100,
+        says="the real engine on a real ledger under virtual time, dying anywhere in all weathers",
+    ),
     "io": Campaign(
         play="tests.proof.io:play",
         count=7 * 1024,
@@ -59,6 +98,19 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         count=8_000,
         chunk=100,
         says="power losses below SQLite, under both shipped settings",
+    ),
+    "cuts": Campaign(
+        play="tests.proof.wire_cuts:play",
+        count=170,
+        chunk=1,
+        says="the real client, and every kind of answer and request cut at every byte, by FIN and by RST",
+    ),
+    "mutations": Campaign(
+        play="tests.proof.wire_mutations:play",
+        count=1_000,
+        chunk=10,
+        says="the real client, and answers bent in every way; a number is a hundred of them",
+        must_meet="tests.proof.wire_mutations:MUST_MEET",
     ),
 }
 
@@ -79,7 +131,7 @@ class _Played:
 
 def play_range(name: str, first: int, count: int) -> Counter[str]:
     """Play some scenarios here and now; raises what the first violation raises, with the command that replays it."""
-    play = _named(CAMPAIGNS[name].play)
+    play: Play = _named(CAMPAIGNS[name].play)
     counts: Counter[str] = Counter()
     for number in range(first, first + count):
         try:
@@ -90,11 +142,10 @@ def play_range(name: str, first: int, count: int) -> Counter[str]:
     return counts
 
 
-def _function(path: str) -> Callable[[int], Mapping[str, int]]:
+def _named(path: str) -> Any:
     """Looked up by name, so that what one campaign imports is not needed by all."""
-    module, _, function = path.partition(":")
-    found: Callable[[int], Mapping[str, int]] = getattr(importlib.import_module(module), function)
-    return found
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
 
 
 def _replay(name: str, number: int) -> str:
@@ -102,7 +153,7 @@ def _replay(name: str, number: int) -> str:
 
 
 def _play_chunk(chunk: _Chunk) -> _Played:
-    play = _named(CAMPAIGNS[chunk.name].play)
+    play: Play = _named(CAMPAIGNS[chunk.name].play)
     counts: Counter[str] = Counter()
     failures = []
     began_s = time.process_time()
@@ -126,6 +177,7 @@ def soak(name: str, *, first: int, count: int, processes: int) -> bool:
     began_s = time.monotonic()
     counts: Counter[str] = Counter()
     failures: list[tuple[int, str]] = []
+    processes *= CAMPAIGNS[name].crowd
     with multiprocessing.get_context("fork").Pool(processes) as pool:
         for played in pool.imap_unordered(_play_chunk, _chunks(name, first, count)):
             counts.update(played.counts)
@@ -137,8 +189,16 @@ def soak(name: str, *, first: int, count: int, processes: int) -> bool:
         print(f"  {times:>12,}  {what}")
     for number, trace in sorted(failures)[:FAILURES_SHOWN]:
         print(f"  FAILED {number}\n{trace}  {_replay(name, number)}")
+    rare = _too_rare(name, counts) if count >= CAMPAIGNS[name].count else []
+    if rare:
+        print(f"  TOO TAME: met fewer than {CAMPAIGNS[name].met_at_least} times: {', '.join(rare)}")
     print(f"  {len(failures)} of {count:,} failed", flush=True)
-    return not failures
+    return not (failures or rare)
+
+
+def _too_rare(name: str, counts: Mapping[str, int]) -> list[str]:
+    must_meet = CAMPAIGNS[name].must_meet
+    return [what for what in _named(must_meet) if counts[what] < CAMPAIGNS[name].met_at_least] if must_meet else []
 
 
 def main(arguments: Sequence[str]) -> int:
