@@ -24,7 +24,7 @@ from jobs.plan import Standing
 from jobs.polling import PollFloors
 from jobs.record import Attempt, Record
 from jobs.runstate import CoreSettings
-from jobs.steps import Step
+from jobs.steps import Notice, Step
 from jobs.verdict import SendPolicy
 from runner.blobs import Blobs, LocalBlobs
 from runner.clock import Clock
@@ -127,6 +127,8 @@ class Run:
         )
         try:
             self._reporter.started(started)
+            for warning in ledger.warnings:
+                self._reporter.noticed(Notice(name="ledger", data={"why": warning}))
             with self._signals(engine):
                 await engine.run()
             outcome = self._outcome(engine, done_before)

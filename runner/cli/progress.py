@@ -251,6 +251,8 @@ def told(notice: Notice) -> str:
             return f"{data['price_class']} cost {data['before']} credits and costs {data['now']} now ({data['item']})"
         case "price":
             return f"{data['item']} cost {data['charged']} credits, {data['expected']} were expected"
+        case "ledger":
+            return f"warning: {data['why']}"
         case "kept":
             return f"{data['item']}: {data['why']}"
         case _:

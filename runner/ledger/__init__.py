@@ -79,6 +79,10 @@ class Ledger(Protocol):
     def tight(self) -> str | None:
         """Why nothing more may be bought, once a full disk made the ledger use up its reserve; None until then."""
 
+    @property
+    def warnings(self) -> Sequence[str]:
+        """What people should know of how and where it was opened, in whole sentences."""
+
     async def begin_life(self, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
         """Write the run and all its items, new ones as `planned`, in one transaction; keep items it no longer wants."""
 

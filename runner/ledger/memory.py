@@ -86,6 +86,7 @@ class MemoryLedger:
         store.account, store.base_url, store.holder = account, base_url, self
         self.store = store
         self.tight: str | None = None
+        self.warnings: tuple[str, ...] = ()
         self.writes = 0
         self._faults = faults
         self._dead = False

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.ledger.file import unusable
-from runner.ledger.statements import QUERIES, SCHEMA_VERSION
+from runner.ledger.statements import QUERIES
 from runner.ledger.writing import Connection
 
 __all__ = ["APPLICATION_ID", "check_kind", "check_owner", "check_shape", "check_whole", "objects_of", "owner", "pragma"]
@@ -15,19 +15,21 @@ __all__ = ["APPLICATION_ID", "check_kind", "check_owner", "check_shape", "check_
 APPLICATION_ID: Final = 0x52764274
 
 
-def check_kind(connection: Connection, path: Path) -> None:
+def check_kind(connection: Connection, path: Path, *, newest: int) -> int:
+    """Ours, and of a shape this release knows: gives the shape's number."""
     if pragma(connection, "application_id") != APPLICATION_ID:
         raise unusable(path, "is a database of another program", way_out="name another ledger with --store")
     version = pragma(connection, "user_version")
-    if version > SCHEMA_VERSION:
+    if version > newest:
         raise unusable(
             path,
-            f"was written by a newer release (its shape is {version}, this one knows {SCHEMA_VERSION})",
+            f"was written by a newer release (its shape is {version}, this one knows {newest})",
             code="ledger-newer",
             way_out="use the newer release of rivya-batch",
         )
     if version < 1:
         raise unusable(path, "is damaged: it has lost its version", code="ledger-damaged")
+    return version
 
 
 def owner(connection: Connection, path: Path) -> tuple[str, str]:

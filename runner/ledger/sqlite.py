@@ -24,17 +24,17 @@ from jobs.item import Item
 from jobs.record import Change
 from runner.errors import LedgerConflict, RunnerError
 from runner.failpoints import failpoint
-from runner.ledger import KnownUpload, Life, RunInfo, soundness, writing
+from runner.ledger import KnownUpload, Life, RunInfo, migrating, soundness, writing
 from runner.ledger.ballast import Ballast
 from runner.ledger.durability import OLDEST_SQLITE, journal_mode, pragmas
 from runner.ledger.file import born, condition, failed, prepare_folder, resolved, unborn, unusable
 from runner.ledger.group import GroupCommit, Outcome, Statistics
 from runner.ledger.lock import LedgerLock
+from runner.ledger.migrating import Scripted
 from runner.ledger.reading import LedgerReads
 from runner.ledger.rows import Row
-from runner.ledger.statements import MIGRATIONS, QUERIES
+from runner.ledger.statements import MIGRATIONS, QUERIES, SCHEMA_VERSION, Migration
 from runner.ledger.trouble import Code, Trouble, is_about_the_file, translated
-from runner.ledger.writing import Connection
 
 __all__ = ["LedgerReader", "SqliteLedger", "open_ledger", "open_reader"]
 
@@ -52,6 +52,7 @@ class SqliteLedger(LedgerReads):
         reader: sqlite3.Connection,
         lock: LedgerLock,
         ballast: Ballast,
+        warnings: Sequence[str],
         in_thread: bool,
     ) -> None:
         super().__init__(partial(_ask, reader, path), partial(_snapshot, reader))
@@ -61,6 +62,7 @@ class SqliteLedger(LedgerReads):
         self._lock = lock
         self._ballast = ballast
         self.tight: str | None = None
+        self.warnings = tuple(warnings)
         self._inode = path.stat().st_ino
         self._life_id: int | None = None
         self._trouble: Trouble | None = None
@@ -188,8 +190,9 @@ def open_ledger(
     base_url: str,
     in_thread: bool = True,
     now: Callable[[], float] = time.time,
+    migrations: tuple[Migration, ...] = MIGRATIONS,
 ) -> SqliteLedger:
-    """Own the ledger, making it if there is none.
+    """Own the ledger, making it if there is none, and giving it today's shape if it has an older one.
 
     `in_thread` commits in a thread of its own; without it, on the loop (for virtual time). Raises `LedgerLocked`,
     `LedgerUnusable` (damaged, foreign, newer, or of another account or service) or `DiskFull`.
@@ -207,15 +210,24 @@ def open_ledger(
         ballast = Ballast(path)
         if condition(path) == "missing":
             ballast.lay()  # ahead of a ledger that there is no room for, but never beside another program's file
-            _create(path, account=account, base_url=base_url, now=now)
+            _create(path, account=account, base_url=base_url, now=now, migrations=migrations)
         with _translating(path):
             writer = _connect(path)
             undo.callback(writer.close)
-            soundness.check_kind(_as_seam(writer), path)
-            _migrate(writer, now=now)
-            soundness.check_shape(_as_seam(writer), path, objects=_objects())
-            soundness.check_whole(_as_seam(writer), path)
-            soundness.check_owner(_as_seam(writer), path, account=account, base_url=base_url)
+            db = _as_seam(writer)
+            shape = soundness.check_kind(db, path, newest=len(migrations))
+            soundness.check_shape(db, path, objects=_objects(migrations[:shape]))
+            soundness.check_whole(db, path)
+            soundness.check_owner(db, path, account=account, base_url=base_url)
+            warnings = []
+            if shape < len(migrations):
+                copy = migrating.keep_copy(db, path, now=now)
+                migrating.migrate(db, migrations, now=now)
+                soundness.check_shape(db, path, objects=_objects(migrations))
+                warnings.append(
+                    f"the ledger {path} has a new shape (number {len(migrations)}); as it was before, it is kept in "
+                    f"{copy}: an older release can go on only with that"
+                )
             _set_journal(writer, path)
             reader = writer
             if in_thread:
@@ -223,7 +235,9 @@ def open_ledger(
                 undo.callback(reader.close)
                 reader.execute("PRAGMA query_only = ON")
         ballast.lay()
-        ledger = SqliteLedger(path, writer=writer, reader=reader, lock=lock, ballast=ballast, in_thread=in_thread)
+        ledger = SqliteLedger(
+            path, writer=writer, reader=reader, lock=lock, ballast=ballast, warnings=warnings, in_thread=in_thread
+        )
         undo.pop_all()
         return ledger
 
@@ -238,7 +252,7 @@ def open_reader(path: Path) -> LedgerReader | None:
         connection = _connect(path)
         undo.callback(connection.close)
         connection.execute("PRAGMA query_only = ON")
-        soundness.check_kind(_as_seam(connection), path)
+        soundness.check_kind(_as_seam(connection), path, newest=SCHEMA_VERSION)
         reader = LedgerReader(path, connection)
         undo.pop_all()
         return reader
@@ -257,18 +271,20 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _as_seam(connection: sqlite3.Connection) -> Connection:
+def _as_seam(connection: sqlite3.Connection) -> Scripted:
     """The same object; its type says no more than the ledger needs."""
-    return cast("Connection", connection)
+    return cast("Scripted", connection)
 
 
-def _create(path: Path, *, account: str, base_url: str, now: Callable[[], float]) -> None:
+def _create(
+    path: Path, *, account: str, base_url: str, now: Callable[[], float], migrations: tuple[Migration, ...]
+) -> None:
     new = unborn(path)
     with _translating(path):
         connection = _connect(new)
         try:
             connection.execute(f"PRAGMA application_id = {soundness.APPLICATION_ID}")
-            _migrate(connection, now=now)
+            migrating.migrate(_as_seam(connection), migrations, now=now)
             whose = {"account": account, "base_url": base_url, "instance_id": uuid.uuid4().hex, "created_at_s": now()}
             connection.execute(QUERIES["sign_meta"], whose)
         finally:
@@ -280,22 +296,11 @@ def _create(path: Path, *, account: str, base_url: str, now: Callable[[], float]
         raise failed(path, error) from error
 
 
-def _migrate(connection: sqlite3.Connection, *, now: Callable[[], float]) -> None:
-    """Each step and its record in one transaction."""
-    for step in MIGRATIONS[soundness.pragma(_as_seam(connection), "user_version") :]:
-        connection.executescript(f"BEGIN IMMEDIATE;\n{step.sql}")
-        signed = {"number": step.number, "name": step.name, "applied_at_s": now()}
-        connection.execute(QUERIES["sign_migration"], signed)
-        connection.execute(f"PRAGMA user_version = {step.number}")
-        failpoint("migrate.mid")
-        connection.execute("COMMIT")
-
-
 @cache
-def _objects() -> frozenset[tuple[str, str, str]]:
-    """What the migrations make: type, name and text of every table, index and trigger."""
+def _objects(migrations: tuple[Migration, ...]) -> frozenset[tuple[str, str, str]]:
+    """What these migrations make: type, name and text of every table, index and trigger."""
     with closing(sqlite3.connect(":memory:", isolation_level=None)) as model:
-        _migrate(model, now=lambda: 0.0)
+        migrating.migrate(_as_seam(model), migrations, now=lambda: 0.0)
         return soundness.objects_of(_as_seam(model))
 
 

@@ -1,0 +1,46 @@
+"""From one shape of the ledger to the next: each step whole or not at all, and a copy of the old file kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from runner.failpoints import failpoint
+from runner.ledger.file import born, failed, unborn
+from runner.ledger.soundness import pragma
+from runner.ledger.statements import QUERIES, Migration
+from runner.ledger.writing import Connection
+
+__all__ = ["Scripted", "keep_copy", "migrate"]
+
+
+class Scripted(Connection, Protocol):
+    """A connection that also does many statements at once."""
+
+    def executescript(self, sql: str, /) -> object: ...
+
+
+def migrate(db: Scripted, steps: Sequence[Migration], *, now: Callable[[], float]) -> None:
+    """Do the steps that this ledger has not seen, each with its record in one transaction."""
+    for step in steps[pragma(db, "user_version") :]:
+        db.executescript(f"BEGIN IMMEDIATE;\n{step.sql}")
+        signed = {"number": step.number, "name": step.name, "applied_at_s": now()}
+        db.execute(QUERIES["sign_migration"], signed)
+        db.execute(f"PRAGMA user_version = {step.number}")
+        failpoint("migrate.mid")
+        db.execute("COMMIT")
+
+
+def keep_copy(db: Connection, ledger: Path, *, now: Callable[[], float]) -> Path:
+    """The ledger as it is, under a name of its own that no later copy takes. It has the name only once it is whole."""
+    at = datetime.fromtimestamp(now(), UTC).strftime("%Y%m%dT%H%M%SZ")
+    copy = ledger.with_name(f"{ledger.name}.shape-{pragma(db, 'user_version')}.{at}")
+    new = unborn(ledger)
+    db.execute("VACUUM INTO :copy", {"copy": str(new)})
+    try:
+        born(new, copy)
+    except OSError as error:
+        raise failed(ledger, error) from error
+    return copy
