@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.ledger.file import unusable
-from runner.ledger.statements import QUERIES
+from runner.ledger.statements import QUERIES, SCHEMA_VERSION
 from runner.ledger.writing import Connection
 
 __all__ = ["APPLICATION_ID", "check_kind", "check_owner", "check_shape", "check_whole", "objects_of", "owner", "pragma"]
@@ -15,7 +15,7 @@ __all__ = ["APPLICATION_ID", "check_kind", "check_owner", "check_shape", "check_
 APPLICATION_ID: Final = 0x52764274
 
 
-def check_kind(connection: Connection, path: Path, *, newest: int) -> int:
+def check_kind(connection: Connection, path: Path, *, newest: int = SCHEMA_VERSION) -> int:
     """Ours, and of a shape this release knows: gives the shape's number."""
     if pragma(connection, "application_id") != APPLICATION_ID:
         raise unusable(path, "is a database of another program", way_out="name another ledger with --store")

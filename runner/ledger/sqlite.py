@@ -33,7 +33,7 @@ from runner.ledger.lock import LedgerLock
 from runner.ledger.migrating import Scripted
 from runner.ledger.reading import LedgerReads
 from runner.ledger.rows import Row
-from runner.ledger.statements import MIGRATIONS, QUERIES, SCHEMA_VERSION, Migration
+from runner.ledger.statements import MIGRATIONS, QUERIES, Migration
 from runner.ledger.trouble import Code, Trouble, is_about_the_file, translated
 
 __all__ = ["LedgerReader", "SqliteLedger", "open_ledger", "open_reader"]
@@ -252,7 +252,7 @@ def open_reader(path: Path) -> LedgerReader | None:
         connection = _connect(path)
         undo.callback(connection.close)
         connection.execute("PRAGMA query_only = ON")
-        soundness.check_kind(_as_seam(connection), path, newest=SCHEMA_VERSION)
+        soundness.check_kind(_as_seam(connection), path)
         reader = LedgerReader(path, connection)
         undo.pop_all()
         return reader
