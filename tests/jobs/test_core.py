@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping
 
 import pytest
@@ -13,7 +12,6 @@ from jobs.core import DOWNLOAD_BACKLOG_MAX, Core
 from jobs.lifecycle import EventType, ItemState
 from jobs.steps import Send, Step, Wait
 from jobs.verdict import Pause, SendPolicy
-from tests.jobs.simulated_run import SimulatedRun
 from tests.jobs.workbench import (
     AMBIGUOUS,
     INTENT,
@@ -744,28 +742,3 @@ def test_a_heap_of_unsaved_results_stops_new_purchases_but_no_open_one() -> None
     assert _wait(core.next_create(at(0))) is None
     core.next_download()
     assert must_send(core, 0).identity == "i1-1"
-
-
-# Whole runs
-
-SEEDS_A_BATCH = 500
-
-
-@pytest.mark.parametrize("batch", range(7))
-def test_no_seed_loses_or_doubles_or_overspends_or_hangs(batch: int) -> None:
-    """A seed that fails is named in the message: `SimulatedRun(seed).play()` repeats it."""
-    counts: Counter[str] = Counter()
-    for seed in range(batch * SEEDS_A_BATCH, (batch + 1) * SEEDS_A_BATCH):
-        counts.update(SimulatedRun(seed).play())
-
-    unseen = [name for name in _COMMON if not counts[name]]
-    assert not unseen, f"these scenarios are too tame: {unseen}"
-
-
-_COMMON = (
-    *(f"event {event.value}" for event in EventType if event not in {E.PLANNED, E.REFUNDED, E.WRITTEN_OFF, E.SEEN}),
-    *(f"pause {why.value}" for why in Pause if why is not Pause.DISK),
-    *(f"exit {code}" for code in (0, 3, 4, 5, 7, 8)),
-    *(f"person {word}" for word in ("accepted", "rejected", "written_off")),
-    *("crash", "stop", "surprise", "jump suspend", "jump wall"),
-)

@@ -1,0 +1,44 @@
+"""Whole runs of the core on a service that misbehaves: no number loses, doubles, overspends or hangs."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.proof.sansio import MUST_MEET, trace_digest
+from tests.proof.soak import play_range
+
+PARTS = 6
+NUMBERS_A_PART = 2_500
+TRACED = 150
+
+
+@pytest.fixture(scope="module")
+def met() -> set[str]:
+    return set()
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_no_number_loses_or_doubles_or_overspends_or_hangs(part: int, met: set[str]) -> None:
+    met.update(play_range("sansio", part * NUMBERS_A_PART, NUMBERS_A_PART))
+
+
+def test_nearly_every_fault_met_every_state(met: set[str]) -> None:
+    unmet = [what for what in MUST_MEET if what not in met]
+
+    assert len(unmet) <= len(MUST_MEET) // 50, f"the scenarios are too tame: {unmet}"
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1", "77"])
+def test_a_number_plays_the_same_in_every_process(hash_seed: str) -> None:
+    """Whatever order sets have there."""
+    program = f"from tests.proof.sansio import trace_digest; print(trace_digest(0, {TRACED}))"
+    environment = {"PYTHONPATH": os.pathsep.join(sys.path), "PYTHONHASHSEED": hash_seed}
+    told = subprocess.run(
+        [sys.executable, "-c", program], env=environment, check=True, capture_output=True, text=True
+    ).stdout
+
+    assert told.strip() == trace_digest(0, TRACED)
