@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from jobs.breaker import REFUSALS_MAX, Breaker, Shut
 from jobs.item import Item
+from jobs.steps import Notice
 from tests.jobs.workbench import at, events_of, made_core, made_item, must_send, refused, seen
 
 
@@ -73,7 +74,7 @@ def test_a_run_skips_what_is_shut_says_so_and_buys_the_rest() -> None:
     bad = [made(n, params_duration=12) for n in range(5)]
     good = [made(n, params_duration=4) for n in range(5, 7)]
     core = made_core(*bad, *good, prices={"m": 10})
-    notices = []
+    notices: list[Notice] = []
     for _ in range(REFUSALS_MAX):
         send = must_send(core, 0)
         notices += core.create_ended(send, refused(400, "validation_failed"), at(0)).notices
