@@ -290,8 +290,8 @@ async def _whole_body(answer: aiohttp.ClientResponse) -> bytes:
         body += chunk
         if len(body) > ANSWER_BYTES_MAX:
             raise AnswerTooLarge
-    encoding = ", ".join(answer.headers.getall("Content-Encoding", ())).strip().lower()
-    if not body or encoding in {"", "identity"}:
+    encoding = _encoding(answer)
+    if not body or encoding == "identity":
         return bytes(body)
     if encoding != "gzip":
         raise AnswerEncoded
@@ -301,6 +301,11 @@ async def _whole_body(answer: aiohttp.ClientResponse) -> bytes:
     if len(expanded) > ANSWER_BYTES_MAX:
         raise AnswerTooLarge
     return expanded
+
+
+def _encoding(answer: aiohttp.ClientResponse) -> str:
+    """Every header of that name together: one that says `identity` hides no other."""
+    return ", ".join(answer.headers.getall("Content-Encoding", ())).strip().lower() or "identity"
 
 
 def _reason(error: BaseException) -> str:
@@ -420,7 +425,7 @@ def _check_status(answer: aiohttp.ClientResponse) -> None:
             temporary=status in _TEMPORARY or status >= 500,
             retry_after_s=retry_after(_lower(answer)),
         )
-    if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+    if _encoding(answer) != "identity":
         raise FetchError("A result was not downloaded: its host compressed it though asked not to.", status=status)
 
 

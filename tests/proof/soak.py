@@ -48,6 +48,13 @@ class Campaign:
 
 
 CAMPAIGNS: Mapping[str, Campaign] = {
+    "exhaustive": Campaign(
+        play="tests.proof.exhaustive:play",
+        count=25,
+        chunk=1,
+        says="every interleaving of a small world around the core, to the last state",
+        must_meet="tests.proof.exhaustive:MUST_MEET",
+    ),
     "kills": Campaign(
         play="tests.proof.kills:play_kill",
         count=400,

@@ -343,8 +343,15 @@ async def test_each_status_is_dead_or_worth_another_try_or_final(
 
 
 @pytest.mark.wire
-async def test_a_compressed_result_is_refused_not_expanded() -> None:
-    failure = await failure_of(once(answer(gzip.compress(CONTENT), headers="Content-Encoding: gzip\r\n")))
+@pytest.mark.parametrize(
+    "headers",
+    ["Content-Encoding: gzip\r\n", "Content-Encoding: identity\r\nContent-Encoding: gzip\r\n"]
+    + [
+        f"Content-Encoding: {each}\r\n" for each in ("deflate", "br", "zstd", "x-gzip", "GZIP", "gzip, identity", "new")
+    ],
+)
+async def test_a_compressed_result_is_refused_not_expanded(headers: str) -> None:
+    failure = await failure_of(once(answer(gzip.compress(CONTENT), headers=headers)))
 
     assert not failure.temporary
 

@@ -9,7 +9,6 @@ import logging
 import ssl
 import subprocess
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
@@ -261,31 +260,6 @@ async def test_a_status_on_a_connection_that_died_meanwhile_is_asked_again_by_th
         assert [(await transport.send(STATUS)).body for _ in range(3)] == [TASK] * 3
 
         assert (len(server.asked), server.connections) == (5, 3)
-
-
-@pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_an_answer_said_twice_is_not_taken_for_the_answer_to_the_next_request(
-    method: Literal["GET", "POST"],
-) -> None:
-    said = [answer(json.dumps({"id": f"task_{n}"}).encode()) for n in range(3)]
-    repeated = asyncio.Event()
-
-    async def script(line: Line) -> None:
-        while await line.hear():
-            turn = said[len(line.asked) - 1]
-            await line.say(turn)
-            await line.say(turn)
-            repeated.set()
-
-    async with RawServer(script) as server, AiohttpTransport(server.url, Secret(KEY)) as transport:
-        for n in range(3):
-            response = await transport.send(Request(method=method, path=f"/api/v1/generations/task_{n}"))
-            assert json.loads(response.body) == {"id": f"task_{n}"}
-            await repeated.wait()
-            await asyncio.sleep(0.01)  # the second copy is on its way through the kernel
-            repeated.clear()
-
-        assert len(server.asked) == 3
 
 
 async def test_what_a_server_does_after_answering_early_does_not_hang_the_upload() -> None:
