@@ -26,7 +26,7 @@ from runner.failpoints import POINTS
 from runner.sim.profile import DEMO_KEY
 from tests.proof.audit import ViolationError
 from tests.proof.kills_judge import Judged, judge
-from tests.proof.kills_zygote import HEARD, LIFE_S_MAX, Ended, Nursery, Order, Strike, Zygote
+from tests.proof.kills_zygote import HANG_UP, HEARD, LIFE_S_MAX, Ended, Nursery, Order, Strike, Zygote
 
 __all__ = [
     "MET_AT_POINTS",
@@ -323,8 +323,6 @@ def _at_point(here: World, point: str, *, nth: int, lag_s: float) -> Ended:
 # Signals that can be heard
 
 MET_BY_SIGNALS = (*(f"stopped by {number.name}" for number in HEARD), "stopped at once", "read no further")
-# Seconds after the start; most of them while creates are under way.
-WHILE_AT_WORK: Sequence[tuple[float, float]] = ((0.0, 0.2), *[(0.15, 0.6)] * 4)
 
 
 def play_signal(number: int) -> Counter[str]:
@@ -333,43 +331,54 @@ def play_signal(number: int) -> Counter[str]:
     setting = drawn(dice, faulty=0.25, slow=dice.random() < 0.7)
     with world(f"signals {number}", setting, seed=number) as here:
         for _ in range(2):
-            at_s = dice.uniform(*dice.choice(WHILE_AT_WORK))
-            if dice.random() < 0.2:
-                _hang_up(here, at_s)
+            if dice.random() < 0.25:
+                _hang_up(here, dice)
             else:
-                twice = [(at_s + dice.choice((0.0, 0.02, 0.1, 0.3)), dice.choice(HEARD))] * (dice.random() < 0.4)
-                _interrupt(here, [(at_s, dice.choice(HEARD)), *twice])
+                _interrupt(here, dice)
         here.finish()
         return here.counts
 
 
-def _interrupt(here: World, signals: Sequence[tuple[float, int]]) -> None:
+def _interrupt(here: World, dice: random.Random) -> None:
+    """At any moment, but mostly while there is work, which begins sooner or later on a busy machine."""
     (here.folder / "stdout").write_text("", encoding="utf-8")
     (here.folder / "stderr").write_text("", encoding="utf-8")
-    ended = here.live(signals=signals)
-    first = signals[0][1]
-    # Before the run has begun the signal ends the process as it ends any other.
-    deserved = {interrupted_code(first), -first, *(-number for _, number in signals)} if ended.struck else set()
-    if ended.code not in deserved | {0, 3, 8}:
-        raise ViolationError(f"{here.where}: exit {ended.code} after signals {signals}\n{here.told()}")
-    judged = here.judge(whole=False)
+    first, second, twice = dice.choice(HEARD), dice.choice(HEARD), dice.random() < 0.4
+    if dice.random() < 0.25:
+        at_s = dice.uniform(0.0, 0.6)
+        ended = here.live(signals=[(at_s, first), *[(at_s + dice.uniform(0.0, 0.3), second)] * twice])
+    else:
+        point = dice.choice(("plan.after_commit", "intent.after_commit", "create.body_sent", "poll.before"))
+        strikes = [Strike(point=point, lag_s=dice.uniform(0.0, 0.3), number=first)]
+        strikes += [Strike(point="drain.mid", lag_s=dice.choice((0.0, 0.05, 0.3)), number=second)] * twice
+        ended = here.live(strikes=strikes)
+    # Before the run has begun, and after it has ended, a signal ends the process as it ends any other.
+    deserved = {0, 3, 8, interrupted_code(first), -first, *((interrupted_code(second), -second) if twice else ())}
+    if ended.code not in deserved:
+        raise ViolationError(f"{here.where}: exit {ended.code} after {first}\n{here.told()}")
+    here.judge(whole=False)
     stopped = [line for line in _lines(here) if line["event"] == "stopping"]
     if not stopped:
         return
-    here.counts[f"stopped by {signal.Signals(first).name}"] += 1
-    if len(signals) > 1 and ended.struck > 1:
-        here.counts["stopped at once"] += 1
-    elif not here.setting.faults and judged.states["submitting"]:
-        raise ViolationError(f"{here.where}: {judged.states['submitting']} creates were not waited for")
+    here.counts[f"stopped by {stopped[0]['why']}"] += 1
+    here.counts["stopped at once"] += twice
     late = [line for line in _lines(here) if line.get("change") == "intent" and _at(line) > _at(stopped[0])]
     if late:
         raise ViolationError(f"{here.where}: {len(late)} creates were begun after the signal")
-    if ended.code == interrupted_code(first) and "rivya-batch run m.yaml" not in here.told():
-        raise ViolationError(f"{here.where}: nobody was told how to go on\n{here.told()}")
+    if twice:
+        return
+    last = {line["item"]: line["change"] for line in _lines(here) if line["event"] == "item"}
+    if unheard := [item for item, change in last.items() if change == "intent"]:
+        raise ViolationError(f"{here.where}: creates of {unheard} were not waited for")
+    if ended.code != interrupted_code(first) or "rivya-batch run m.yaml" not in here.told():
+        raise ViolationError(f"{here.where}: exit {ended.code}, and this is how to go on\n{here.told()}")
 
 
-def _hang_up(here: World, at_s: float) -> None:
-    ended = here.live(hang_up_s=at_s)
+def _hang_up(here: World, dice: random.Random) -> None:
+    point = dice.choice(
+        ("ledger.locked", "plan.after_commit", "intent.after_commit", "create.body_sent", "poll.before")
+    )
+    ended = here.live(strikes=[Strike(point=point, nth=dice.randint(1, 3), number=HANG_UP)])
     if ended.code not in {0, 3, 8, 141}:
         raise ViolationError(f"{here.where}: exit {ended.code} after nobody read on\n{here.told()}")
     here.counts["read no further"] += ended.code == 141

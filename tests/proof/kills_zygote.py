@@ -7,7 +7,7 @@
 `python -m tests.proof.kills_zygote SOCKET` is the other end. It forks a nursery for each who connects, and that forks
 the lives. All have one thread, so that a fork copies all there is. A life is what the console script does: arguments
 and environment are set, then `runner.cli.main` is called, and threads and exit handlers have their say. The accidents
-(signals at moments, a death at a failpoint, a reader of stdout who hangs up) come from outside it.
+are signals at moments, and strikes at failpoints.
 """
 
 from __future__ import annotations
@@ -43,21 +43,22 @@ from runner.sim.faults import parse_faults
 from runner.sim.profile import profile_from_pairs
 from runner.sim.server import serve
 
-__all__ = ["HEARD", "LIFE_S_MAX", "Ended", "Nursery", "Order", "Strike", "Zygote"]
+__all__ = ["HANG_UP", "HEARD", "LIFE_S_MAX", "RAISE", "Ended", "Nursery", "Order", "Strike", "Zygote"]
 
 ROOT = Path(__file__).parents[2]
 HEARD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+RAISE, HANG_UP = 0, -1  # blows that are no signals: a fault of ours; nobody reads stdout any more
 LIFE_S_MAX = 60.0  # a life that takes longer hangs, and is a violation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
-    """What happens at the `nth` passing of a failpoint, `lag_s` later: a signal to the process itself, or an error."""
+    """A blow at the `nth` passing of a failpoint, `lag_s` later."""
 
     point: str
     nth: int = 1
     lag_s: float = 0.0
-    number: int = signal.SIGKILL  # 0: raise
+    number: int = signal.SIGKILL  # of a signal that the process gets, or `RAISE` or `HANG_UP`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,6 @@ class Order:
     signals: Sequence[tuple[float, int]] = ()
     strikes: Sequence[Strike] = ()
     passed: str = ""  # a file that takes the name of every point passed
-    hang_up_s: float | None = None  # whoever reads stdout goes away after so long
     limits: Mapping[str, int] = field(default_factory=dict)  # RLIMIT name -> soft and hard limit
 
 
@@ -207,34 +207,22 @@ class _Nursery:
 
     def _live(self, order: Order) -> dict[str, object] | Task:
         ended, alive = os.pipe()  # the child's end closes when it ends, however
-        heard = os.pipe() if order.hang_up_s is not None else None
         began_s = time.monotonic()
         signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)  # until the child is the command
         pid = os.fork()
         if pid == 0:
             os.close(ended)
-            return lambda: _become(order, stdout=heard[1] if heard else None)
+            return lambda: _become(order)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, HEARD)
         os.close(alive)
-        if heard is not None:
-            os.close(heard[1])
         struck = 0
-        plan = [(at_s, number) for at_s, number in order.signals]
-        if order.hang_up_s is not None:
-            plan.append((order.hang_up_s, 0))
-        for at_s, number in [*sorted(plan), (LIFE_S_MAX, signal.SIGABRT)]:
+        for at_s, number in [*sorted(order.signals), (LIFE_S_MAX, signal.SIGABRT)]:
             if _ends_before(ended, began_s + at_s):
                 break
-            if number == 0 and heard is not None:
-                os.close(heard[0])
-                heard = None
-            else:
-                os.kill(pid, number)
+            os.kill(pid, number)
             struck += 1
         _, status = os.waitpid(pid, 0)
         os.close(ended)
-        if heard is not None:
-            os.close(heard[0])
         took_s = time.monotonic() - began_s
         return {"code": os.waitstatus_to_exitcode(status), "took_s": took_s, "struck": struck}
 
@@ -275,13 +263,13 @@ async def _simulate(asked: Mapping[str, Any], tell: int) -> None:
         await asyncio.Event().wait()
 
 
-def _become(order: Order, *, stdout: int | None) -> None:
+def _become(order: Order) -> None:
     """The command. Does not return."""
     os.setsid()
     os.chdir(order.cwd)
     os.environ.clear()  # noqa: TID251 - a life has an environment of its own
     os.environ.update(order.env)  # noqa: TID251
-    _streams(order, stdout)
+    _streams(order)
     for name, limit in order.limits.items():
         resource.setrlimit(getattr(resource, name), (limit, limit))
     sys.argv = ["rivya-batch", *order.argv]
@@ -299,11 +287,11 @@ def _become(order: Order, *, stdout: int | None) -> None:
         os._exit(stop.code if isinstance(stop.code, int) else 0 if stop.code is None else 1)
 
 
-def _streams(order: Order, stdout: int | None) -> None:
+def _streams(order: Order) -> None:
     append = os.O_WRONLY | os.O_APPEND | os.O_CREAT
     for number, handle in (
         (0, os.open(os.devnull, os.O_RDONLY)),
-        (1, os.open(order.out, append) if stdout is None else stdout),
+        (1, os.open(order.out, append)),
         (2, os.open(order.err, append)),
     ):
         os.dup2(handle, number)
@@ -332,17 +320,23 @@ class _Armed:
             self._times[name] += 1
             if self._times[name] != strike.nth:
                 return
-        if not strike.number:
+        if strike.number == RAISE:
             raise PlantedError(name)
         if strike.lag_s:
-            threading.Thread(target=_later, args=(strike.lag_s, strike.number), daemon=True).start()
+            threading.Thread(target=_hit, args=(strike.number, strike.lag_s), daemon=True).start()
         else:
-            os.kill(os.getpid(), strike.number)
+            _hit(strike.number)
 
 
-def _later(lag_s: float, number: int) -> None:
+def _hit(number: int, lag_s: float = 0.0) -> None:
     time.sleep(lag_s)
-    os.kill(os.getpid(), number)
+    if number == HANG_UP:
+        unread, written = os.pipe()
+        os.close(unread)
+        os.dup2(written, 1)
+        os.close(written)
+    else:
+        os.kill(os.getpid(), number)
 
 
 class PlantedError(Exception):
