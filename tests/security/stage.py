@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import pytest
 
+from jobs import retry
 from runner.cli import loop
 from runner.cli.entry import run_command
 from runner.sim.catalogue import packaged_catalogue
@@ -212,6 +213,9 @@ class Desk:
         monkeypatch.chdir(folder)
         monkeypatch.setenv("RIVYA_API_KEY", KEY)
         monkeypatch.setenv("RIVYA_BASE_URL", stage.origin)
+        # Doubt is waited for as the product does, in thousandths of its time.
+        monkeypatch.setattr(retry, "BACKOFF_FIRST_S", 0.01)
+        monkeypatch.setattr(retry, "BACKOFF_CAP_S", 0.02)
         # uvloop connects without Python's knowledge, and so without an audit event.
         monkeypatch.setattr(loop, "new_event_loop", asyncio.new_event_loop)
 
