@@ -84,6 +84,9 @@ BALLAST_BYTES: Final = 4096
 # After these a client may take it that nothing was made, so the wire makes no copy of the same request come after them.
 DEFINITE: Final = frozenset({400, 402, 403, 413, 422, 429})
 
+# So long a key is trusted to be known; and what may lie between the decision to send and the sending.
+KEY_WINDOW_S: Final = 3600.0 + 5.0
+
 # A life that passes more points than this goes round in circles.
 POINTS_MAX: Final = 20_000
 
@@ -108,6 +111,7 @@ class Told:
     again: bool = False
     only: int | None = None  # so many of the items are asked for
     lost: int = 0  # so many of them are no longer in the manifest
+    judged: bool = False  # at its end all that the ledger tells is looked at
     die_at: int | None = None  # the how-manieth point it passes
     die_at_point: tuple[str, int] | None = None  # a point by its name, and the how-manieth time
     die_at_s: float | None = None
@@ -181,12 +185,13 @@ class House:
         self.lives = 0
         self.points = 0
         self.late: list[tuple[float, SimRequest]] = []  # creates on their way, with the moment of their arrival
-        self.bought: dict[str, tuple[float, int]] = {}  # by key: when its intent was written, and `clocks.turned`
+        self.bought: dict[str, tuple[float, int]] = {}  # by key: when its intent was written, and `turned`
         self.sends: Counter[str] = Counter()  # of this life, by key
         self.conflicts: dict[str, tuple[float, bool]] = {}  # of this life: the first 409, and was it to a first send
         self.forgetful = False  # the ledger was lost, or an older one restored
         self.records: dict[str, Record] = {}  # as the last life left them
         self.digest = hashlib.blake2b(digest_size=16)
+        self._turned = 0  # what `clocks.turned` was when this life began
         self._passed: Counter[str] = Counter()
         self._told = Told()
         self._ledger: SqliteLedger | None = None
@@ -229,6 +234,7 @@ class House:
         self._passed.clear()
         self.sends.clear()
         self.conflicts.clear()
+        self._turned = self.clocks.turned
         self.auditor.allowed(SCOPE, told.cap)
         self.auditor.restarted()
         loop = self.clocks.loop = VirtualLoop()
@@ -277,6 +283,8 @@ class House:
             await ledger.close()
             raise
         self._look(ledger)
+        if told.judged:
+            self._judge_story(ledger)
         await ledger.close()
         return outcome.exit_code
 
@@ -318,27 +326,6 @@ class House:
         self.auditor.tasks.update({key: task for key, task in tasks.items() if key in self.auditor.purchases})
         self._look(ledger)
         ledger._finish()
-
-    def judge(self) -> None:
-        """At the end: the auditor has nothing left to ask, and the file tells what the auditor was told."""
-        self.auditor.finished()
-        identities = [one.identity for one in self.items]
-        ledger = self._open()
-        told = judge_story(ledger, identities, SCOPE)
-        ledger._finish()
-        if told.purchases.keys() != self.auditor.purchases.keys():
-            raise self.fail("the log holds other attempts than were bought")
-        for key, purchase in told.purchases.items():
-            ours = self.auditor.purchases[key]
-            if (purchase.state, purchase.reserved, purchase.settled, purchase.task_id, purchase.body) != (
-                ours.state,
-                ours.reserved,
-                ours.settled,
-                ours.task_id,
-                ours.body,
-            ):
-                raise self.fail(f"the log tells {purchase}, and what happened was {ours}")
-        judge_files(self.records, self.blobs.files)
 
     def _open(self) -> SqliteLedger:
         with _small_ballast():
@@ -393,6 +380,23 @@ class House:
             warnings=(),
             texts={},
         )
+
+    def _judge_story(self, ledger: SqliteLedger) -> None:
+        """What the file tells is what the auditor was told."""
+        told = judge_story(ledger, [one.identity for one in self.items], SCOPE)
+        if told.purchases.keys() != self.auditor.purchases.keys():
+            raise self.fail("the log holds other attempts than were bought")
+        for key, purchase in told.purchases.items():
+            ours = self.auditor.purchases[key]
+            if (purchase.state, purchase.reserved, purchase.settled, purchase.task_id, purchase.body) != (
+                ours.state,
+                ours.reserved,
+                ours.settled,
+                ours.task_id,
+                ours.body,
+            ):
+                raise self.fail(f"the log tells {purchase}, and what happened was {ours}")
+        judge_files(self.records, self.blobs.files)
 
     # What befalls it
 
@@ -473,6 +477,14 @@ class House:
 
     # Judging
 
+    def left(self, key: str, body: bytes) -> None:
+        """A create leaves. One that may have arrived before leaves only while the service surely knows its key."""
+        self.auditor.left(key, body)
+        self.sends[key] += 1
+        since_s, _ = self.bought[key]
+        if self.auditor.purchases[key].in_doubt and self.clocks.now_s() - since_s > KEY_WINDOW_S:
+            raise self.fail(f"{key} was sent again after {self.clocks.now_s() - since_s:.0f} s")
+
     def made(self, key: str, task_id: str) -> None:
         """The service made a task of a create."""
         if self.forgetful and key not in self.auditor.purchases:
@@ -503,7 +515,7 @@ class House:
         if key is None:
             return
         if event.type is EventType.INTENT:
-            self.bought[key] = self.clocks.now_s(), self.clocks.turned
+            self.bought[key] = self.clocks.now_s(), self._turned
         elif event.type is EventType.UNCERTAIN:
             self._deserved(key)
 
@@ -513,7 +525,7 @@ class House:
         resends_max = 8 if self._told.resends_max is None else self._told.resends_max
         conflict_s, first = self.conflicts.get(key, (self.clocks.now_s(), False))
         reasons = {
-            "old": self.clocks.now_s() - since_s >= 3590.0,
+            "old": self.clocks.now_s() - since_s >= KEY_WINDOW_S - 15.0,
             "clock": turned != self.clocks.turned,
             "sends": self.sends[key] > resends_max,
             "conflict": self.clocks.now_s() - conflict_s >= (14.0 if first else 119.0),
@@ -624,8 +636,7 @@ class _Wire:
         if "not sent" in befalls:
             raise TransportError("no route", phase=Phase.NOT_SENT)
         assert request.body is not None
-        house.auditor.left(key, request.body)
-        house.sends[key] += 1
+        house.left(key, request.body)
         headers, body = self._door._dressed(request)
         copy = request_of(request.method, request.path, headers, body)
         if "late" in befalls:
