@@ -26,6 +26,8 @@ from tests.proof import wire_cuts, wire_mutations
 from tests.proof.soak import CAMPAIGNS, play_range
 from tests.proof.wire import KEY, SERVICE, Rig, Script, Wire
 from tests.proof.wire_answers import TASK_ID, Answer, Call, answers, envelope, framed, task_body
+from tests.proof.wire_calls import Caller
+from tests.proof.wire_malformed import MALFORMED
 from tests.proof.wire_oracle import readings, said_by
 
 BODY = b'{"model":"z-image","prompt":"a cat"}'
@@ -166,6 +168,30 @@ def _sample(n: int, answer: Answer) -> list[int]:
 @pytest.mark.parametrize("call", ["create", "upload", "status"])
 def test_a_request_cut_anywhere_may_have_arrived_and_is_not_repeated(call: Call) -> None:
     assert wire_cuts.cut_request(call)["requests cut by rst"] > 100
+
+
+# Malformed answers, by hand
+
+
+def test_the_table_of_malformed_answers_is_long_and_says_nothing_twice() -> None:
+    assert len({row.name for row in MALFORMED}) == len(MALFORMED) >= 300
+
+
+@pytest.mark.parametrize("part", sorted({row.name.partition(":")[0].rstrip("0123456789 ") for row in MALFORMED}))
+def test_a_malformed_answer_gets_the_verdict_it_deserves(part: str) -> None:
+    with Caller() as caller:
+        for row in MALFORMED:
+            if row.name.startswith(part):
+                script = Script(says=(row.said,), ends=row.ends)
+                end = caller.rig.play(caller.service.create(idempotency_key="k1", body=BODY), script)
+                assert (row.name, judge(end).kind) == (row.name, row.verdict)
+                assert (row.name, len(caller.rig.peers)) == (row.name, 1)
+
+
+def test_the_second_reading_agrees_about_every_malformed_answer() -> None:
+    with Caller() as caller:
+        for row in MALFORMED:
+            caller.check("create", row.said, Script(says=(row.said,), ends=row.ends))
 
 
 # Mutations

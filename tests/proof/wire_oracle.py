@@ -93,7 +93,7 @@ def _answer(data: bytes, ended: Ending, *, loose: bool) -> Reading:
         odd |= version_10 or _odd_head(fields)
         if not 100 <= status <= 199 or status == 101:
             break
-        odd |= any(name in {b"content-length", b"transfer-encoding"} for name, _ in fields)
+        odd |= any(name in {b"content-length", b"transfer-encoding", b"connection"} for name, _ in fields)
     odd |= status == 101 or status < 100
     body, rest, framed_odd = _body(status, fields, data, ended, version_10=version_10, loose=loose)
     if rest and not loose:
@@ -115,7 +115,7 @@ def _head(data: bytes, *, loose: bool) -> tuple[int, bool, list[tuple[bytes, byt
     else:
         status, version_10 = int(start[2]), start[1] == b"0"
     at = start.end()
-    fields: list[tuple[bytes, bytes]] = []
+    fields: list[tuple[bytes, bytes]] = [(b"", start[0])]  # as long a line as any
     blank = re.compile(rb"\r?\n") if loose else re.compile(rb"\r\n")
     while not (end := blank.match(data, at)):
         line = (_FIELD_LOOSE if loose else _FIELD_STRICT).match(data, at)
