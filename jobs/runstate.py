@@ -63,7 +63,7 @@ class RunState:
         self.stopping = False
         self.slots: set[str] = set()  # items that hold one of the in-flight places
         self.task_keys: dict[str, str] = {}  # task id -> key of the attempt it was made for
-        self.server_offset_s: float | None = None  # the service's clock minus ours, once it told
+        self._server_told: tuple[float, float] | None = None  # the service's clock, and our monotonic one by then
         self._failed = 0  # items that failed in this life
         self._charged: dict[str, int] = {}  # what a success of each class cost last, in this life
         self._unanswered_since_s: float | None = None  # the first failure since the last usable answer
@@ -182,7 +182,7 @@ class RunState:
     def contact(self, end: SendEnd, now: Now) -> tuple[Notice, ...]:
         """Follow the service's clock, and whether it can be reached at all."""
         if end.server_epoch_s is not None:
-            self.server_offset_s = end.server_epoch_s - now.wall_s
+            self._server_told = end.server_epoch_s, now.mono_s
         if end.phase is Phase.ANSWERED and (end.status or 0) < 500:
             self._unanswered_since_s = None
             return ()
@@ -193,8 +193,15 @@ class RunState:
         return self.pause(Pause.NETWORK, f"no usable answer for {UNREACHABLE_AFTER_S / 60:g} min, last: {end.reason}")
 
     def server_s(self, now: Now) -> float:
-        """The service's clock; ours while it has not told."""
-        return now.wall_s + (self.server_offset_s or 0.0)
+        """The service's clock; ours while it has not told.
+
+        Since it told, by our monotonic clock: the wall clock may be set at any moment, and an intent stamped with it
+        would look younger than it is. A machine that slept makes this too early, and the intent older: that is safe.
+        """
+        if self._server_told is None:
+            return now.wall_s
+        server_s, mono_s = self._server_told
+        return server_s + now.mono_s - mono_s
 
     def age_s(self, attempt: Attempt, now: Now) -> float | None:
         """Seconds since an intent of an earlier life; None when the clock ran backwards and tells nothing.
@@ -202,7 +209,7 @@ class RunState:
         By the service's clock, because ours may have been set meanwhile; by ours when the service's was unknown at
         either end (the intent then holds our own moment twice).
         """
-        if self.server_offset_s is None or attempt.server_at_s == attempt.opened_at_s:
+        if self._server_told is None or attempt.server_at_s == attempt.opened_at_s:
             age_s = now.wall_s - attempt.opened_at_s
         else:
             age_s = self.server_s(now) - attempt.server_at_s
