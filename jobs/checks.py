@@ -75,13 +75,17 @@ def no_prompt_is_too_long(checked: Checked, tally: Tally) -> None:
             tally.add("prompt-too-long", message, item.place, "shorten it", key=item.key, cause=item.model)
 
 
-def no_prompt_holds_a_secret(checked: Checked, tally: Tally) -> None:
+def no_item_holds_a_secret(checked: Checked, tally: Tally) -> None:
+    """Rows and variables are no part of the manifest, and their values end up in the ledger and in file names."""
     for item in checked.items:
         if item.prompt is not None and is_secret_text(item.prompt):
-            remedy = "take it out of the prompt or the data, and replace the key: it may have been seen"
-            tally.add(
-                "prompt-secret", "the prompt holds what looks like a secret key", item.place, remedy, key=item.key
-            )
+            where = "the prompt"
+        elif any(map(is_secret_text, (item.key, item.output_stem, item.edition, *item.tags))):
+            where = "an item's name, edition or tag"
+        else:
+            continue
+        remedy = "take it out of the text or the data, and replace the key: it may have been seen"
+        tally.add("prompt-secret", f"{where} holds what looks like a secret key", item.place, remedy)
 
 
 def references_fit_their_model(checked: Checked, tally: Tally) -> None:
@@ -154,7 +158,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     some_item_is_wanted,
     every_model_gets_its_prompt,
     no_prompt_is_too_long,
-    no_prompt_holds_a_secret,
+    no_item_holds_a_secret,
     references_fit_their_model,
     no_two_items_are_the_same,
     output_names_are_safe,

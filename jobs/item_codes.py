@@ -177,9 +177,9 @@ The model works without a prompt, and documents none. It is sent all the same, a
 The rendered prompt is longer than the model takes. Characters are counted in the stricter of two ways, since
 the service does not say which it uses: an emoji counts as two.""",
         "prompt-secret": """\
-A rendered prompt holds what looks like a key or a token, from the data perhaps. It would be sent, stored and
-shown. Take it out, and replace the key: whatever stood in a file may have been seen. The text itself is not
-repeated here.""",
+A rendered prompt, tag, edition or name holds what looks like a key or a token, from the data perhaps. It would
+be sent, stored and shown. Take it out, and replace the key: whatever stood in a file may have been seen. The text
+itself is not repeated here.""",
         "output-name": """\
 An output name cannot be used everywhere: it is empty or absolute, climbs with `..`, has a character that some
 system does not allow, a part that begins with a dot or a dash, is the name of a device, or is too long. Values

@@ -13,7 +13,7 @@ __all__ = ["is_secret_name", "is_secret_text", "masked"]
 
 # What issuers made recognisable. A prompt may well say "bearer of the ring", so that word needs a token behind it. Each
 # way begins with a plain letter and looks back after it: the search then skips from letter to letter, five times as
-# fast. A token of the `eyJ` kind begins where no other can have begun, or a text full of beginnings would take for ever.
+# fast. A token like `eyJ...` begins where no other can have begun, or a text full of beginnings would take for ever.
 _SECRET_TEXT: Final = re.compile(
     r"""rvya_[a-z]{2,8}_[\w-]{4,}
     |[bB][eE][aA][rR][eE][rR][ ]+(?=\S*\d)[\w.~+/=-]{16,}

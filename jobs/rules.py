@@ -225,7 +225,7 @@ def _url_problem(url: str) -> str | None:
     return None if host and not re.search(r"\s", url) else "this is no address"
 
 
-def secrets(document: Document, data: Raw) -> Iterator[Finding]:
+def secrets(document: Document, _data: Raw) -> Iterator[Finding]:
     """Keys pasted into the manifest. The text itself appears in no message."""
     remedy = "take it out, replace the key (it has been written down), and set RIVYA_API_KEY or RIVYA_API_KEY_FILE"
     # The document's own data: `x-` keys are free, but not free of keys.

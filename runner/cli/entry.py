@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import sys
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
@@ -38,6 +39,7 @@ def group() -> None:
 
 def main() -> NoReturn:
     """The console script."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))  # it would hold the key
     code = run_command(sys.argv[1:])
     if sys.stdout is not None:  # it is None when it was closed before the start
         try:

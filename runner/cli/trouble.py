@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from jobs.escape import for_terminal
+from jobs.leaks import masked
 from jobs.render import findings_json, findings_text
 from runner.cli.exits import worst
 from runner.cli.voice import Voice
@@ -65,7 +66,9 @@ def tell_fault(voice: Voice, fault: BaseException) -> int:
 
 
 def _tell_json(voice: Voice, problem: RunnerError, findings: Mapping[str, object]) -> None:
-    error = {name: getattr(problem, name) for name in ("code", "message", "next_step", "exit_code", "request_id")}
+    # A key that was typed in a wrong place is told about before any is known: masked by its looks, not by its value.
+    texts = {name: masked(getattr(problem, name)) for name in ("code", "message", "next_step")}
+    error = {**texts, "exit_code": problem.exit_code, "request_id": problem.request_id}
     if voice.events:
         voice.event("done", {"exit_code": problem.exit_code, **findings, "error": error})
     else:
@@ -83,12 +86,14 @@ def _causes(problem: BaseException) -> Iterator[str]:
 
 
 def _tell_lines(voice: Voice, problem: RunnerError, why: Sequence[str]) -> None:
-    voice.alert(voice.paint(f"error[{problem.code}]:", fg="red", bold=True) + " " + for_terminal(problem.message))
+    voice.alert(
+        voice.paint(f"error[{problem.code}]:", fg="red", bold=True) + " " + for_terminal(masked(problem.message))
+    )
     for line in why:
-        voice.alert("  " + for_terminal(line))
+        voice.alert("  " + for_terminal(masked(line)))
     if problem.next_step:
-        voice.alert(voice.paint("next:", bold=True) + " " + for_terminal(problem.next_step))
+        voice.alert(voice.paint("next:", bold=True) + " " + for_terminal(masked(problem.next_step)))
 
 
 def _tell_traceback(voice: Voice, problem: BaseException) -> None:
-    voice.alert(for_terminal("".join(traceback.format_exception(problem)), newlines="keep"))
+    voice.alert(for_terminal(masked("".join(traceback.format_exception(problem))), newlines="keep"))

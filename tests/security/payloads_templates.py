@@ -140,7 +140,7 @@ PAYLOADS: Final[tuple[str, ...]] = (
     "{{ range(0, 99999999999, 1)|sum }}",
     "{{ range(1000)|map('string')|join('x' * 40000) }}",
     "{{ (range(1000)|list|string) * 1000 }}",
-    "{% for a in range(1000) %}{% for b in range(1000) %}{% for c in range(1000) %}x{% endfor %}{% endfor %}{% endfor %}",
+    "{% for a in range(999) %}{% for b in range(999) %}{% for c in range(999) %}x{% endfor %}{% endfor %}{% endfor %}",
     "{% for a in range(1000) %}{{ vars.a * 40000 }}{% endfor %}",
     "{{ (vars.a * 40000)|replace('x', vars.a * 40000) }}",
     "{{ [vars.a * 40000, vars.a * 40000]|join }}",

@@ -112,8 +112,8 @@ def _note(path: object) -> None:
         return
     text = os.fsdecode(path) if isinstance(path, bytes | os.PathLike) else str(path)
     if "/" in text or text in {".", ".."}:
-        folder, name = os.path.split(os.path.abspath(text))
-        _watch.written.append(os.path.join(os.path.realpath(folder), name))
+        place = Path(text).absolute()
+        _watch.written.append(f"{os.path.realpath(place.parent)}/{place.name}")
 
 
 sys.addaudithook(_listen)
@@ -256,8 +256,8 @@ def manifest(*jobs: str, name: str = "m", top: Mapping[str, str] | None = None) 
     """A manifest that runs as fast as it can; `jobs` are flow or block mappings, `top` more keys at the top."""
     head = {"version": "1", "name": name, "budget": "{credits: 100000}", **(top or {})}
     lines = [*(f"{key}: {value}" for key, value in head.items()), _FAST, "jobs:"]
-    for job in jobs or ("{id: j, model: z-image, prompt: a boat}",):
-        lines.append("  - " + job.strip().replace("\n", "\n    "))
+    wanted = jobs or ("{id: j, model: z-image, prompt: a boat}",)
+    lines += ["  - " + job.strip().replace("\n", "\n    ") for job in wanted]
     return "\n".join(lines) + "\n"
 
 
