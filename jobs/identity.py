@@ -20,10 +20,12 @@ KEY_TAG = "rvb1-"
 # 160 bits: no collision among 10**12 items is likelier than 10**-24, and 32 base32 letters stay readable.
 _DIGEST_BYTES = 20
 
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
 
 def canonical(value: object) -> bytes:
     """One spelling per JSON value: sorted keys, no spaces, UTF-8. NaN and infinities are refused (ValueError)."""
-    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+    return _CANONICAL.encode(value).encode()
 
 
 def _derive(tag: str, fields: Sequence[object]) -> str:

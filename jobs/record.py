@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 from jobs.lifecycle import HELD, IN_DOUBT, EventType, ItemState, after
 
@@ -177,18 +177,17 @@ def fold(record: Record | None, event: Event) -> Record:
     if record is None:
         return Record(identity=event.identity, state=state, version=1, first_at_s=event.at_s)
     assert record.identity == event.identity, "an event of another item"
-    moved = _FOLDS.get(event.type, _keep)(record, event)
-    folded = replace(moved, state=state, version=record.version + 1)
+    folded = replace(record, state=state, version=record.version + 1, **_FOLDS[event.type](record, event))
     if folded.attempt is not None:
         assert (folded.attempt.reserved > 0) <= (state in HELD), f"{state.value} must not hold a reservation"
     return folded
 
 
-def _keep(record: Record, _: Event) -> Record:
-    return record
+# What an event changes in the record, besides its state: one function an event type.
+_Changes = dict[str, Any]
 
 
-def _intent(record: Record, event: Event) -> Record:
+def _intent(record: Record, event: Event) -> _Changes:
     data = event.data
     attempt = Attempt(
         epoch=_int(data["epoch"]),
@@ -201,89 +200,84 @@ def _intent(record: Record, event: Event) -> Record:
         server_at_s=float(data["server_at_s"]),  # type: ignore[arg-type]
         reserved=_int(data["bound"]),
     )
-    return replace(
-        record,
-        attempt=attempt,
-        attempts=record.attempts + 1,
-        failures=record.failures if record.attempt and record.attempt.epoch == attempt.epoch else 0,
-        artifacts=(),
-        error_code=None,
-        error_message=None,
-        request_id=None,
-    )
+    return {
+        "attempt": attempt,
+        "attempts": record.attempts + 1,
+        "failures": record.failures if record.attempt and record.attempt.epoch == attempt.epoch else 0,
+        "artifacts": (),
+        "error_code": None,
+        "error_message": None,
+        "request_id": None,
+    }
 
 
-def _send_ended(record: Record, event: Event) -> Record:
+def _send_ended(record: Record, event: Event) -> _Changes:
     attempt = _attempt(record)
     sent = 0 if event.data.get("outcome") == "not_sent" else 1
     ambiguous = attempt.ambiguous or bool(event.data.get("ambiguous"))
-    return replace(
-        record,
-        sends=record.sends + sent,
-        attempt=replace(attempt, sends=attempt.sends + sent, ambiguous=ambiguous),
-        request_id=_text(event.data.get("request_id")) or record.request_id,
-    )
+    return {
+        "sends": record.sends + sent,
+        "attempt": replace(attempt, sends=attempt.sends + sent, ambiguous=ambiguous),
+        "request_id": _text(event.data.get("request_id")) or record.request_id,
+    }
 
 
-def _accepted(record: Record, event: Event) -> Record:
+def _accepted(record: Record, event: Event) -> _Changes:
     attempt = _attempt(record)
     figure = _maybe_int(event.data.get("reserved_credits"))
     sent = 1 if event.data.get("by", "service") == "service" else 0
-    return replace(
-        record,
-        sends=record.sends + sent,
-        attempt=replace(
-            attempt,
-            sends=attempt.sends + sent,
-            task_id=str(event.data["task_id"]),
-            reserved=max(attempt.bound, figure or 0),
-            reserved_credits=figure,
-            accepted_at_s=event.at_s,
-        ),
-        request_id=_text(event.data.get("request_id")) or record.request_id,
-        error_code=None,
-        error_message=None,
+    accepted = replace(
+        attempt,
+        sends=attempt.sends + sent,
+        task_id=str(event.data["task_id"]),
+        reserved=max(attempt.bound, figure or 0),
+        reserved_credits=figure,
+        accepted_at_s=event.at_s,
     )
+    return {
+        "sends": record.sends + sent,
+        "attempt": accepted,
+        "request_id": _text(event.data.get("request_id")) or record.request_id,
+        "error_code": None,
+        "error_message": None,
+    }
 
 
-def _rejected(record: Record, event: Event) -> Record:
+def _rejected(record: Record, event: Event) -> _Changes:
     attempt = _attempt(record)
     sent = 1 if event.data.get("by", "service") == "service" else 0
-    return replace(
-        record,
-        sends=record.sends + sent,
-        attempt=replace(attempt, sends=attempt.sends + sent, reserved=0, finished_at_s=event.at_s),
-        error_code=_text(event.data.get("code")),
-        error_message=_text(event.data.get("message")),
-        request_id=_text(event.data.get("request_id")),
-    )
+    return {
+        "sends": record.sends + sent,
+        "attempt": replace(attempt, sends=attempt.sends + sent, reserved=0, finished_at_s=event.at_s),
+        "error_code": _text(event.data.get("code")),
+        "error_message": _text(event.data.get("message")),
+        "request_id": _text(event.data.get("request_id")),
+    }
 
 
-def _uncertain(record: Record, event: Event) -> Record:
-    return replace(
-        record,
-        error_code="uncertain",
-        error_message=_text(event.data.get("reason")),
-        request_id=_text(event.data.get("request_id")) or record.request_id,
-    )
+def _uncertain(record: Record, event: Event) -> _Changes:
+    return {
+        "error_code": "uncertain",
+        "error_message": _text(event.data.get("reason")),
+        "request_id": _text(event.data.get("request_id")) or record.request_id,
+    }
 
 
-def _trouble(record: Record, event: Event) -> Record:
-    return replace(record, error_code=event.type.value, error_message=_text(event.data.get("reason")))
+def _trouble(_: Record, event: Event) -> _Changes:
+    return {"error_code": event.type.value, "error_message": _text(event.data.get("reason"))}
 
 
-def _seen(record: Record, event: Event) -> Record:
+def _seen(record: Record, event: Event) -> _Changes:
     attempt, figure = _attempt(record), _maybe_int(event.data.get("reserved_credits"))
     if figure is not None:
         attempt = replace(attempt, reserved_credits=figure, reserved=max(attempt.reserved, figure))
-    moved = replace(record, attempt=attempt)
-    return _cleared(moved, event) if record.state is ItemState.VANISHED else moved
+    cleared = _cleared(record, event) if record.state is ItemState.VANISHED else {}
+    return {"attempt": attempt, **cleared}
 
 
-def _ended(record: Record, event: Event) -> Record:
-    attempt = _attempt(record)
+def _ended(record: Record, event: Event) -> _Changes:
     settled = replace(
-        attempt,
+        _attempt(record),
         reserved=0,
         settled=_int(event.data["charge"]),
         final_credits=_maybe_int(event.data.get("final_credits")),
@@ -291,30 +285,29 @@ def _ended(record: Record, event: Event) -> Record:
     )
     urls = event.data.get("urls") or ()
     assert isinstance(urls, list | tuple)
-    return replace(
-        record,
-        attempt=settled,
-        failures=record.failures + (event.type is EventType.FAILED),
-        artifacts=tuple(Artifact(n=n, url=str(url)) for n, url in enumerate(urls, start=1)),
-        error_code=_text(event.data.get("code")),
-        error_message=_text(event.data.get("message")),
-        request_id=_text(event.data.get("request_id")) or record.request_id,
-    )
+    return {
+        "attempt": settled,
+        "failures": record.failures + (event.type is EventType.FAILED),
+        "artifacts": tuple(Artifact(n=n, url=str(url)) for n, url in enumerate(urls, start=1)),
+        "error_code": _text(event.data.get("code")),
+        "error_message": _text(event.data.get("message")),
+        "request_id": _text(event.data.get("request_id")) or record.request_id,
+    }
 
 
-def _written_off(record: Record, event: Event) -> Record:
-    return replace(_ended(record, event), error_code=WRITTEN_OFF_CODE)
+def _written_off(record: Record, event: Event) -> _Changes:
+    return {**_ended(record, event), "error_code": WRITTEN_OFF_CODE}
 
 
-def _refunded(record: Record, event: Event) -> Record:
+def _refunded(record: Record, event: Event) -> _Changes:
     attempt = _attempt(record)
     back = _int(event.data["credits"])
     assert back > 0, "a refund gives something back"
     assert back <= attempt.settled, "a refund cannot exceed what was charged"
-    return replace(record, attempt=replace(attempt, settled=attempt.settled - back))
+    return {"attempt": replace(attempt, settled=attempt.settled - back)}
 
 
-def _saved(record: Record, event: Event) -> Record:
+def _saved(record: Record, event: Event) -> _Changes:
     data = event.data
     n = _int(data["n"])
     moved = Artifact(
@@ -327,15 +320,15 @@ def _saved(record: Record, event: Event) -> Record:
         type=_text(data.get("type")),
     )
     others = tuple(artifact for artifact in record.artifacts if artifact.n != n)
-    return replace(record, artifacts=tuple(sorted((*others, moved), key=lambda artifact: artifact.n)))
+    return {"artifacts": tuple(sorted((*others, moved), key=lambda artifact: artifact.n))}
 
 
-def _skipped(record: Record, event: Event) -> Record:
-    return replace(record, error_code=_text(event.data.get("code")), error_message=_text(event.data.get("message")))
+def _skipped(_: Record, event: Event) -> _Changes:
+    return {"error_code": _text(event.data.get("code")), "error_message": _text(event.data.get("message"))}
 
 
-def _cleared(record: Record, _: Event) -> Record:
-    return replace(record, error_code=None, error_message=None)
+def _cleared(_: Record, __: Event) -> _Changes:
+    return {"error_code": None, "error_message": None}
 
 
 def _attempt(record: Record) -> Attempt:

@@ -78,7 +78,9 @@ def earliest(*moments: float | None) -> float | None:
 
 def join(*steps: Step) -> Step:
     """One step of several, in order."""
-    return Step(
-        changes=tuple(change for step in steps for change in step.changes),
-        notices=tuple(notice for step in steps for notice in step.notices),
-    )
+    changes: list[Change] = []
+    notices: list[Notice] = []
+    for step in steps:
+        changes += step.changes
+        notices += step.notices
+    return Step(changes=tuple(changes), notices=tuple(notices))
