@@ -8,7 +8,8 @@ Two rules, and a request needs both:
    its own holds more than `count`. (Departure stamps are not enough: jitter on the way puts count + 1 into one window.)
 
 Refusals shrink the rate once per episode, not once per refusal: answers to requests that left before the last cut say
-nothing new. Clean windows that were really used grow it back.
+nothing new. A speed that had stood a whole window before the refusals comes back with the first clean answers: that was
+a storm, and it is over. Beyond what is known to stand, clean windows that were really used grow it step by step.
 """
 
 from __future__ import annotations
@@ -21,11 +22,14 @@ from jobs.rates import Rate
 __all__ = ["Pacer", "PacerStatistics", "RateChange"]
 
 CUT_FACTOR = 0.5  # one episode of refusals halves the rate: the usual multiplicative decrease
-GROWTH_FACTOR = 1.25  # per clean, used window: back at full speed four windows after a halving
-REGROWTH_FACTOR = (
-    2.0  # the same below half of the speed at which a storm began: what was fine before it comes back soon
-)
-FLOOR_FACTOR = 1 / 64  # a trickle that still notices recovery
+GROWTH_FACTOR = 1.25  # per clean, used window: the usual careful increase above what is known to stand
+REGROWTH_FACTOR = 2.0  # per some clean answers, up to the speed that stood before the refusals
+REGROWTH_SHARE = 1 / 8  # of a window's requests at the present speed: so many clean answers, and the next step follows
+STORM_STREAK = 3  # a storm that refuses nine of ten lets so many in a row through once in a thousand times
+STORM_FAILURES = 3  # and lets two through soon after each other as seldom, so many times in a row
+FLOOR_FACTOR = 1 / 64  # a trickle that still notices recovery ...
+FLOOR_GAP_S = 30.0  # ... within this time: half of the longest window that is common
+FLOOR_FACTOR_MAX = 1 / 8  # for limits that are a trickle by themselves
 SATURATED_SHARE = 0.8  # a window counts as used when this share of it was: an idle limit proves nothing
 CATCH_UP_SHARE = 0.25  # of a window: how much lateness may be made up by closer spacing
 
@@ -66,8 +70,16 @@ class Pacer:
         self._cut_at_s = float("-inf")
         self._window_began_s = float("-inf")
         self._window_used = 0
+        self._floor = max(FLOOR_FACTOR, min(FLOOR_FACTOR_MAX, 1.0 / (FLOOR_GAP_S * rate.per_second)))
         self._refusals = 0
-        self._regrow_below = 0.0  # factor up to which growth is fast
+        self._stands = False  # the present speed was used for a whole window, and nothing was refused
+        self._regrow_to = 1.0  # the factor that comes back quickly
+        self._regrown = False  # since the last cut
+        self._clean = 0  # answers since the last cut or step of regrowth
+        self._streak = 0  # clean answers since the last refusal
+        self._failed = 0  # steps of regrowth in a row, each soon after the other, that were refused again
+        self._failed_at_s = float("-inf")
+        self._tries = 0  # cuts since the last clean answer
 
     @property
     def per_s(self) -> float:
@@ -94,31 +106,39 @@ class Pacer:
         self._window_used += 1
         return self._token
 
-    def answered(self, token: int, now_s: float) -> RateChange | None:
-        """The request ended (in whatever way) without a refusal for its rate."""
-        self._give_back(token, now_s)
-        return self._grow(now_s)
+    def answered(self, token: int, now_s: float, *, clean: bool = True) -> RateChange | None:
+        """The request ended without a refusal for its rate; not `clean` when its end says nothing about rates."""
+        left_at_s = self._give_back(token, now_s)
+        if not self._refusals or self._factor >= self._regrow_to:
+            return self._grow(now_s)
+        return self._regrow(now_s) if clean and left_at_s > self._cut_at_s else None
 
     def refused(self, token: int, now_s: float, *, wait_s: float, reason: str) -> RateChange | None:
         """The service said "not now" (429, 503). One cut per episode; `wait_s` is Retry-After or a backoff."""
         left_at_s = self._give_back(token, now_s)
         self._paused_until_s = max(self._paused_until_s, now_s + wait_s)
         if left_at_s <= self._cut_at_s:
+            self._streak = 0
             return None
         before = self.per_s
         if self._refusals == 0:
-            self._regrow_below = self._factor * CUT_FACTOR
-        self._factor = max(FLOOR_FACTOR, self._factor * CUT_FACTOR)
+            self._regrow_to = self._factor if self._stands else self._factor * CUT_FACTOR
+        elif self._regrown:
+            self._fail(now_s)
+        self._factor = max(self._floor, self._factor * CUT_FACTOR)
         self._cut_at_s = now_s
         self._refusals += 1
+        self._tries += 1
+        self._stands = self._regrown = False
+        self._clean = self._streak = 0
         self._window_began_s, self._window_used = max(now_s, self._paused_until_s), 0
         self._next_even_s = max(self._next_even_s, self._paused_until_s)
         return RateChange(name=self.name, before_per_s=before, after_per_s=self.per_s, reason=reason)
 
     @property
     def refusals(self) -> int:
-        """Refusal episodes without a clean window since: the number of tries a backoff should count."""
-        return self._refusals
+        """Refusal episodes in a row: the number of tries a backoff should count."""
+        return self._tries
 
     def statistics(self) -> PacerStatistics:
         """An immutable view for the screen, the log and the tests."""
@@ -140,15 +160,40 @@ class Pacer:
         self._answered.append(now_s)
         return left_at_s
 
+    def _regrow(self, now_s: float) -> RateChange | None:
+        """Back to what stood before, in steps that a few clean answers allow: a storm ends at once, or not yet."""
+        self._clean += 1
+        self._streak += 1
+        self._tries = 0
+        if self._clean < REGROWTH_SHARE * self.rate.count * self._factor:
+            return None
+        before = self.per_s
+        self._factor = min(self._regrow_to, self._factor * REGROWTH_FACTOR)
+        self._regrown, self._clean = True, 0
+        self._window_began_s, self._window_used = now_s, 0
+        self._next_even_s = min(self._next_even_s, now_s + 1.0 / self.per_s)
+        reason = "answers without a refusal"
+        return RateChange(name=self.name, before_per_s=before, after_per_s=self.per_s, reason=reason)
+
+    def _fail(self, now_s: float) -> None:
+        """What came back was refused again. In a storm that is luck and seldom; else that much is too much now."""
+        soon = now_s - self._failed_at_s <= 2.0 * self.rate.window_s
+        self._failed, self._failed_at_s = (self._failed + 1 if soon else 1), now_s
+        if self._streak >= STORM_STREAK or self._failed >= STORM_FAILURES:
+            self._regrow_to = self._factor * CUT_FACTOR
+
     def _grow(self, now_s: float) -> RateChange | None:
-        if self._factor >= 1.0 or now_s - self._window_began_s < self.rate.window_s:
+        if now_s - self._window_began_s < self.rate.window_s:
             return None
         used = self._window_used >= SATURATED_SHARE * self.per_s * (now_s - self._window_began_s)
         self._window_began_s, self._window_used = now_s, 0
         if not used:
             return None
+        self._refusals = self._tries = 0
+        self._stands = True
+        if self._factor >= 1.0:
+            return None
         before = self.per_s
-        growth = REGROWTH_FACTOR if self._factor < self._regrow_below else GROWTH_FACTOR
-        self._factor = min(1.0, self._factor * growth)
-        self._refusals = 0
+        self._factor = min(1.0, self._factor * GROWTH_FACTOR)
+        self._stands = False
         return RateChange(name=self.name, before_per_s=before, after_per_s=self.per_s, reason="a clean, full window")

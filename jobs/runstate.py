@@ -166,7 +166,8 @@ class RunState:
             pause_s = wait_s(pacer.refusals + 1, end.retry_after_s, self.settings.spread())
             change = pacer.refused(token, now.mono_s, wait_s=pause_s, reason=end.reason)
         else:
-            change = pacer.answered(token, now.mono_s)
+            clean = end.phase is Phase.ANSWERED and (end.status or 0) < 500  # what broke says nothing about rates
+            change = pacer.answered(token, now.mono_s, clean=clean)
         if change is None:
             return ()
         data = {

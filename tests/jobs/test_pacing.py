@@ -264,6 +264,40 @@ def test_a_service_with_a_lower_limit_is_found_and_kept() -> None:
     assert len(refusals) < 0.05 * len(way.left_s)
 
 
+def test_the_speed_that_stood_before_a_storm_is_back_within_a_window_of_its_end() -> None:
+    way = _Way(Rate(count=20, window_s=60.0), delay_s=0.2)
+    way.run(200.0)
+    way.says = lambda there_s: 5.0 if there_s < 500.0 else None
+    way.run(500.0)
+    in_the_storm = sum(300.0 < left_s <= 500.0 for left_s in way.left_s)
+    way.run(620.0)
+
+    assert in_the_storm <= 200.0 / 30.0 + 1
+    assert way.pacer.per_s == way.pacer.rate.per_second
+    assert max(at_s for at_s, _ in way.changes) < 560.0
+
+
+def test_one_answer_of_luck_in_a_storm_does_not_teach_that_less_is_allowed() -> None:
+    way = _Way(Rate(count=20, window_s=60.0), delay_s=0.2)
+    way.run(200.0)
+    way.says = lambda there_s: 5.0 if there_s < 500.0 and len(way.left_s) % 9 else None
+    way.run(620.0)
+
+    assert way.pacer.per_s == way.pacer.rate.per_second
+
+
+def test_an_answer_that_says_nothing_about_rates_brings_no_speed_back() -> None:
+    pacer = Pacer("creates", SECOND)
+    tokens = [pacer.leave(now_s) for now_s in (0.0, 0.1)]
+    pacer.refused(tokens[0], 0.2, wait_s=0.0, reason="429")
+    pacer.refused(tokens[1], 0.2, wait_s=0.0, reason="429")
+    token = pacer.leave(1.0)
+    pacer.refused(token, 1.0, wait_s=0.0, reason="429")
+    token = pacer.leave(2.0)
+
+    assert pacer.answered(token, 2.0, clean=False) is None
+
+
 def test_statistics_say_what_a_pacer_does_now() -> None:
     pacer = Pacer("creates", SECOND)
     pacer.refused(pacer.leave(0.0), 0.1, wait_s=2.0, reason="HTTP 429")
