@@ -50,7 +50,7 @@ class Campaign:
 CAMPAIGNS: Mapping[str, Campaign] = {
     "exhaustive": Campaign(
         play="tests.proof.exhaustive:play",
-        count=25,
+        count=36,
         chunk=1,
         says="every interleaving of a small world around the core, to the last state",
         must_meet="tests.proof.exhaustive:MUST_MEET",
@@ -65,7 +65,7 @@ CAMPAIGNS: Mapping[str, Campaign] = {
     ),
     "points": Campaign(
         play="tests.proof.kills:play_point",
-        count=15 * 38,
+        count=6 * 25,
         chunk=1,
         says="real processes killed at every named failpoint, or a moment after",
         must_meet="tests.proof.kills:MET_AT_POINTS",
@@ -99,6 +99,12 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         chunk=2_000,
         says="lives of the core alone, in virtual time",
         must_meet="tests.proof.sansio:MUST_MEET",
+    ),
+    "storms": Campaign(
+        play="tests.proof.storms:play",
+        count=6,
+        chunk=1,
+        says="six hours of storms of one kind, in virtual time",
     ),
     "power": Campaign(
         play="tests.proof.power:play",
