@@ -1,4 +1,4 @@
-r"""Untrusted text made safe for where it goes: a terminal, a spreadsheet cell, a JSON text.
+r"""Untrusted text made safe for where it goes: a terminal, a spreadsheet cell, a JSON text, a page.
 
 Prompts, error messages, file names and addresses come from other people. A terminal obeys escape sequences and line
 breaks in them, a spreadsheet computes them. What could do harm is shown as its code (`\x1b`), not dropped, so that
@@ -8,11 +8,12 @@ text.
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from typing import Final, Literal
 
-__all__ = ["for_csv", "for_terminal", "json_text"]
+__all__ = ["for_csv", "for_html", "for_script", "for_terminal", "json_text"]
 
 # C0, DEL and C1 steer terminals; 061C, 200E-F, 202A-E and 2066-9 reorder what is read; 2028-9 end lines for some
 # readers; 2060-4, FEFF, FFF9-B, E0001 are invisible; surrogates cannot be encoded. Joiners (200C, 200D) stay: scripts
@@ -28,6 +29,9 @@ _HAZARD_IN_CSV: Final = re.compile(f"(?![\t\n\r])[{_HAZARDS}]")
 
 # What makes a spreadsheet compute a cell; the wide forms are read as the narrow ones in East Asian settings.
 _FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+
+# What could end a script block, begin a comment or an entity, or close the text for an old parser.
+_MARKUP_IN_SCRIPT: Final = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&'`"})
 
 _SHORT: Final = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
@@ -62,6 +66,19 @@ def json_text(value: object, *, indent: int | None = None) -> str:
     separators = (",", ": ") if indent is not None else (",", ":")
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent, separators=separators)
     return _HAZARD_IN_JSON.sub(_json_escape, text)
+
+
+def for_html(text: str) -> str:
+    """Text for between the tags of a page, and for an attribute's value in quotes; for nothing else in a page.
+
+    Not for addresses: `javascript:` needs no sign that is escaped here.
+    """
+    return html.escape(_HAZARD_BUT_NEWLINE.sub(_shown, text)).replace("`", "&#96;")
+
+
+def for_script(value: object) -> str:
+    """JSON for inside `<script type="application/json">`: nothing in it can end the block or begin another."""
+    return json_text(value).translate(_MARKUP_IN_SCRIPT)
 
 
 def _json_escape(found: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import unicodedata
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.escape import for_csv, for_terminal, json_text
+from jobs.escape import for_csv, for_html, for_script, for_terminal, json_text
 
 # text -> what a terminal is given
 TERMINAL = [
@@ -175,3 +176,19 @@ def test_json_is_lossless_and_harmless_to_print(value: dict[str, object]) -> Non
 
 def test_indented_json_keeps_its_own_line_breaks() -> None:
     assert json_text({"a": "\n\x7f\u202e\ud800"}, indent=1) == '{\n "a": "\\n\\u007f\\u202e\\ud800"\n}'
+
+
+@given(st.text(st.characters()))
+def test_html_keeps_what_a_terminal_shows_and_no_markup(text: str) -> None:
+    safe = for_html(text)
+
+    assert html.unescape(safe) == for_terminal(text, newlines="keep")
+    assert not set(safe) & set("<>\"'`")
+
+
+@given(st.dictionaries(st.text(st.characters()), st.text(st.characters()) | st.booleans() | st.none()))
+def test_a_script_block_holds_the_value_and_no_markup(value: dict[str, object]) -> None:
+    safe = for_script(value)
+
+    assert json.loads(safe) == value
+    assert not set(safe) & set("<>&'`\u2028\u2029")
