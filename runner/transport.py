@@ -310,6 +310,9 @@ def _encoding(answer: aiohttp.ClientResponse) -> str:
 
 def _reason(error: BaseException) -> str:
     known = next((reason for kind, reason in _REASONS if isinstance(error, kind)), "the exchange failed")
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        why = getattr(error.certificate_error, "verify_message", "")
+        known += f", {why.removesuffix('.')}" if why else ""
     return f"{known} ({type(error).__name__})"
 
 
