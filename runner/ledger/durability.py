@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-__all__ = ["OLDEST_SQLITE", "JournalMode", "journal_mode", "pragmas"]
+from runner.errors import RunnerError
+
+__all__ = ["OLDEST_SQLITE", "JournalMode", "check_library", "journal_mode", "pragmas"]
 
 JournalMode = Literal["wal", "truncate"]
 Version = tuple[int, int, int]
@@ -32,6 +34,16 @@ def journal_mode(version: Version) -> JournalMode:
     """WAL where two connections cannot harm each other, TRUNCATE elsewhere."""
     mended = version >= _WAL_MENDED or any(fix <= version < (fix[0], fix[1] + 1, 0) for fix in _WAL_BACKPORTS)
     return "wal" if mended else "truncate"
+
+
+def check_library(version: Version) -> None:
+    """Refuse a SQLite that cannot keep a ledger."""
+    if version < OLDEST_SQLITE:
+        linked, oldest = (".".join(map(str, one)) for one in (version, OLDEST_SQLITE))
+        raise RunnerError(
+            f"this Python is linked to SQLite {linked}; the ledger needs {oldest} or newer",
+            next_step="use a Python with a newer SQLite",
+        )
 
 
 def pragmas() -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import fcntl
 import os
 import socket
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from weakref import WeakSet
@@ -27,26 +28,37 @@ __all__ = ["LedgerLock", "holder"]
 _TRIES = 10
 _TRY_PAUSE_S = 0.02
 
-_TEXT_MAX_BYTES = 500  # a pid, a host name and a time
+_TEXT_MAX_BYTES = 500  # a pid, a host name and a time, and a line to the next owner
 
 
 class LedgerLock:
     """The lock while it is held."""
 
-    __slots__ = ("__weakref__", "_fd", "_path")
+    __slots__ = ("__weakref__", "_fd", "_path", "_says", "left")
 
     def __init__(self, ledger: Path, *, at_s: float) -> None:
         """Take it, or raise `LedgerLocked` with the holder's pid, host and start."""
         self._path = _beside(ledger)
-        self._fd: int | None = _take(self._path, ledger)
+        self._fd: int | None = None
+        was_there = self._path.exists()
+        self._fd = _take(self._path, ledger)
         _held.add(self)
         since = datetime.fromtimestamp(at_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self._says = f"pid {os.getpid()} on {socket.gethostname()} since {since}\n".encode()
         try:
+            # What the last owner noted; None when there was none.
+            self.left = _lines(self._fd)[1] if was_there else None
             os.ftruncate(self._fd, 0)
-            os.pwrite(self._fd, f"pid {os.getpid()} on {socket.gethostname()} since {since}\n".encode(), 0)
+            os.pwrite(self._fd, self._says, 0)
         except OSError:
             self.release()
             raise
+
+    def note(self, text: str) -> None:
+        """Leave a line for the next owner. It is an aid: without it, that owner knows less and does the same."""
+        if self._fd is not None:
+            with suppress(OSError):
+                os.pwrite(self._fd, text.encode() + b"\n", len(self._says))
 
     @property
     def held(self) -> bool:
@@ -125,7 +137,13 @@ def _is_still(fd: int, path: Path) -> bool:
 
 
 def _text(fd: int) -> str:
-    return os.pread(fd, _TEXT_MAX_BYTES, 0).decode(errors="replace").strip() or "it did not say who"
+    return _lines(fd)[0] or "it did not say who"
+
+
+def _lines(fd: int) -> tuple[str, str]:
+    """Who holds it, and what was noted last."""
+    first, _, rest = os.pread(fd, _TEXT_MAX_BYTES, 0).decode(errors="replace").partition("\n")
+    return first.strip(), rest.strip()
 
 
 def _no_locks(ledger: Path, error: OSError) -> LedgerUnusable:

@@ -13,7 +13,7 @@ from runner.ledger.soundness import pragma
 from runner.ledger.statements import QUERIES, Migration
 from runner.ledger.writing import Connection
 
-__all__ = ["Scripted", "keep_copy", "migrate"]
+__all__ = ["Scripted", "keep_copy", "migrate", "upgrade"]
 
 
 class Scripted(Connection, Protocol):
@@ -31,6 +31,16 @@ def migrate(db: Scripted, steps: Sequence[Migration], *, now: Callable[[], float
         db.execute(f"PRAGMA user_version = {step.number}")
         failpoint("migrate.mid")
         db.execute("COMMIT")
+
+
+def upgrade(db: Scripted, ledger: Path, steps: Sequence[Migration], *, now: Callable[[], float]) -> str:
+    """Give an older ledger today's shape; says where the old one is kept."""
+    copy = keep_copy(db, ledger, now=now)
+    migrate(db, steps, now=now)
+    return (
+        f"the ledger {ledger} has a new shape (number {len(steps)}); as it was before, it is kept in {copy}: an older "
+        "release can go on only with that"
+    )
 
 
 def keep_copy(db: Connection, ledger: Path, *, now: Callable[[], float]) -> Path:

@@ -4,6 +4,10 @@
 -- Whose ledger this is.
 SELECT account, base_url, instance_id, created_at_s FROM meta;
 
+-- name: lives
+-- How often it was used.
+SELECT count(*) AS lives FROM lives;
+
 -- name: sign_meta
 -- Say once whose ledger this is.
 INSERT INTO meta (only_row, account, base_url, instance_id, created_at_s)

@@ -22,15 +22,16 @@ from typing import Self, TypeVar, cast
 
 from jobs.item import Item
 from jobs.record import Change
-from runner.errors import LedgerConflict, RunnerError
+from runner.errors import LedgerConflict
 from runner.failpoints import failpoint
-from runner.ledger import KnownUpload, Life, RunInfo, migrating, soundness, writing
+from runner.ledger import KnownUpload, Life, RunInfo, migrating, place, soundness, writing
 from runner.ledger.ballast import Ballast
-from runner.ledger.durability import OLDEST_SQLITE, journal_mode, pragmas
+from runner.ledger.durability import check_library, journal_mode, pragmas
 from runner.ledger.file import born, condition, failed, prepare_folder, resolved, unborn, unusable
 from runner.ledger.group import GroupCommit, Outcome, Statistics
 from runner.ledger.lock import LedgerLock
 from runner.ledger.migrating import Scripted
+from runner.ledger.place import Mark
 from runner.ledger.reading import LedgerReads
 from runner.ledger.rows import Row
 from runner.ledger.statements import MIGRATIONS, QUERIES, Migration
@@ -162,6 +163,8 @@ class SqliteLedger(LedgerReads):
 
     def _finish(self) -> None:
         try:
+            with suppress(sqlite3.Error, OSError):
+                self._lock.note(Mark.now(_as_seam(self._writer), self.path).text)
             self._writer.close()
         finally:
             self._lock.release()
@@ -197,7 +200,7 @@ def open_ledger(
     `in_thread` commits in a thread of its own; without it, on the loop (for virtual time). Raises `LedgerLocked`,
     `LedgerUnusable` (damaged, foreign, newer, or of another account or service) or `DiskFull`.
     """
-    _check_library()
+    check_library(sqlite3.sqlite_version_info)
     path = resolved(path)
     prepare_folder(path)
     with ExitStack() as undo:
@@ -221,13 +224,10 @@ def open_ledger(
             soundness.check_owner(db, path, account=account, base_url=base_url)
             warnings = []
             if shape < len(migrations):
-                copy = migrating.keep_copy(db, path, now=now)
-                migrating.migrate(db, migrations, now=now)
+                warnings.append(migrating.upgrade(db, path, migrations, now=now))
                 soundness.check_shape(db, path, objects=_objects(migrations))
-                warnings.append(
-                    f"the ledger {path} has a new shape (number {len(migrations)}); as it was before, it is kept in "
-                    f"{copy}: an older release can go on only with that"
-                )
+            warnings += [*place.changes(db, path, lock.left), *place.doubts(path)]
+            lock.note(Mark.now(db, path).text)
             _set_journal(writer, path)
             reader = writer
             if in_thread:
@@ -244,7 +244,7 @@ def open_ledger(
 
 def open_reader(path: Path) -> LedgerReader | None:
     """Look at the ledger without the lock; None when there is none yet. Raises `LedgerUnusable`."""
-    _check_library()
+    check_library(sqlite3.sqlite_version_info)
     path = resolved(path)
     if condition(path) == "missing":
         return None
@@ -310,15 +310,6 @@ def _set_journal(connection: sqlite3.Connection, path: Path) -> None:
     if got != wanted:
         raise unusable(
             path, "is kept open by another program", way_out="close that program, then run the same command again"
-        )
-
-
-def _check_library() -> None:
-    if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-        oldest = ".".join(map(str, OLDEST_SQLITE))
-        raise RunnerError(
-            f"this Python is linked to SQLite {sqlite3.sqlite_version}; the ledger needs {oldest} or newer",
-            next_step="use a Python with a newer SQLite",
         )
 
 
