@@ -385,24 +385,27 @@ async def test_plain_http_where_tls_is_expected_is_not_sent() -> None:
         assert caught.value.phase is Phase.NOT_SENT
 
 
+REFUSED_BASE_URLS = (
+    "http://rivya.ai",
+    "http://10.0.0.1",
+    "http://localhost.evil.test",
+    "ftp://localhost",
+    "rivya.ai",
+    "",
+    "https://",
+    "https://user:hunter2@rivya.ai",
+    "https://rivya.ai?x=1",
+    "https://rivya.ai#x",
+    "https://[::1",
+    "https://rivya.ai:99999",
+    "https://rivya.ai\\@evil.test",
+    "https://riv ya.ai",
+)
+
+
 @pytest.mark.parametrize(
     "url",
-    [
-        "http://rivya.ai",
-        "http://10.0.0.1",
-        "http://localhost.evil.test",
-        "ftp://localhost",
-        "rivya.ai",
-        "",
-        "https://",
-        "https://user:hunter2@rivya.ai",
-        "https://rivya.ai?x=1",
-        "https://rivya.ai#x",
-        "https://[::1",
-        "https://rivya.ai:99999",
-        "https://rivya.ai\\@evil.test",
-        "https://riv ya.ai",
-    ],
+    REFUSED_BASE_URLS,
 )
 def test_a_base_url_that_could_betray_the_key_is_refused(url: str) -> None:
     with pytest.raises(UsageError) as caught:
