@@ -13,7 +13,20 @@ from typing import Literal
 
 from jobs.answers import ErrorSeen, Phase, SendEnd, TaskSeen
 
-__all__ = ["BILLS", "RESET", "UNSENT", "Known", "Outcome", "Service", "Task", "Vocabulary", "refused", "shown"]
+__all__ = [
+    "BILLS",
+    "GATES",
+    "RESET",
+    "UNSENT",
+    "Bill",
+    "Known",
+    "Outcome",
+    "Service",
+    "Task",
+    "Vocabulary",
+    "refused",
+    "shown",
+]
 
 Bill = Literal["", "paid", "says 0", "refunded", "charged", "untold"]
 

@@ -66,6 +66,7 @@ class Root:
     resends_max: int = 2
     item_timeout_s: float = 1200.0
     slow: bool = False  # a create may hang before its end is known
+    commands: bool = False  # a person may ask to `retry`, or to buy everything `again`; that is a word, too
     doubles: bool = False  # something on the way sends a create twice
     unsent: bool = True
     lost: bool = True
@@ -96,10 +97,10 @@ class _Unpaced(Pacer):
     def leave(self, now_s: float) -> int:
         return 0
 
-    def answered(self, token: int, now_s: float) -> RateChange | None:
+    def answered(self, token: int, now_s: float, **_: object) -> RateChange | None:
         return None
 
-    def refused(self, token: int, now_s: float, *, wait_s: float, reason: str) -> RateChange | None:
+    def refused(self, token: int, now_s: float, **_: object) -> RateChange | None:
         return None
 
 
@@ -276,6 +277,9 @@ class World:
             yield Move("restart")
         if not self.left.words:
             return
+        if self.root.commands and self.left.lives:
+            yield Move("restart", what="retry")
+            yield Move("restart", what="again")
         for identity, record in self.ledger.items():
             if refusal(record, Word.WRITE_OFF) is None:
                 yield Move("word", identity, Word.WRITE_OFF.value)
@@ -595,14 +599,15 @@ class World:
             self._durable(step)
         self._die()
 
-    def _restart(self, _: Move) -> None:
-        self.left = self.left._replace(lives=self.left.lives - 1)
+    def _restart(self, move: Move) -> None:
+        words = self.left.words - bool(move.what)
+        self.left = self.left._replace(lives=self.left.lives - 1, words=words)
         self._own_audit()
         self.audit.restarted()
         self.uploads += 1
-        self._start()
+        self._start(retry=move.what == "retry", again=move.what == "again")
 
-    def _start(self) -> None:
+    def _start(self, *, retry: bool = False, again: bool = False) -> None:
         """As `runner.compose` fills a core: open intents first, oldest first, and by the service's clock."""
         root = self.root
         settings = CoreSettings(
@@ -621,7 +626,7 @@ class World:
         if any(record.state is _S.SUBMITTING for record in self.ledger.values()):
             core.state.contact(SendEnd(phase=Phase.ANSWERED, status=200, server_epoch_s=self.now_s), self._now())
         for record in sorted(self.ledger.values(), key=_resume_rank):
-            self._say(core.admit(self.items[record.identity], record, self._now()))
+            self._say(core.admit(self.items[record.identity], record, self._now(), retry=retry, again=again))
 
     def _word(self, move: Move) -> None:
         record = self.ledger[move.who]
@@ -677,7 +682,7 @@ class World:
 
     def next_when_calm(self, way: list[Move]) -> World | None:
         """The next state when nothing goes wrong, None at the end; the move is added to the way."""
-        moves = [move for move in self.moves() if self.benign(move) or move.kind == "restart"]
+        moves = [move for move in self.moves() if self.benign(move) or move == Move("restart")]
         for kind in ("commit", "upload", "lose", "reset", "send", "ask", "poll", "end", "restart", "tick"):
             for move in moves:
                 if move.kind == kind:

@@ -16,7 +16,7 @@ from typing import Any
 
 import jobs.buying
 import jobs.core
-import jobs.record
+import jobs.runstate
 import jobs.verdict
 import jobs.watching
 import tests.proof.exhaustive_world
@@ -27,7 +27,7 @@ from jobs.core import Core
 from jobs.identity import idempotency_key
 from jobs.lifecycle import EventType, ItemState
 from jobs.ready import ReadyQueue
-from jobs.record import Attempt, Event, Record
+from jobs.record import Attempt, Event, Record, fold
 from jobs.runstate import RunState
 from jobs.steps import Now, Send, Step
 from jobs.verdict import Follow, Next, Pause, SendPolicy, Verdict, VerdictKind, settle
@@ -50,9 +50,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mutant:
-    """A broken rule, and the world that shows it."""
+    """A broken rule, the world that shows it, and what is seen there."""
 
     breaks: str
+    seen: str
     changes: tuple[Change, ...]
     root: Root
 
@@ -125,16 +126,21 @@ def _wanting_again() -> Change:
     return Change(owner=Core, name="create_ended", instead=instead)
 
 
+def _folding(instead: Callable[[Attempt, Event], Attempt], event_type: EventType) -> Change:
+    """An event of this type leaves the attempt otherwise than it should."""
+
+    def folded(record: Record | None, event: Event) -> Record:
+        moved = fold(record, event)
+        if event.type is not event_type or moved.attempt is None:
+            return moved
+        return replace(moved, attempt=instead(moved.attempt, event))
+
+    return Change(owner=jobs.runstate, name="fold", instead=folded)
+
+
 def _giving_back(event_type: EventType) -> tuple[Change, ...]:
     """This event frees what was held."""
-    before = jobs.record._FOLDS[event_type]
-
-    def instead(record: Record, event: Event) -> Record:
-        moved = before(record, event)
-        assert moved.attempt is not None
-        return replace(moved, attempt=replace(moved.attempt, reserved=0))
-
-    return (Change(owner=jobs.record._FOLDS, name=event_type, instead=instead),)
+    return (_folding(lambda attempt, _: replace(attempt, reserved=0), event_type),)
 
 
 def _charging(instead: Callable[[TaskSeen, Attempt], int | None]) -> tuple[Change, ...]:
@@ -169,17 +175,10 @@ def _clears_doubt(verdict: Verdict, **facts: Any) -> Follow:
 
 
 def _cleared_by_not_sent() -> tuple[Change, ...]:
-    before = jobs.record._FOLDS[EventType.SEND_ENDED]
+    def forgets(attempt: Attempt, event: Event) -> Attempt:
+        return replace(attempt, ambiguous=bool(event.data["ambiguous"]))
 
-    def instead(record: Record, event: Event) -> Record:
-        moved = before(record, event)
-        assert moved.attempt is not None
-        return replace(moved, attempt=replace(moved.attempt, ambiguous=bool(event.data["ambiguous"])))
-
-    return (
-        _settling(_clears_doubt),
-        Change(owner=jobs.record._FOLDS, name=EventType.SEND_ENDED, instead=instead),
-    )
+    return (_settling(_clears_doubt), _folding(forgets, EventType.SEND_ENDED))
 
 
 def _impatient(verdict: Verdict, *, policy: SendPolicy, **facts: Any) -> Follow:
@@ -253,64 +252,79 @@ _ENDS = Vocabulary(ends=("paid", "says 0", "untold"))
 MUTANTS: Mapping[str, Mutant] = {
     "send before commit": Mutant(
         breaks="a create leaves when its intent is durable",
+        seen="left without a durable intent",
         changes=(Change(owner=tests.proof.exhaustive_world, name="may_leave", instead=lambda *_: True),),
         root=_world(),
     ),
     "new key on timeout": Mutant(
         breaks="a new key needs a definite rejection",
+        seen="after it had been given back",
         changes=(*_move(_K.AMBIGUOUS, Next.REJECT, Next.REJECT), _wanting_again()),
         root=_world(),
     ),
     "409 mints a new key": Mutant(
         breaks="409 tells of the key, not of the purchase",
+        seen="given back although it may have arrived",
         changes=(*_move(_K.CONFLICT, Next.REJECT, Next.REJECT), _wanting_again()),
         root=_world(Vocabulary(busy=True)),
     ),
     "any 4xx releases": Mutant(
         breaks="after doubt a refusal proves nothing",
+        seen="given back although it may have arrived",
         changes=(*_judging(_any_4xx), *_move(_K.REJECTED, Next.REJECT, Next.REJECT)),
         root=_world(Vocabulary(gates=("429",))),
     ),
     "400 after doubt is final": Mutant(
         breaks="validation may stand in front of the memory of keys",
+        seen="given back although it may have arrived",
         changes=(Change(owner=jobs.verdict._DOUBTED, name=_K.REJECTED, instead=Next.REJECT),),
         root=_world(Vocabulary(gates=("400",))),
     ),
     "402 after doubt is final": Mutant(
         breaks="an empty account says nothing about an earlier send",
+        seen="given back although it may have arrived",
         changes=(Change(owner=jobs.verdict._DOUBTED, name=_K.NO_CREDITS, instead=Next.REJECT),),
         root=_world(Vocabulary(gates=("402",))),
     ),
     "5xx releases": Mutant(
-        breaks="a 5xx may come after the effect", changes=_judging(_any_5xx), root=_world(_BREAKING)
+        breaks="a 5xx may come after the effect",
+        seen="given back although it has task-A.0",
+        changes=_judging(_any_5xx),
+        root=_world(_BREAKING),
     ),
     "a garbled 2xx is a rejection": Mutant(
         breaks="a 2xx that cannot be read has probably bought",
+        seen="given back although it has task-A.0",
         changes=_judging(_garbled),
         root=_world(Vocabulary(garbles=True)),
     ),
     "a reset counts as never sent": Mutant(
         breaks="a copy may arrive after everything else",
+        seen="paid twice",
         changes=_judging(_reset_is_unsent),
         root=_world(Vocabulary(gates=("400",))),
     ),
     "a send that never left clears doubt": Mutant(
         breaks="doubt is sticky",
+        seen="paid twice",
         changes=_cleared_by_not_sent(),
         root=_world(Vocabulary(gates=("400",)), left=_LITTLE._replace(faults=3)),
     ),
     "a restart leaves no doubt": Mutant(
         breaks="an intent found open may have been sent",
+        seen="given back although it may have arrived",
         changes=_adopting_without_doubt(),
         root=_world(Vocabulary(gates=("400",))),
     ),
     "a restart drops open intents": Mutant(
         breaks="an open intent is sent again",
+        seen="goes round without end",
         changes=(Change(owner=Buying, name="adopt", instead=_no_step),),
         root=_world(),
     ),
     "no window check": Mutant(
         breaks="a key is used only while the service surely remembers it",
+        seen="paid twice",
         changes=(
             Change(owner=RunState, name="age_s", instead=_no_age),
             Change(owner=jobs.buying._Try, name="age_s", instead=_no_age),
@@ -319,53 +333,68 @@ MUTANTS: Mapping[str, Mutant] = {
     ),
     "the body is rebuilt": Mutant(
         breaks="one key, one body",
+        seen="left with another body",
         changes=(Change(owner=tests.proof.exhaustive_world, name="body_of", instead=_new_upload),),
         root=_world(reference=True),
     ),
     "one key for all attempts": Mutant(
         breaks="a new purchase needs a new key",
+        seen="under the key of another",
         changes=(_key_without_ordinal(),),
         root=_world(Vocabulary(refusals=("poor",))),
     ),
     "another attempt's task is accepted": Mutant(
         breaks="a task belongs to one attempt",
+        seen="is claimed by",
         changes=(Change(owner=Buying, name="_without_twin", instead=lambda _, __, end: end),),
         root=_world(Vocabulary(twins=True), bases=_TWO),
     ),
     "gives up at once": Mutant(
         breaks="nobody is left in doubt who could be told",
+        seen="uncertain while it could be sent again",
         changes=(_settling(_impatient),),
         root=_world(),
     ),
     "the budget forgets what is held": Mutant(
         breaks="settled + held + bound stay below the cap",
+        seen="above the cap",
         changes=(_fit_without_held(),),
         root=_world(bases=_TWO, cap=10),
     ),
     "an unknown price holds nobody back": Mutant(
         breaks="one attempt of a class shows its price",
+        seen="bought at an unknown price",
         changes=(Change(owner=ReadyQueue, name="shut", instead=_nothing),),
         root=_world(bases=_TWO),
     ),
     "uncertain gives its credits back": Mutant(
         breaks="what may have been bought stays held",
+        seen="has 0 held",
         changes=_giving_back(EventType.UNCERTAIN),
         root=_world(),
     ),
     "accepted frees what it held": Mutant(
         breaks="a task holds its price until it ends",
+        seen="has 0 held",
         changes=_giving_back(EventType.ACCEPTED),
         root=_world(),
     ),
     "vanished gives its credits back": Mutant(
         breaks="an unknown task may still be charged",
+        seen="has 0 held",
         changes=_giving_back(EventType.VANISHED),
         root=_world(Vocabulary(loses_tasks=True)),
     ),
     "a failure without a figure is free": Mutant(
-        breaks="only a figure frees what is held", changes=_charging(_untold_is_free), root=_world(_ENDS)
+        breaks="only a figure frees what is held",
+        seen="0 of it is held or settled",
+        changes=_charging(_untold_is_free),
+        root=_world(_ENDS),
     ),
     "a success that says 0 is free": Mutant(
-        breaks="a price of 0 is not believed", changes=_charging(_zero_is_believed), root=_world(_ENDS)
+        breaks="a price of 0 is not believed",
+        seen="0 of it is held or settled",
+        changes=_charging(_zero_is_believed),
+        root=_world(_ENDS),
     ),
 }

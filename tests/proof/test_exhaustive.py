@@ -15,6 +15,9 @@ from tests.proof.exhaustive_core import START_S, picture, twin
 from tests.proof.exhaustive_roots import ROOTS, little
 from tests.proof.exhaustive_world import Root, World
 from tests.proof.mutants import MUTANTS
+from tests.proof.soak import CAMPAIGNS
+
+TWO_ITEMS = Root(says="two items", bases=(10, 10))
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +30,7 @@ def test_no_interleaving_of_a_little_world_goes_wrong(root: Root, met: Counter[s
     found = explore(little(root))
 
     met.update(found.counts)
-    assert found.states > 300, "a world in which hardly anything happens"
+    assert found.states > 200, "a world in which hardly anything happens"
 
 
 def test_the_little_worlds_meet_every_answer_in_doubt_and_in_none(met: Counter[str]) -> None:
@@ -45,6 +48,7 @@ def test_a_broken_rule_has_a_counterexample(name: str) -> None:
 
     way = found.value.moves
     sys.stdout.write(f"\n{name} ({mutant.breaks}), {len(way)} moves in {found.value}\n")  # `pytest -s` shows them
+    assert mutant.seen in found.value.what
     assert 2 <= len(way) <= 12, "a shortest way is short"
     assert f"\n  {len(way):2}  {way[-1]}\n  ->  " in str(found.value), "and it is told to its last move"
 
@@ -87,8 +91,12 @@ def test_an_exploration_is_the_same_in_every_process() -> None:
     assert told == [str(explore(little(ROOTS[18])))] * 2
 
 
+def test_the_campaign_plays_every_world() -> None:
+    assert CAMPAIGNS["exhaustive"].count == len(ROOTS)
+
+
 def test_a_twin_moves_by_itself() -> None:
-    core = World(ROOTS[18], Counter(), {}).core
+    core = World(TWO_ITEMS, Counter(), {}).core
     assert core is not None
     before, now = picture(core, START_S), Now(START_S, START_S)
 
@@ -100,7 +108,7 @@ def test_a_twin_moves_by_itself() -> None:
 
 
 def test_a_twin_looks_the_same_and_keeps_what_its_parts_share() -> None:
-    core = World(ROOTS[18], Counter(), {}).core
+    core = World(TWO_ITEMS, Counter(), {}).core
     assert core is not None
 
     other = twin(core)
@@ -111,7 +119,7 @@ def test_a_twin_looks_the_same_and_keeps_what_its_parts_share() -> None:
 
 
 def test_a_picture_does_not_depend_on_when_it_is_taken() -> None:
-    core = World(ROOTS[18], Counter(), {}).core
+    core = World(TWO_ITEMS, Counter(), {}).core
     assert core is not None
     later_s = START_S + 500.0
     earlier, later = twin(core), twin(core)
