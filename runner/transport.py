@@ -305,7 +305,7 @@ async def _whole_body(answer: aiohttp.ClientResponse) -> bytes:
 
 def _encoding(answer: aiohttp.ClientResponse) -> str:
     """Every header of that name together: one that says `identity` hides no other."""
-    return ", ".join(answer.headers.getall("Content-Encoding", ())).strip().lower() or "identity"
+    return ", ".join(answer.headers.getall("Content-Encoding", ())).strip(" \t").lower() or "identity"
 
 
 def _reason(error: BaseException) -> str:

@@ -130,8 +130,8 @@ class Caller:
             return
         [(file, content)] = blobs.files.items()
         assert loose is not None, f"{file} from {_shown(said)} + {ended}"
-        assert content == loose.body
         if saved.state != "quarantined":
+            assert content == loose.body
             framed = any(name in {b"content-length", b"transfer-encoding"} for name, _ in loose.fields)
             assert content == original or (saved.state == "unverified" and not framed), (
                 f"{saved} of {_shown(said)} + {ended}"

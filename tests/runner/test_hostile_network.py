@@ -102,6 +102,7 @@ BOMBS: Final[tuple[tuple[str, str, Callable[[], bytes]], ...]] = (
     ("brotli", "br", lambda: b"\x5b\xff\xff\x03\x00" * 10_000),
     ("zstd", "zstd", lambda: b"\x28\xb5\x2f\xfd\xa4" + b"\0" * 100_000),
     ("two codings", "gzip, br", lambda: gzip.compress(TASK)),
+    ("gzip, and an odd blank", "gzip\x1d", lambda: gzip.compress(TASK)),
     ("gzip under another name", "x-gzip", lambda: _endless_gzip(64)),
     ("5 MiB of JSON", "identity", lambda: b'{"id":"task_1","x":"' + b"x" * (5 << 20) + b'"}'),
     ("4 MiB of brackets", "identity", lambda: b"[" * (ANSWER_BYTES_MAX - 1)),
