@@ -35,6 +35,7 @@ from runner.failpoints import failpoint
 from runner.ledger import Ledger, PastItem, RunInfo
 from runner.ledger.sqlite import open_ledger
 from runner.models_cache import store_catalogue
+from runner.open_files import make_room_for_files
 from runner.prepare import Prepared, usable_uploads
 from runner.reporter import Reporter, RunOutcome, RunStarted, Trouble
 from runner.saving import ResultSaver
@@ -63,6 +64,7 @@ async def refresh_models(settings: Settings, *, now_epoch_s: float) -> None:
 
 async def run_prepared(prepared: Prepared, *, settings: Settings, reporter: Reporter) -> RunOutcome:
     """Do what the plan says, or go on with it. Raises RunnerError for what ends a run before or outside its items."""
+    make_room_for_files()
     ledger = open_ledger(settings.store, account=settings.account, base_url=settings.service)
     try:
         async with AsyncExitStack() as stack:

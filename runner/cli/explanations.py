@@ -105,6 +105,8 @@ ERRORS: Final[Mapping[str, str]] = MappingProxyType(
         "not-confirmed": "Nobody can be asked here, and what was asked for needs a `yes`. Nothing was sent. Add --yes, "
         "and for a purchase a budget.",
         "nothing-selected": "--select, --exclude and --limit leave no item. Nothing was sent.",
+        "open-files": "The system lets this process have fewer files and connections open than a run needs. Nothing "
+        "was bought. Raise the limit (`ulimit -n`), or have it raised.",
         "run-unknown": "The ledger has no run of this name. `rivya-batch ls` lists them.",
         "task-taken": "The task belongs to another attempt of this ledger: adopting it would count one result twice.",
         "task-unknown": "The service knows no such task for this key. Nothing was changed.",
