@@ -17,6 +17,8 @@ from runner.settings import Settings
 
 __all__ = ["do"]
 
+INTERRUPTED = 130
+
 
 def do(voice: Voice, prepared: Prepared, *, settings: Settings, command: str, onward: str) -> int:
     """Carry out what was prepared, if a person or a flag agrees to the spending.
@@ -34,7 +36,13 @@ def do(voice: Voice, prepared: Prepared, *, settings: Settings, command: str, on
     if refused is not None:
         raise refused
     confirm(voice, plan)
-    outcome = run_async(_live(prepared, settings, reporter_for(voice)))
+    try:
+        outcome = run_async(_live(prepared, settings, reporter_for(voice)))
+    except KeyboardInterrupt:  # before the run listens to signals, or after it did: it ended at once, in good order
+        if voice.json:
+            voice.event("done", {"exit_code": INTERRUPTED})
+        voice.alert(f"\nInterrupted. What was bought is in the ledger; go on with: {onward}")
+        return INTERRUPTED
     if voice.json:
         voice.event("done", done_facts(outcome))
     flag = " ".join(["", *voice.store_flag()])
