@@ -16,7 +16,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -269,52 +269,45 @@ def _look(here: World, dice: random.Random) -> None:
         here.counts["open intents met after a death"] += open_
 
 
-# SIGKILL at a named point
+# SIGKILL at named points
 
-# How often a first life is sure to pass a point; 1 where nothing is said.
-PASSED: Mapping[str, int] = {
-    "commit.before": 6,
-    "commit.after": 6,
-    "upload.before_send": 2,
-    "upload.after_send": 2,
-    "upload.after_response": 2,
-    "upload.after_commit": 2,
-    **dict.fromkeys((name for name in POINTS if name.startswith(("intent.", "create.", "accept.", "poll."))), 3),
-    **dict.fromkeys((name for name in POINTS if name.startswith(("terminal.", "settle.", "sidecar.", "artifact."))), 3),
-    **dict.fromkeys((name for name in POINTS if name.startswith("download.")), 3),
-}
-LAGS_S: Sequence[float] = (0.0, 0.0, 0.0, 0.001, 0.004)
 MET_AT_POINTS = tuple(f"at {point}" for point in POINTS)
-STRIKES = 2  # lives of a scenario that die at its point, if they come by
+# The points stand in the order in which a run passes them. A walk dies at every so many-th of them, once or twice.
+WALKS = 6
+LAGS_S: Sequence[float] = (0.0, 0.0, 0.0, 0.001, 0.004)
+# What a life near its end may still pass more than once.
+OFTEN = ("commit.", "intent.", "create.", "accept.", "poll.", "terminal.", "download.", "sidecar.", "artifact.")
 
 
 def play_point(number: int) -> Counter[str]:
-    """Deaths at one point; the points take turns."""
-    point = tuple(POINTS)[number % len(POINTS)]
+    """Deaths at a sixth of the points, from the first to the last, then an end; as many walks meet every point."""
     dice = random.Random(f"point {number}")
-    with world(f"points {number} ({point})", drawn(dice, faulty=0.25), seed=number) as here:
-        for _ in range(STRIKES):
-            lag_s = dice.choice(LAGS_S)
-            ended = _at_point(here, point, nth=dice.randint(1, PASSED.get(point, 1)), lag_s=lag_s)
-            if ended.code == -signal.SIGKILL:
-                here.counts["kills"] += 1
-                here.counts[f"at {point}"] += 1
-                _look(here, dice)
+    # Few at a time and none at once, so that there is something left to do for the deaths to come.
+    setting = drawn(dice, faulty=0.2)
+    profile = (*setting.profile, "durations=*:0.08")
+    setting = replace(setting, plain=dice.randint(8, 10), in_flight=2, cap=60, profile=profile)
+    with world(f"points {number}", setting, seed=number) as here:
+        for point in list(POINTS)[number % WALKS :: WALKS]:
+            for _ in range(1 if point.startswith("upload.") else dice.choice((1, 1, 1, 2))):
+                nth = dice.choice((1, 1, 2)) if point.startswith(OFTEN) else 1
+                ended = _at_point(here, point, nth=nth, lag_s=dice.choice(LAGS_S))
+                if ended.code == -signal.SIGKILL:
+                    here.counts["kills"] += 1
+                    here.counts[f"at {point}"] += 1
+                    _look(here, dice)
         here.finish()
         return here.counts
 
 
 def _at_point(here: World, point: str, *, nth: int, lag_s: float) -> Ended:
     strikes = [Strike(point=point, nth=nth, lag_s=lag_s)]
-    if point == "drain.mid":
-        # The signal comes from within, when something has certainly been sent.
-        return here.live(strikes=[*strikes, Strike(point="create.body_sent", number=signal.SIGTERM)])
+    if point == "drain.mid":  # the signal comes from within, when the run listens
+        return here.live(strikes=[*strikes, Strike(point="poll.before", number=signal.SIGTERM)])
     if point == "export.mid_write":
-        here.live(strikes=[Strike(point="intent.after_commit")])
         old = here.folder / "r.csv"
         old.write_text("old\n", encoding="utf-8")
-        ended = here.live(argv=("results", "--format", "csv", "-o", "r.csv"), strikes=strikes)
-        if old.read_text(encoding="utf-8") != "old\n":
+        ended = here.live(argv=("results", "--format", "csv", "-o", "r.csv"), strikes=[Strike(point=point)])
+        if ended.code and old.read_text(encoding="utf-8") != "old\n":
             raise ViolationError(f"{here.where}: an export was replaced by a half of one")
         return ended
     return here.live(strikes=strikes)

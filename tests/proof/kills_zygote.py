@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import faulthandler
 import gc
 import json
 import os
@@ -74,6 +75,7 @@ class Order:
     strikes: Sequence[Strike] = ()
     passed: str = ""  # a file that takes the name of every point passed
     limits: Mapping[str, int] = field(default_factory=dict)  # RLIMIT name -> soft and hard limit
+    soft_limits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,8 +272,12 @@ def _become(order: Order) -> None:
     os.environ.clear()  # noqa: TID251 - a life has an environment of its own
     os.environ.update(order.env)  # noqa: TID251
     _streams(order)
+    faulthandler.enable()  # a life that hangs is ended by SIGABRT, and then tells where
     for name, limit in order.limits.items():
         resource.setrlimit(getattr(resource, name), (limit, limit))
+    for name, limit in order.soft_limits.items():
+        which = getattr(resource, name)
+        resource.setrlimit(which, (limit, resource.getrlimit(which)[1]))
     sys.argv = ["rivya-batch", *order.argv]
     if order.strikes or order.passed:
         failpoints.arm(_Armed(order))
