@@ -53,7 +53,7 @@ class SqliteLedger(LedgerReads):
         reader: sqlite3.Connection,
         lock: LedgerLock,
         ballast: Ballast,
-        warnings: Sequence[str],
+        warnings: Sequence[str] = (),
         in_thread: bool,
     ) -> None:
         super().__init__(partial(_ask, reader, path), partial(_snapshot, reader))

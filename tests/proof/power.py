@@ -139,6 +139,9 @@ class _Lock:
     def excludes(self) -> bool:
         return self.held
 
+    def note(self, text: str) -> None:
+        """It leaves nothing for the next owner."""
+
     def release(self) -> None:
         self.held = False
 
