@@ -18,7 +18,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 from jobs.answers import Uploaded
 from jobs.budget import Books
@@ -37,7 +37,7 @@ from runner.blobs_memory import MemoryBlobs
 from runner.clock import Clock
 from runner.engine import Engine, Lanes, Uploader
 from runner.errors import LedgerUnusable
-from runner.exchange import Fetched, Request, Response, Resume, Sink
+from runner.exchange import Fetched, Fetcher, Request, Response, Resume, Sink, Transport
 from runner.ledger import RunInfo
 from runner.ledger.memory import Faults, MemoryLedger, MemoryStore
 from runner.reporter import Reporter, RunStatistics
@@ -51,7 +51,7 @@ from runner.sim.profile import DEMO_KEY, Profile
 from runner.testing import MemoryTransport, run_virtual
 from tests.runner.media_samples import SAMPLES
 
-__all__ = ["SCOPE", "Crash", "Life", "Spy", "Told", "World", "item", "items", "picture"]
+__all__ = ["SCOPE", "Crash", "Life", "Network", "Spy", "Told", "World", "item", "items", "picture"]
 
 CATALOGUE = packaged_catalogue()
 PRICES = {"z-image": 1, "grok-imagine": 4, "nano-banana": 3, "seedance-1-5-pro": 28, "seedance-2": 175}
@@ -194,6 +194,10 @@ class Life:
     pauses: Mapping[str, str] = field(default_factory=dict)
 
 
+class Network(Transport, Fetcher, Protocol):
+    """Calls and downloads."""
+
+
 class World:
     """One service, one store and one output folder, over any number of lives."""
 
@@ -217,6 +221,10 @@ class World:
     def now_s(self) -> float:
         """The wall clock, while a life goes on."""
         return self.wall_s + asyncio.get_running_loop().time()
+
+    def network(self, key: str) -> Network:
+        """The way to the service in one life."""
+        return MemoryTransport(MemoryDoor(self.simulator, self.now_s), key=key)
 
     @property
     def stats(self) -> Stats:
@@ -337,9 +345,8 @@ class _Living:
     async def _live(self, loop: asyncio.AbstractEventLoop) -> Life:
         world, told = self.world, self.told
         clock = Clock(mono_s=loop.time, wall_s=world.now_s)
-        door = MemoryDoor(world.simulator, world.now_s)
         ledger = self.ledger = MemoryLedger(world.store, account="default", base_url="sim", faults=told.faults)
-        wire = self.wire = _Wire(MemoryTransport(door, key=told.key), world, told)
+        wire = self.wire = _Wire(world.network(told.key), world, told)
         service = Service(wire)
         life = await ledger.begin_life(_info(told), world.items, at_s=clock.now().wall_s, pid=1, host="here")
         core = _core(world, told, ledger)
@@ -442,7 +449,7 @@ def _uploader(service: Service) -> Uploader:
 class _Wire:
     """Transport and fetcher with an audit, a delay and a place for accidents on the way."""
 
-    def __init__(self, inner: MemoryTransport, world: World, told: Told) -> None:
+    def __init__(self, inner: Network, world: World, told: Told) -> None:
         self._inner = inner
         self._world = world
         self._told = told
