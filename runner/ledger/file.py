@@ -27,7 +27,11 @@ _JOURNALS = ("-journal", "-wal")
 
 def resolved(path: Path) -> Path:
     """One ledger, one name: two links to it must not have two locks."""
-    if path.is_symlink() and not path.exists():
+    try:
+        leads_nowhere = path.is_symlink() and not path.exists()
+    except OSError as error:
+        raise failed(path, error) from error
+    if leads_nowhere:
         raise unusable(
             path, "is a link to nothing: perhaps a disk is not mounted", way_out="mount it, or mend the link"
         )

@@ -6,13 +6,15 @@ import asyncio
 import os
 import shutil
 import signal
+import socket
 import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import chdir, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -263,6 +265,11 @@ def in_place(make: Callable[[Path], object]) -> Callable[[Path], None]:
     return damage
 
 
+def a_socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as made_here, chdir(path.parent):  # a socket's whole path may be too long
+        made_here.bind(path.name)
+
+
 def foreign(path: Path) -> None:
     sql(path, "CREATE TABLE notes (text TEXT)")
 
@@ -302,6 +309,8 @@ DAMAGES = {
     "folder": Damage(in_place(Path.mkdir), "is no file"),
     "pipe": Damage(in_place(os.mkfifo), "is no file"),
     "link to nothing": Damage(in_place(lambda path: path.symlink_to("/nowhere/ledger.db")), "is a link to nothing"),
+    "link to itself": Damage(in_place(lambda path: path.symlink_to(path)), "is a link to nothing"),
+    "socket": Damage(in_place(a_socket), "is no file"),
     "journal without ledger": Damage(
         in_place(lambda path: path.with_name("ledger.db-journal").write_bytes(b"\xd9\xd5")),
         "ledger.db-journal is there",
@@ -319,6 +328,23 @@ DAMAGES = {
     "rule lost": Damage(with_sql("DROP INDEX one_open_attempt_per_item"), "`one_open_attempt_per_item` is missing"),
     "trigger lost": Damage(with_sql("DROP TRIGGER an_event_stays"), "its trigger `an_event_stays` is missing"),
     "column added": Damage(with_sql("ALTER TABLE items ADD COLUMN note TEXT"), "its table `items` is missing or was"),
+    "trigger changed": Damage(
+        with_sql(
+            "DROP TRIGGER an_event_stays",
+            "CREATE TRIGGER an_event_stays BEFORE DELETE ON events BEGIN SELECT 1; END",
+        ),
+        "its trigger `an_event_stays` is missing or was changed",
+    ),
+    "index changed": Damage(
+        with_sql("DROP INDEX one_attempt_per_task", "CREATE INDEX one_attempt_per_task ON attempts (task_id)"),
+        "its index `one_attempt_per_task` is missing or was changed",
+    ),
+    "event log lost": Damage(
+        with_sql("PRAGMA foreign_keys = OFF", "DROP TABLE events"), "its index `events_of_item` is missing"
+    ),
+    "other letters": Damage(replace_file(lambda whole: whole.decode("latin-1").encode()), "damaged"),
+    "line ends changed": Damage(replace_file(lambda whole: whole.replace(b"\n", b"\r\n")), "damaged"),
+    "a download's error page": Damage(replace_file(lambda _: b"<html>" + b" " * 8000 + b"</html>"), "not a ledger"),
     "rule broken": Damage(
         with_sql("PRAGMA ignore_check_constraints = ON", "UPDATE items SET state = 'bought'"), "CHECK constraint failed"
     ),
@@ -358,6 +384,61 @@ def test_a_reader_of_such_a_file_gets_our_error_or_an_answer(path: Path, name: s
             reader.past_items("night")
     except LedgerUnusable as error:
         assert str(path) in error.message  # noqa: PT017 - either way is right
+
+
+# What this process may not write. For root everything may be written: these tests become nobody first.
+
+NOBODY = 65534
+AS_NOBODY = """
+import asyncio, os, sys
+from pathlib import Path
+from runner.errors import RunnerError
+from tests.runner.ledger_cases import begin, item
+from tests.runner.test_ledger_sqlite import opened
+os.geteuid() or (os.setgroups([]), os.setgid(65534), os.setuid(65534))
+async def main():
+    try:
+        ledger = opened(Path(sys.argv[1]), in_thread=False)
+        await begin(ledger, item(70))
+    except RunnerError as error:
+        print(type(error).__name__, error.exit_code, error.message, error.next_step, sep="\\n")
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder_mode", "file_mode", "says"),
+    [
+        (0o500, 0o600, "Permission denied"),
+        (0o700, 0o400, "may not be written"),
+        (0o700, 0o000, "could not be opened"),
+        (0o000, 0o600, "Permission denied"),
+    ],
+    ids=["folder read-only", "file read-only", "file closed", "folder closed"],
+)
+def test_what_may_not_be_written_is_told_before_a_life_begins(folder_mode: int, file_mode: int, says: str) -> None:
+    with tempfile.TemporaryDirectory() as outer:  # pytest's own folders let nobody else in
+        path = Path(outer) / "store" / "ledger.db"
+        asyncio.run(made(path))
+        path.with_name("ledger.db.lock").unlink()
+        path.with_name("ledger.db.ballast").unlink()
+        if os.geteuid() == 0:
+            for one in (path.parent, *path.parent.iterdir()):
+                os.chown(one, NOBODY, NOBODY)
+            Path(outer).chmod(0o755)
+        path.chmod(file_mode)
+        path.parent.chmod(folder_mode)
+
+        told = subprocess.run(
+            [sys.executable, "-c", AS_NOBODY, path], cwd=ROOT, capture_output=True, text=True, check=True
+        )
+
+        path.parent.chmod(0o700)
+        kind, exit_code, message, way_out = told.stdout.splitlines()
+        assert (kind, exit_code) == ("LedgerUnusable", "9")
+        assert says in message
+        assert str(path) in message
+        assert "--store" in way_out
 
 
 async def test_what_people_add_to_the_file_is_welcome(path: Path) -> None:
