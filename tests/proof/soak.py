@@ -106,6 +106,18 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         chunk=1,
         says="six hours of storms of one kind, in virtual time",
     ),
+    "crowd": Campaign(
+        play="tests.proof.crowd:play_crowd",
+        count=3,
+        chunk=1,
+        says="100,000 tasks in one process: in virtual time, and in real time on two event loops",
+    ),
+    "day": Campaign(
+        play="tests.proof.crowd:play_day",
+        count=1,
+        chunk=1,
+        says="24 hours of 50,000 items, with faults and a death every hour",
+    ),
     "power": Campaign(
         play="tests.proof.power:play",
         count=8_000,
@@ -117,6 +129,13 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         count=170,
         chunk=1,
         says="the real client, and every kind of answer and request cut at every byte, by FIN and by RST",
+    ),
+    "wires": Campaign(
+        play="tests.proof.wire_runs:play",
+        count=2_000,
+        chunk=20,
+        says="whole runs of the real engine and client, to the simulator's server over wires that break anywhere",
+        must_meet="tests.proof.wire_runs:MUST_MEET",
     ),
     "mutations": Campaign(
         play="tests.proof.wire_mutations:play",

@@ -22,7 +22,7 @@ from runner.sim.core import Simulator
 from runner.sim.media import Studio
 from runner.sim.profile import ApiKey, Profile
 from runner.sim.server import SimServer
-from tests.proof import wire_cuts, wire_mutations
+from tests.proof import wire_cuts, wire_mutations, wire_runs
 from tests.proof.soak import CAMPAIGNS, play_range
 from tests.proof.wire import KEY, SERVICE, Rig, Script, Wire
 from tests.proof.wire_answers import TASK_ID, Answer, Call, answers, envelope, framed, task_body
@@ -33,6 +33,7 @@ from tests.proof.wire_oracle import readings, said_by
 BODY = b'{"model":"z-image","prompt":"a cat"}'
 ACCEPTED = framed(task_body(), status="202 Accepted")
 REFUSED = framed(envelope("validation_failed"), status="400 Bad Request")
+PATIENCE_S = 300  # of tests that take a few seconds on a quiet machine, and need the processor all that time
 NEAR_THE_END = 6  # bytes in which a cut is most like a whole answer
 APART = 17  # between the other cuts that a short run makes
 
@@ -147,6 +148,7 @@ def test_every_number_of_cuts_has_its_answer_or_request() -> None:
     assert CAMPAIGNS["cuts"].count == wire_cuts.total()
 
 
+@pytest.mark.timeout(PATIENCE_S)
 def test_an_answer_cut_anywhere_proves_nothing_it_does_not_say() -> None:
     met = sum(
         (wire_cuts.cut_answer(answer, _sample(n, answer)) for n, answer in enumerate(answers())), start=Counter[str]()
@@ -188,6 +190,7 @@ def test_a_malformed_answer_gets_the_verdict_it_deserves(part: str) -> None:
                 assert (row.name, len(caller.rig.peers)) == (row.name, 1)
 
 
+@pytest.mark.timeout(PATIENCE_S)
 def test_the_second_reading_agrees_about_every_malformed_answer() -> None:
     with Caller() as caller:
         for row in MALFORMED:
@@ -197,6 +200,7 @@ def test_the_second_reading_agrees_about_every_malformed_answer() -> None:
 # Mutations
 
 
+@pytest.mark.timeout(PATIENCE_S)
 def test_what_bent_answers_say_is_what_the_client_reads() -> None:
     met = play_range("mutations", 0, 5_000 // wire_mutations.BATCH)
 
@@ -206,6 +210,20 @@ def test_what_bent_answers_say_is_what_the_client_reads() -> None:
 def test_a_number_means_the_same_play_every_time() -> None:
     assert wire_mutations.play(7) == wire_mutations.play(7)
     assert wire_cuts.play(3) == wire_cuts.play(3)
+
+
+# Whole runs
+
+
+@pytest.mark.timeout(PATIENCE_S)
+def test_a_run_over_wires_that_break_anywhere_buys_everything_once() -> None:
+    met = play_range("wires", 0, 15)
+
+    assert [what for what in wire_runs.MUST_MEET if not met[what]] == []
+
+
+def test_a_run_over_wires_is_the_same_every_time() -> None:
+    assert wire_runs.play(11) == wire_runs.play(11)
 
 
 # Negative controls: a client with a fault is caught

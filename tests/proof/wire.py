@@ -218,6 +218,7 @@ class Wires(Connector):
         self.opened = 0
         self.hears: tuple[int, Break] | None = None
         self.clients: list[Wire] = []
+        self.laid: Callable[[Wire, Wire], None] = lambda _ours, _theirs: None
 
     def forget(self) -> None:
         """Keep nothing of the last play."""
@@ -242,6 +243,7 @@ class Wires(Connector):
         self.clients.append(ours)
         if self.hears is not None:
             ours.break_after(*self.hears)
+        self.laid(ours, theirs)
         theirs.begin()
         ours.begin()
         return handler

@@ -25,6 +25,7 @@ CREATE: Final = b'{"model":"z-image","prompt":"a cat"}'
 STEM: Final = "clip"
 # What a terminal obeys, or a file refuses.
 _UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_TEXT: Final = re.compile(r"[^\ud800-\udfff]{1,8192}", re.DOTALL)
 _NO_ANSWER: Final = (VerdictKind.AMBIGUOUS, None)
 
 
@@ -155,7 +156,7 @@ def _of(call: Call, value: object) -> object:
     if call == "upload":
         file_id, url = seen.get("id"), seen.get("url")
         sane = isinstance(file_id, str) and re.fullmatch(r"(?!\.{1,2}$)[!-~]{1,256}", file_id)
-        return file_id if sane and isinstance(url, str) and 0 < len(url) <= 8192 else None
+        return file_id if sane and isinstance(url, str) and _TEXT.fullmatch(url) else None
     balance = seen.get("current_credits")
     return balance if type(balance) is int and 0 <= balance <= 10**9 else None
 
