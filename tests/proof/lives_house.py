@@ -186,6 +186,7 @@ class House:
         self.points = 0
         self.late: list[tuple[float, SimRequest]] = []  # creates on their way, with the moment of their arrival
         self.bought: dict[str, tuple[float, int]] = {}  # by key: when its intent was written, and `turned`
+        self.keys: dict[tuple[object, ...], str] = {}  # by item, epoch and ordinal: the same in every ledger
         self.sends: Counter[str] = Counter()  # of this life, by key
         self.conflicts: dict[str, tuple[float, bool]] = {}  # of this life: the first 409, and was it to a first send
         self.forgetful = False  # the ledger was lost, or an older one restored
@@ -515,6 +516,9 @@ class House:
         if key is None:
             return
         if event.type is EventType.INTENT:
+            named = event.identity, event.data["epoch"], event.data["ordinal"]
+            if self.keys.setdefault(named, key) != key:
+                raise self.fail(f"{key} names what {self.keys[named]} named before the ledger was lost")
             self.bought[key] = self.clocks.now_s(), self._turned
         elif event.type is EventType.UNCERTAIN:
             self._deserved(key)
