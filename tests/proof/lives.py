@@ -25,10 +25,10 @@ from jobs.record import Record
 from jobs.resolving import Said, Word, resolved
 from runner.sim.task import status_at
 from tests.proof.lives_house import SCOPE, Ended, House, Told
-from tests.proof.lives_weather import MONEY_BENDING, WIRE, drawn_faults, drawn_profile, name_of
+from tests.proof.lives_weather import FAULTS, MONEY_BENDING, WIRE, drawn_faults, drawn_profile, name_of
 from tests.runner.world import item, picture
 
-__all__ = ["Scenario", "play"]
+__all__ = ["MUST_MEET", "Scenario", "play"]
 
 # From the end of the faults to the end of every item.
 LIVENESS_S = 30 * 60.0
@@ -63,6 +63,27 @@ NAMED_POINTS = (
 
 # Ways a life may end before its time, as often as they stand here.
 ENDINGS = (*("point",) * 8, *("named",) * 5, *("time",) * 3, "signal", "signals", *("none",) * 3)
+
+# Whom a fault of each endpoint can strike; a task's item is nearly always accepted when it is asked for.
+_STRUCK = {"create": ("clear", "in doubt"), "poll": ("accepted",), "upload": ("asked",), "result": ("asked",)}
+
+# What a whole campaign must have met, each often enough.
+MUST_MEET = (
+    *(f"{name_of(at, do)} x {whom}" for at, do in FAULTS for whom in _STRUCK[at]),
+    *(f"wire: {what}" for what in WIRE),
+    *(f"died at {point}" for point in NAMED_POINTS),
+    *(f"exit code {code}" for code in sorted(STORMY_CODES)),
+    *(f"uncertain: {why}" for why in ("clock", "conflict", "old", "sends")),
+    *(f"a person said {word} of uncertain" for word in ("adopt", "assume-not-created", "write-off")),
+    "died some time",
+    "signal heard",
+    "ledger lost",
+    "ledger restored",
+    "budget changed",
+    "clock turned between lives",
+    "create under way alone",
+    "wallet agreed",
+)
 
 
 def play(number: int) -> Mapping[str, int]:

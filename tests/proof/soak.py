@@ -86,6 +86,7 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         count=50_000,
         chunk=100,
         says="the real engine on a real ledger under virtual time, dying anywhere in all weathers",
+        must_meet="tests.proof.lives:MUST_MEET",
     ),
     "io": Campaign(
         play="tests.proof.io:play",
