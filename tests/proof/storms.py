@@ -183,14 +183,24 @@ class Weather:
         return self.house.service.sends
 
     def blown_over_s(self, storm: Storm) -> float:
-        """When creates may flow again: the storm is over, and so is what the service asked for at its last refusal."""
-        refused = [send.at_s - START_S for send in self.sends if storm.begins_s <= send.at_s - START_S < storm.ends_s]
-        asked_s = max(refused, default=0.0) + 1.1 * min(storm.asks_s, 50.0) + max(0.0, storm.asks_s - 50.0)
-        return max(storm.ends_s, asked_s if storm.asks_s else 0.0)
+        """When a storm is over, and so is what the service asked for at its last refusal."""
+        if not storm.asks_s:
+            return storm.ends_s
+        times = (send.at_s - START_S for send in self.sends)
+        refused_s = max((at_s for at_s in times if storm.begins_s <= at_s < storm.ends_s), default=storm.begins_s)
+        return max(storm.ends_s, refused_s + storm.asks_s + min(0.1 * storm.asks_s, 5.0))
+
+    def calm_from_s(self, storm: Storm) -> float:
+        """When creates may flow again after a storm: what the service asked for may last into the next ones."""
+        from_s = storm.ends_s
+        for other in self.storms:
+            if other.begins_s <= from_s:
+                from_s = max(from_s, self.blown_over_s(other))
+        return from_s
 
     def windows_to_full(self, storm: Storm) -> float:
         """From the end of a storm to full speed, in windows of the limit."""
-        from_s = self.blown_over_s(storm)
+        from_s = self.calm_from_s(storm)
         times = [send.at_s - START_S for send in self.sends if send.at_s - START_S >= from_s]
         if self.kind == "outage":
             from_s = times[0]  # when somebody gave the command again
@@ -204,7 +214,7 @@ class Weather:
         """Creates that left outside the storms under a key that had left before, and all that left there."""
         seen: set[str] = set()
         repeated = all_ = 0
-        spans = [(storm.begins_s, self.blown_over_s(storm)) for storm in self.storms]
+        spans = [(storm.begins_s, self.calm_from_s(storm)) for storm in self.storms]
         for send in self.sends:
             at_s = send.at_s - START_S
             if not any(begins_s <= at_s < ends_s for begins_s, ends_s in spans):

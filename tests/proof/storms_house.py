@@ -11,8 +11,8 @@ of every create that leaves and of every task that the service makes.
 from __future__ import annotations
 
 import asyncio
-import gc
 import random
+from array import array
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +27,7 @@ from jobs.pacing import Pacer
 from jobs.rates import Rate
 from jobs.record import Change
 from jobs.runstate import CoreSettings
-from jobs.steps import Download, Notice, Step
+from jobs.steps import Download, Notice, Now, Poll, Step, Wait
 from runner.clock import Clock
 from runner.engine import Engine
 from runner.exchange import Request, Response
@@ -46,14 +46,12 @@ from runner.testing import MemoryTransport, VirtualLoop
 from tests.proof.audit import Auditor
 from tests.runner.world import PRICES
 
-__all__ = ["START_S", "Crash", "House", "Life"]
+__all__ = ["START_S", "Crash", "House", "Life", "no_save", "no_upload"]
 
 SCOPE: Final = "long"
 START_S: Final = 1_700_000_000.0
 RESTART_S: Final = 1.0
 MODELS: Final = {"models": [model for model in packaged_catalogue()["models"] if model["id"] in PRICES]}
-
-Watch = Callable[[str, float], None]
 
 
 class Crash(SystemExit):  # asyncio lets only this kind through its tasks at once
@@ -68,9 +66,10 @@ class Life:
     began_s: float = 0.0
     took_s: float = 0.0
     polls: int = 0
-    poll_lateness_s: list[float] = field(default_factory=list)
+    open_max: int = 0  # tasks at work at once
+    lateness_s: array[float] = field(default_factory=lambda: array("d"))  # of status requests
     notices: Counter[str] = field(default_factory=Counter)
-    tasks_left: int = 0  # of asyncio's, when the engine had ended
+    tasks_left: int = 0  # of asyncio's, when the engine had ended by itself
     timers_left: int = 0
 
 
@@ -117,8 +116,9 @@ class House:
             if die_at_s is not None:
                 loop.call_later(die_at_s, _die)
             life.exit_code = loop.run_until_complete(self.whole(loop, life, drain_at_s))
-            life.timers_left = len(loop._scheduled) - (die_at_s is not None)
             life.tasks_left = len(asyncio.all_tasks(loop))
+            timers = [timer for timer in loop._scheduled if not timer.cancelled()]  # type: ignore[attr-defined]
+            life.timers_left = len(timers) - (die_at_s is not None)
         except Crash:
             _bury(loop)
         finally:
@@ -147,13 +147,14 @@ class House:
             creates=Pacer("creates", creates),
             polls=Pacer("polls", polls),
         )
+        _watch_lateness(core, life)
         wire = _Wire(self, life)
         engine = Engine(
             core,
             ledger=ledger,
-            sender=_Sender(Service(wire), core, life, clock),
-            uploader=_no_upload,
-            saver=_no_save,
+            sender=Service(wire),
+            uploader=no_upload,
+            saver=no_save,
             reporter=_Ear(self.auditor, life),
             clock=clock,
         )
@@ -235,19 +236,6 @@ class _Wire:
         return await self._door.send(request)
 
 
-class _Sender:
-    """Creates and statuses, with the lateness of each status request: when it left, less when it was due."""
-
-    def __init__(self, service: Service, core: Core, life: Life, clock: Clock) -> None:
-        self._service = service
-        self._life = life
-        self.create = service.create
-
-    async def status(self, task_id: str) -> SendEnd:
-        self._life.polls += 1
-        return await self._service.status(task_id)
-
-
 class _Ear(Reporter):
     """Tells the auditor what is durable."""
 
@@ -264,11 +252,28 @@ class _Ear(Reporter):
         self._life.notices[notice.name] += 1
 
 
-async def _no_upload(reference: ReferenceFile, model: str) -> Uploaded:
+def _watch_lateness(core: Core, life: Life) -> None:
+    """Note how late each status request leaves: now, less when its task was due."""
+    ask = core.next_poll
+
+    def asked(now: Now) -> Poll | Wait:
+        due_s = core._watching._heap.due_s()
+        answer = ask(now)
+        if isinstance(answer, Poll):
+            life.polls += 1
+            life.open_max = max(life.open_max, len(core.state.slots))
+            if due_s is not None:
+                life.lateness_s.append(now.mono_s - due_s)
+        return answer
+
+    core.next_poll = asked  # type: ignore[method-assign]
+
+
+async def no_upload(reference: ReferenceFile, model: str) -> Uploaded:
     raise AssertionError("no item here has a reference")
 
 
-async def _no_save(item: Item, wanted: Download, look: Callable[[str], Awaitable[SendEnd]]) -> Mapping[str, object]:
+async def no_save(item: Item, wanted: Download, look: Callable[[str], Awaitable[SendEnd]]) -> Mapping[str, object]:
     raise AssertionError("no result here is saved")
 
 
@@ -282,7 +287,6 @@ def _bury(loop: asyncio.AbstractEventLoop) -> None:
     for task in asyncio.all_tasks(loop):
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         try:
-            task.get_coro().close()  # type: ignore[union-attr]
+            task.get_coro().close()
         except (RuntimeError, BaseExceptionGroup):
             continue
-    gc.collect()
