@@ -54,8 +54,10 @@ _STRIDE = 389
 # In memory where the system has such a place: a history flushes two hundred times, and the shim is disk enough.
 _FAST = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
 
+_BROKEN = frozenset({"broken once", "broken for good"})
+
 # Ends of a write that may have reached the disk although its writer was told otherwise: nobody knows after these.
-_UNKNOWABLE = frozenset({"broken once", "broken for good", "no room"})
+_UNKNOWABLE = _BROKEN | {"no room"}
 
 
 @cache
@@ -114,6 +116,8 @@ def _judged(path: Path, kind: str, told: _Told, where: str) -> Counter[str]:
         raise ViolationError(f"{where}: {told.trace}")
     if told.error is None and told.acks != len(whole):
         raise ViolationError(f"{where}: it ended early and did not say why")
+    if told.error is None and told.hits and kind in _BROKEN:
+        raise ViolationError(f"{where}: a broken disk was tried again, or not heard")
     if told.error is not None and not (str(path) in told.message and told.next_step):
         raise ViolationError(f"{where}: no name or no way out in {told.message!r}, {told.next_step!r}")
     if told.again not in (None, "fine"):
