@@ -243,8 +243,6 @@ def world(where: str, setting: Setting, *, seed: int) -> Iterator[World]:
 
 # SIGKILL at random moments
 
-# Seconds after the start: reading and planning; the first requests; the whole of a life; a wait for something to mend.
-MOMENTS: Sequence[tuple[float, float]] = ((0.0, 0.12), (0.08, 0.3), (0.1, 0.8), (0.3, 1.5))
 MET_BY_KILLS = ("kills", "creates sent again", "open intents met after a death", "event failed", "event send_ended")
 
 
@@ -253,7 +251,11 @@ def play_kill(number: int) -> Counter[str]:
     dice = random.Random(f"kill {number}")
     with world(f"kills {number}", drawn(dice), seed=number) as here:
         for _ in range(dice.randint(2, 6)):
-            ended = here.live(signals=[(dice.uniform(*dice.choice(MOMENTS)), signal.SIGKILL)])
+            if dice.random() < 0.3:  # reading, planning, opening the ledger, mending it
+                ended = here.live(signals=[(dice.uniform(0.0, 0.4), signal.SIGKILL)])
+            else:  # at work, which begins sooner or later on a busy machine
+                lag_s = dice.choice((dice.uniform(0.0, 0.1), dice.uniform(0.0, 0.6)))
+                ended = here.live(strikes=[Strike(point="plan.after_commit", lag_s=lag_s)])
             if ended.code == -signal.SIGKILL:
                 here.counts["kills"] += 1
                 _look(here, dice)
