@@ -83,7 +83,20 @@ _TOGETHER = (
     Root(says="two items, room for both", bases=(10, 10), cap=20, left=_TWO._replace(faults=3)),
     Root(says="two items, two deaths", bases=(10, 10), cap=20, unsent=False, left=_TWO._replace(crashes=2, lives=2)),
     Root(says="two items, room for one", bases=(10, 10), cap=10, left=_ONE),
-    Root(says="two items, room for one after the other", bases=(10, 20), cap=20, on_exhausted="skip", left=_ONE),
+    Root(
+        says="two items, room for one after the other",
+        bases=(10, 20),
+        cap=20,
+        on_exhausted="skip",
+        left=_TWO._replace(faults=3),
+    ),
+    Root(
+        says="two items, three sends, two deaths",
+        bases=(10, 10),
+        cap=20,
+        unsent=False,
+        left=_ONE._replace(ticks=2, jumps=0),
+    ),
     Root(
         says="two items at an unknown price",
         bases=(None, None),

@@ -20,7 +20,7 @@ from jobs.lifecycle import EventType, ItemState
 from jobs.pacing import Pacer, RateChange
 from jobs.polling import PollFloors
 from jobs.rates import Rate
-from jobs.record import Change, Event, Record, fold, rebuys
+from jobs.record import Change, Event, Money, Record, fold, rebuys
 from jobs.resolving import Said, Word, refusal, resolved
 from jobs.runstate import CoreSettings
 from jobs.steps import Now, Poll, Send, Step
@@ -156,6 +156,7 @@ class World:
         "_pictures",
         "audit",
         "bodies",
+        "books",
         "conflicts",
         "core",
         "counts",
@@ -189,6 +190,7 @@ class World:
         self.ledger: dict[str, Record] = {}
         self.bodies: dict[str, bytes] = {}
         self.prices: dict[str, int] = {}
+        self.books = Money()
         for identity in self.items:
             self.ledger[identity] = fold(None, Event(type=_E.PLANNED, at_s=self.now_s, identity=identity))
             self.audit.committed(identity, "planned", {})
@@ -441,6 +443,10 @@ class World:
         if (bought.reserved, bought.settled) != (attempt.reserved, attempt.settled):
             told = f"{attempt.reserved} held and {attempt.settled} settled"
             raise self.audit.fail(f"{bought.key} has {told}; it must be {bought.reserved} and {bought.settled}")
+        now_held, now_spent = self.books.reserved + change.delta.reserved, self.books.settled + change.delta.settled
+        self.books = Money(reserved=now_held, settled=now_spent)
+        if (now_held, now_spent) != (self.audit.reserved[SCOPE], self.audit.settled[SCOPE]):
+            raise self.audit.fail(f"the ledger's books say {now_held} held and {now_spent} settled")
         if record.state is not _S.SUBMITTING:
             self.posts = {known: n for known, n in self.posts.items() if known != attempt.key}
             self.conflicts = {known: at_s for known, at_s in self.conflicts.items() if known != attempt.key}
@@ -621,7 +627,7 @@ class World:
             send_policy=SendPolicy(resends_max=root.resends_max),
             save_results=False,
         )
-        books = Books(cap=root.cap, reserved=self.audit.reserved[SCOPE], settled=self.audit.settled[SCOPE])
+        books = Books(cap=root.cap, reserved=self.books.reserved, settled=self.books.settled)
         core = self.core = Core(settings, books=books, prices=self.prices, creates=_UNPACED, polls=_UNPACED)
         if any(record.state is _S.SUBMITTING for record in self.ledger.values()):
             core.state.contact(SendEnd(phase=Phase.ANSWERED, status=200, server_epoch_s=self.now_s), self._now())
