@@ -50,7 +50,7 @@ class Campaign:
 CAMPAIGNS: Mapping[str, Campaign] = {
     "exhaustive": Campaign(
         play="tests.proof.exhaustive:play",
-        count=36,
+        count=37,
         chunk=1,
         says="every interleaving of a small world around the core, to the last state",
         must_meet="tests.proof.exhaustive:MUST_MEET",
