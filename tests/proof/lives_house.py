@@ -13,17 +13,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import random
 import tempfile
 import warnings
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from jobs.answers import Phase
 from jobs.catalogue import Catalogue
@@ -41,7 +42,7 @@ from runner.compose import Run
 from runner.errors import TransportError
 from runner.exchange import Fetched, Request, Response, Resume, Sink
 from runner.failpoints import arm
-from runner.ledger import ballast, writing
+from runner.ledger import ballast, place, writing
 from runner.ledger.group import GroupCommit, Outcome
 from runner.ledger.sqlite import SqliteLedger, open_ledger
 from runner.prepare import Choices, Limits, Prepared
@@ -196,7 +197,7 @@ class House:
         self._passed: Counter[str] = Counter()
         self._told = Told()
         self._ledger: SqliteLedger | None = None
-        self._written: list[partial[object]] = []
+        self._written: list[Callable[[], object]] = []
         self._oddities: list[BaseException] = []
 
     def __enter__(self) -> Self:
@@ -301,7 +302,7 @@ class House:
     def write_down(self, changes: Sequence[Change]) -> None:
         """A command that only writes, such as `resolve`."""
         ledger = self._open()
-        for outcome in ledger._commit([partial(writing.add_changes, ledger._writer, changes, life_id=None)]):  # type: ignore[arg-type]
+        for outcome in ledger._commit([partial(writing.add_changes, ledger._writer, changes, life_id=None)]):
             assert outcome.error is None, outcome.error
         for change in changes:
             self._durable(change)
@@ -329,7 +330,7 @@ class House:
         ledger._finish()
 
     def _open(self) -> SqliteLedger:
-        with _small_ballast():
+        with _cheap_start():
             return open_ledger(
                 self.path,
                 account=SETTINGS.account,
@@ -444,14 +445,15 @@ class House:
             if self._ledger._writer.in_transaction:
                 self._ledger._writer.execute("ROLLBACK")
             self._look(self._ledger)
-            self._ledger._finish()
+            self._ledger._writer.close()
+            self._ledger._lock.release()
             self._ledger = None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # some had not even begun
             for task in asyncio.all_tasks(loop):
                 task._log_destroy_pending = False  # type: ignore[attr-defined]
                 with suppress(BaseException):
-                    task.get_coro().close()  # type: ignore[union-attr]
+                    cast("Coroutine[Any, Any, Any]", task.get_coro()).close()
 
     # Creates under way
 
@@ -493,7 +495,7 @@ class House:
         else:
             self.auditor.made(key, task_id)
 
-    def wrote(self, work: partial[object]) -> object:
+    def wrote(self, work: Callable[[], object]) -> object:
         """One call within a commit."""
         value = work()
         self._written.append(work)
@@ -503,7 +505,7 @@ class House:
         """A commit is durable."""
         written, self._written = self._written, []
         for work in written:
-            if work.func is writing.add_changes:
+            if isinstance(work, partial) and work.func is writing.add_changes:
                 for change in work.args[1]:
                     self._durable(change)
 
@@ -700,7 +702,7 @@ def _manifest() -> Manifest:
 @cache
 def _new_ledger() -> bytes:
     """A ledger in which nothing was written yet: copied, because making one takes longer than a life."""
-    with tempfile.TemporaryDirectory(dir=_memory_disk()) as folder, _small_ballast():
+    with tempfile.TemporaryDirectory(dir=_memory_disk()) as folder, _cheap_start():
         path = Path(folder) / "ledger.db"
         ledger = open_ledger(path, account=SETTINGS.account, base_url=SETTINGS.service, in_thread=False)
         ledger._finish()
@@ -714,9 +716,11 @@ def _memory_disk() -> str | None:
 
 
 @contextmanager
-def _small_ballast() -> Iterator[None]:
-    usual, ballast.BALLAST_BYTES = ballast.BALLAST_BYTES, BALLAST_BYTES  # type: ignore[misc]
+def _cheap_start() -> Iterator[None]:
+    """Opening a ledger without what only matters on other disks, and would be most of the time of a short life."""
+    usual = ballast.BALLAST_BYTES, place.MOUNTS
+    ballast.BALLAST_BYTES, place.MOUNTS = BALLAST_BYTES, Path(os.devnull)  # type: ignore[misc]
     try:
         yield
     finally:
-        ballast.BALLAST_BYTES = usual  # type: ignore[misc]
+        ballast.BALLAST_BYTES, place.MOUNTS = usual  # type: ignore[misc]

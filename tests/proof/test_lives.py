@@ -32,6 +32,7 @@ for number in map(int, sys.argv[1:]):
 """
 
 
+@pytest.mark.timeout(300)  # some seconds on a machine that has nothing else to do
 def test_whatever_befalls_a_life_nothing_is_lost_or_paid_twice() -> None:
     met = play_range("lives", 0, SCENARIOS)
 
