@@ -33,7 +33,11 @@ def tell_usage(voice: Voice, problem: click.ClickException) -> int:
 
 
 def tell(voice: Voice, problems: Sequence[RunnerError]) -> int:
-    """Errors of the world; of several at once the gravest gives the exit code."""
+    """Errors of the world; of several at once the gravest gives the exit code.
+
+    A ledger that dies tells every writer that waits for it; people are told once.
+    """
+    problems = list({(problem.code, problem.message): problem for problem in problems}.values())
     exit_code = worst(problem.exit_code for problem in problems)
     gravest = next(problem for problem in problems if problem.exit_code == exit_code)
     if voice.json:

@@ -145,6 +145,13 @@ def test_of_several_errors_at_once_all_are_told_and_the_gravest_decides(
     assert capfd.readouterr().err.count("error[") == 2
 
 
+def test_what_befell_every_writer_of_a_ledger_is_told_once(
+    run_raising: Raiser, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert run_raising(raising(ExceptionGroup("g", [made(LedgerLocked) for _ in range(32)])), []) == 9
+    assert capfd.readouterr().err.count("error[") == 1
+
+
 def test_a_fault_of_ours_among_them_is_the_gravest(run_raising: Raiser) -> None:
     assert run_raising(raising(ExceptionGroup("g", [made(LedgerLocked), ValueError("x")])), []) == 1
 
