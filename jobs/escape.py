@@ -16,11 +16,11 @@ from typing import Final, Literal
 __all__ = ["for_csv", "for_html", "for_script", "for_terminal", "json_text"]
 
 # C0, DEL and C1 steer terminals; 061C, 200E-F, 202A-E and 2066-9 reorder what is read; 2028-9 end lines for some
-# readers; 2060-4, FEFF, FFF9-B, E0001 are invisible; surrogates cannot be encoded. Joiners (200C, 200D) stay: scripts
-# and emoji need them.
+# readers; 2060-4, FEFF, FFF9-B, E0000-7F are invisible; surrogates cannot be encoded. Joiners (200C, 200D) stay:
+# scripts and emoji need them.
 _HAZARDS: Final = (
     r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    r"\ud800-\udfff\U000e0000-\U000e001f"
+    r"\ud800-\udfff\U000e0000-\U000e007f"
 )
 _HAZARD: Final = re.compile(f"[{_HAZARDS}]")
 _HAZARD_BUT_NEWLINE: Final = re.compile(f"(?!\n)[{_HAZARDS}]")

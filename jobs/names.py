@@ -29,7 +29,7 @@ SLUG_CHARS: Final = 60
 SLUG_BYTES: Final = 90
 
 _PUNCTUATION: Final = frozenset("-_.,=+@() ")
-_DEVICE: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(\.|$)", re.IGNORECASE)
+_DEVICE: Final = re.compile(r"(con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(\.|$)", re.IGNORECASE)
 _MEDIA_ENDINGS: Final = re.compile(
     r"\.(png|jpe?g|webp|gif|avif|mp4|mov|webm|mkv|mp3|wav|ogg|opus|m4a|aac|flac|pcm)$", re.IGNORECASE
 )

@@ -8,6 +8,7 @@ off, because spreadsheets write one.
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -90,7 +91,7 @@ class _Found:
 
 
 def _csv_rows(text: str, found: _Found) -> Iterator[Row]:
-    lines = text.splitlines(keepends=True)
+    lines = list(io.StringIO(text, newline=""))  # not splitlines: U+2028 in a cell begins no row
     reader = csv.reader(lines, strict=True)
     header: list[str] | None = None
     line = 1

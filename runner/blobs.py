@@ -128,7 +128,7 @@ class LocalBlobs:
                 there = _lstat(folder, leaf)
                 if there is not None and not stat.S_ISREG(there.st_mode):
                     raise OutputUnusable(f"{leaf} exists and is no regular file, so it was not replaced.")
-                part = _new_part(folder, leaf)
+                part = _new_part(folder, leaf, mode=0o600)  # a sidecar holds the prompt
                 try:
                     _write_all(part, content, offset=0)
                     failpoint("sidecar.mid_write")
@@ -285,12 +285,12 @@ def _part_name(leaf: str) -> str:
     return f".{leaf}.part"
 
 
-def _new_part(folder: int, leaf: str) -> int:
+def _new_part(folder: int, leaf: str, *, mode: int = 0o666) -> int:
     """A fresh part file. What a killed run left under the name is removed, never continued and never followed."""
     with suppress(FileNotFoundError):
         os.unlink(_part_name(leaf), dir_fd=folder)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    return os.open(_part_name(leaf), flags, 0o666, dir_fd=folder)
+    return os.open(_part_name(leaf), flags, mode, dir_fd=folder)
 
 
 def _write_all(handle: int, content: bytes | bytearray, *, offset: int) -> None:

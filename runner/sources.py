@@ -7,6 +7,7 @@ a finding at the place that names it, so that `check` reports all of it at once.
 
 from __future__ import annotations
 
+import errno
 import glob
 import hashlib
 import os
@@ -195,6 +196,8 @@ def _bytes(location: Path, limit_bytes: int, kind: str, path: str | None = None)
     named = path if path is not None else str(location)
     with _opened(location, named, kind) as (file, _):
         data = file.read(limit_bytes + 1)
+        if data is None:  # a file of the kernel's that would make us wait
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
     if len(data) > limit_bytes:
         raise _too_large(named, len(data), limit_bytes, kind)
     return data

