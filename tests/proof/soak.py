@@ -48,6 +48,12 @@ class Campaign:
 
 
 CAMPAIGNS: Mapping[str, Campaign] = {
+    "planted": Campaign(
+        play="tests.proof.planted:play",
+        count=50,
+        chunk=1,
+        says="money bugs planted on purpose, each hunted until it is caught",
+    ),
     "exhaustive": Campaign(
         play="tests.proof.exhaustive:play",
         count=37,
@@ -61,6 +67,7 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         chunk=1,
         says="real processes killed at random moments, in first lives and in those that mend them",
         must_meet="tests.proof.kills:MET_BY_KILLS",
+        met_at_least=20,
         crowd=4,
     ),
     "points": Campaign(
