@@ -187,10 +187,10 @@ class Scenario:
 
     def _drawn_service(self) -> ModelService:
         dice = self.dice
-        factor = 2 if dice.random() < 0.25 else 1
+        factor = 1.0 if dice.random() < 0.6 else self.one_of(0.5, 2.0)
         return ModelService(
             dice=dice,
-            prices={item.prompt or "": TRUE_PRICES[item.price_class] * factor for item in self.items},
+            prices={item.prompt or "": int(TRUE_PRICES[item.price_class] * factor) for item in self.items},
             rates=swarm(dice),
             made=self._made,
             calm_at_s=self.true_s + self.one_of(30.0, 600.0, 4000.0, 20000.0),
@@ -266,6 +266,7 @@ class Scenario:
             raise self.fail("a write over a newer row")
         self.ledger[record.identity] = record
         attempt, kind = record.attempt, event.type
+        self.judge.durable(change)
         self.tell(kind, record, change.body)
         if kind is EventType.INTENT:
             assert attempt is not None

@@ -24,11 +24,13 @@ if TYPE_CHECKING:
 __all__ = ["Judge"]
 
 _S, _E = ItemState, EventType
+_TEACHING = frozenset({_E.ACCEPTED, _E.SEEN, _E.SUCCEEDED, _E.FAILED})
 _IN_FLIGHT = frozenset({_S.SUBMITTING, _S.ACCEPTED})
 _SILENCED = frozenset({Pause.AUTH, Pause.NETWORK})
 _LEFT_OPEN = frozenset({Pause.AUTH, Pause.NETWORK, Pause.CONFIG, Pause.CREDITS})
-_UNSTEADY = frozenset({"dearer", "no_figures", "final_stays_0", "twins"})
+_UNSTEADY = frozenset({"dearer", "no_figures", "figures_late", "final_stays_0", "twins"})
 KEY_WINDOW_S = 3600.0
+GRACE_S = 60.0  # a task may be late to appear
 CONFLICT_WINDOW_S = 120.0
 FRESH_CONFLICT_WINDOW_S = 15.0  # at a key's very first send
 
@@ -43,6 +45,12 @@ class Judge:
         self.released: set[str] = set()  # keys that were out of sight once: two of a class may surprise then
         self.surprises: defaultdict[str, set[str]] = defaultdict(set)  # price class -> keys that cost more than held
         self.stories: dict[str, str] = {}  # what befell a key, for those that are worth counting
+        self.named: dict[str, int] = {}  # the highest price that the service named, by class: what is on disk
+        self.failures: dict[tuple[str, int], int] = {}  # settled failures by item and epoch: the same
+        self.prices: dict[str, int] = {}  # `named` as this life knows it
+        self.failed: dict[tuple[str, int], int] = {}  # `failures` as this life knows them
+        self.accepted_s: dict[str, float] = {}
+        self.unanswered: defaultdict[str, int] = defaultdict(int)  # sends of this life that left a doubt, by key
         self.posts: defaultdict[str, int] = defaultdict(int)  # of this life
         self.conflict_s: dict[str, float] = {}
         self.foreign: set[str] = set()  # keys whose first arrival met a conflict
@@ -58,7 +66,9 @@ class Judge:
         self.money = {key: (attempt.reserved, attempt.settled) for key, (_, attempt) in kept.items()}
         mine = [self.money[key] for key, (_, attempt) in kept.items() if attempt.scope == life.scope]
         self.sums = [sum(money[0] for money in mine), sum(money[1] for money in mine)]
+        self.prices, self.failed = dict(self.named), dict(self.failures)
         self.posts.clear()
+        self.unanswered.clear()
         self.conflict_s.clear()
         opened = [
             (record.attempt.opened_at_s, record.attempt.key)
@@ -72,6 +82,10 @@ class Judge:
                 self.stories[key] = "answer lost, then crash"
 
     # Decisions
+
+    def durable(self, change: Change) -> None:
+        """What later lives will know."""
+        _learn(change, self.named, self.failures)
 
     def decided(self, change: Change) -> None:
         """One change of the core's, before it is written down."""
@@ -94,8 +108,14 @@ class Judge:
                 raise world.fail(f"{attempt.key} was given back although a copy may still arrive")
         elif kind is _E.UNCERTAIN:
             self._uncertain(attempt.key)
+        elif kind is _E.ACCEPTED:
+            self.accepted_s[attempt.key] = world.true_s
         elif kind is _E.VANISHED or kind is _E.STALLED:
             self.released.add(attempt.key)
+            age_s = world.true_s - self.accepted_s.get(attempt.key, 0.0)
+            if kind is _E.VANISHED and age_s < GRACE_S - 5.0 and not world.jump:
+                raise world.fail(f"{attempt.key} vanished {age_s:.0f} s after it was accepted")
+        _learn(change, self.prices, self.failed)
 
     def _moved(self, attempt: Attempt, change: Change) -> None:
         """The change says what it does to the books, and to whose."""
@@ -127,7 +147,13 @@ class Judge:
             raise world.fail("dearer than per_item")
         if self.unsent:
             raise world.fail(f"bought before what was open was sent again: {self.unsent}")
-        price_class = world.by_id[change.record.identity].price_class
+        item = world.by_id[change.record.identity]
+        price_class, seen = item.price_class, self.prices.get(item.price_class)
+        if seen is not None and attempt.bound < seen:
+            raise world.fail(f"holds {attempt.bound} for {price_class}, which was seen to cost {seen}")
+        unknown = item.credits is None and price_class not in state.prices
+        if unknown and sum(self.sums) < (state.books.cap or 0):
+            raise world.fail(f"holds {attempt.bound} for {price_class}, of which no price is known")
         flying = [
             other.attempt.price_class
             for other in life.records.values()
@@ -148,8 +174,9 @@ class Judge:
         code, failed = before.error_code, before.state is _S.FAILED
         if failed and code == "written_off":
             raise world.fail("bought again what a person wrote off")
-        if failed and code != "insufficient_credits" and before.failures > world.settings.resubmit_failed:
-            raise world.fail(f"bought again after {before.failures} failures")
+        failures = self.failed.get((before.identity, before.attempt.epoch), 0)
+        if failed and code != "insufficient_credits" and failures > world.settings.resubmit_failed:
+            raise world.fail(f"bought again after {failures} failures")
         if failed and code == "insufficient_credits" and before.attempt.settled:
             raise world.fail("bought again although the last attempt cost something")
         if before.state is _S.REJECTED and code not in ("insufficient_credits", "not_created"):
@@ -193,6 +220,8 @@ class Judge:
         age_s = world.true_s - self.written_s[key]
         if key in self.doubts and age_s >= KEY_WINDOW_S + 3.0:
             raise world.fail(f"{key} left {age_s:.0f} s after its intent, and may have arrived before")
+        if self.unanswered[key] > world.settings.send_policy.resends_max:
+            raise world.fail(f"{key} leaves although {self.unanswered[key]} sends were left without an answer")
         if key in self.unsent:
             if key != self.unsent[0] and not world.jump:
                 raise world.fail(f"{key} was sent again before the older {self.unsent[0]}")
@@ -206,6 +235,7 @@ class Judge:
                 self.foreign.add(send.key)
         if end.phase is Phase.SENT or (end.phase is Phase.ANSWERED and end.status != 429 and end.task is None):
             self.doubts.add(send.key)
+            self.unanswered[send.key] += 1
 
     def story(self, key: str, struck: Sequence[str], end: SendEnd) -> None:
         """What befalls one key over its lives."""
@@ -265,3 +295,21 @@ class Judge:
         told = attempt.reserved_credits is not None and attempt.task_id == task.id
         if counted < (task.charge if told else min(task.charge, attempt.bound)):
             raise self.world.fail(f"{key} ({state.value}) cost {task.charge}, and {counted} is counted")
+
+
+def _learn(change: Change, prices: dict[str, int], failures: dict[tuple[str, int], int]) -> None:
+    """What an event teaches about prices and failures, read from the event alone."""
+    kind, data, attempt = change.event.type, change.event.data, change.record.attempt
+    if attempt is None or kind not in _TEACHING:
+        return
+    if kind is _E.FAILED:  # what a failure cost may be a part of the price
+        of = change.record.identity, attempt.epoch
+        failures[of] = failures.get(of, 0) + 1
+        return
+    told = max(_whole(data.get("reserved_credits")), _whole(data.get("final_credits")))
+    if told:
+        prices[attempt.price_class] = max(told, prices.get(attempt.price_class, 0))
+
+
+def _whole(figure: object) -> int:
+    return figure if isinstance(figure, int) else 0

@@ -52,16 +52,25 @@ CREATE_FAULTS = (
     "fails_charged",
     "refunds_late",
     "no_figures",
+    "figures_late",
     "final_stays_0",
     "dearer",
     "many_urls",
     "no_urls",
 )
-POLL_FAULTS = ("poll_limited", "poll_broken", "poll_lost", "poll_garbled", "poll_goes_back", "poll_wrong_key")
+POLL_FAULTS = (
+    "poll_limited",
+    "poll_broken",
+    "poll_lost",
+    "poll_garbled",
+    "poll_goes_back",
+    "poll_other",
+    "poll_wrong_key",
+)
 FAULTS = CREATE_FAULTS + POLL_FAULTS
 
 # A life that ends at its first request teaches little: what ends lives is rarer.
-_ENDS_A_LIFE = frozenset({"wrong_key", "redirect", "no_path", "poor", "born_poor", "poll_wrong_key"})
+_ENDS_A_LIFE = frozenset({"wrong_key", "redirect", "no_path", "poor", "born_poor"})
 _TROUBLES = ("vanishing", "stuck", "fails_charged", "refunds_late")
 _RATES = (0.1, 0.3, 0.6)
 _MOST_FAULTS = (0, 1, 2, 2, 3, 3, 4, 6, 9, 14)  # of one scenario
@@ -75,8 +84,8 @@ def swarm(dice: Random) -> dict[str, float]:
     rates = {}
     for _ in range(_MOST_FAULTS[int(dice.random() * len(_MOST_FAULTS))]):
         fault = FAULTS[int(dice.random() * len(FAULTS))]
-        rates[fault] = 0.25 if fault in _ENDS_A_LIFE else _RATES[int(dice.random() * len(_RATES))]
-    if not rates.keys().isdisjoint(POLL_FAULTS) and dice.random() < 0.5:  # they should meet tasks in trouble, too
+        rates[fault] = 0.3 if fault in _ENDS_A_LIFE else _RATES[int(dice.random() * len(_RATES))]
+    if not rates.keys().isdisjoint(POLL_FAULTS) and dice.random() < 0.7:  # they should meet tasks in trouble, too
         rates[_TROUBLES[int(dice.random() * len(_TROUBLES))]] = 0.6
     return rates
 
@@ -98,6 +107,7 @@ class Task:
     word: str = "queued"
     refund: int = 0
     refund_s: float = NEVER_S
+    figures_from_s: float = 0.0
 
 
 @dataclass(slots=True)
@@ -175,11 +185,11 @@ class ModelService:
         return self._answer(now_s, known.task)
 
     def _new(self, now_s: float, key: str, body: bytes) -> SendEnd:
-        refusal = self._trouble(now_s, key) if self.rates else None
-        if refusal is not None:
-            return refusal
         prompt = body.partition(b'"prompt":"')[2].partition(b'"')[0].decode()
         price = self.prices[prompt]
+        refusal = self._trouble(now_s, key, price) if self.rates else None
+        if refusal is not None:
+            return refusal
         if price > self.wallet or self.hits("poor", now_s):
             return self._refusal(now_s, self._one_of(402, 400), "insufficient_credits")
         if self.hits("dearer", now_s):
@@ -188,12 +198,7 @@ class ModelService:
             twin = next(iter(self.tasks.values()))
             self.keys[key] = _Known(now_s, twin)
             return self._answer(now_s, twin)
-        task = self._task(now_s, price)
-        self.wallet -= task.charge
-        self.tasks[task.id] = task
-        if self.by_key.setdefault(key, task) is not task:
-            raise ViolationError(f"{key} has two tasks: its copy came after the key was forgotten")
-        self.made(key, task.id)
+        task = self._bought(now_s, key, price)
         self.keys[key] = known = _Known(now_s, task)
         if self.hits("busy_409", now_s):
             known.busy_until_s = now_s + self._one_of(5.0, 60.0, 600.0)
@@ -201,9 +206,19 @@ class ModelService:
             return self._broken(now_s)
         return self._answer(now_s, task)
 
-    def _trouble(self, now_s: float, key: str) -> SendEnd | None:
+    def _bought(self, now_s: float, key: str, price: int) -> Task:
+        task = self._task(now_s, price)
+        self.wallet -= task.charge
+        self.tasks[task.id] = task
+        if self.by_key.setdefault(key, task) is not task:
+            raise ViolationError(f"{key} has two tasks: its copy came after the key was forgotten")
+        self.made(key, task.id)
+        return task
+
+    def _trouble(self, now_s: float, key: str, price: int) -> SendEnd | None:
         """What keeps a create from making a task, though nothing stands before it."""
-        if self.hits("foreign_409", now_s):  # somebody used the key with another body
+        if self.hits("foreign_409", now_s):  # a ledger that was lost bought it under this key, with other bytes
+            self._bought(now_s, key, price)
             self.keys[key] = _Known(now_s, None, busy_until_s=NEVER_S)
             return self._refusal(now_s, 409, "idempotency_conflict")
         if self.hits("poisoned", now_s):
@@ -261,6 +276,8 @@ class ModelService:
         task.final_shown = task.charge
         if self.hits("no_figures", now_s):
             task.reserved_shown = task.final_shown = None
+        elif self.hits("figures_late", now_s):
+            task.figures_from_s = now_s + 10.0
         if task.succeeds and self.hits("final_stays_0", now_s):
             task.final_shown = 0
 
@@ -275,6 +292,8 @@ class ModelService:
                 return self._broken(now_s)
             if self.hits("poll_garbled", now_s):
                 return self._end(now_s, 200)
+            if len(self.tasks) > 1 and self.hits("poll_other", now_s):  # answers that changed places on the way
+                task_id = next(other for other in self.tasks if other != task_id)
         task = self.tasks[task_id]
         if task.hidden_from_s <= now_s < task.hidden_until_s:
             self.struck.append("hidden")
@@ -287,13 +306,14 @@ class ModelService:
     def _shown(self, now_s: float, task: Task) -> SendEnd:
         if now_s >= task.refund_s:
             self._refund(task)
+        reserved = task.reserved_shown if now_s >= task.figures_from_s else None
         if now_s < task.ends_s or self.hits("poll_goes_back", now_s):
-            seen = TaskSeen(id=task.id, status=task.word, reserved_credits=task.reserved_shown, final_credits=0)
+            seen = TaskSeen(id=task.id, status=task.word, reserved_credits=reserved, final_credits=0)
             return self._end(now_s, 200, task=seen)
         seen = TaskSeen(
             id=task.id,
             status="succeeded" if task.succeeds else "failed",
-            reserved_credits=task.reserved_shown,
+            reserved_credits=reserved,
             final_credits=task.final_shown,
             urls=task.urls if task.succeeds else (),
             error=None if task.succeeds else ErrorSeen(code=task.code, message="no luck"),
