@@ -35,6 +35,7 @@ __all__ = ["Left", "Move", "Root", "World", "body_of", "may_leave"]
 TICK_S = 64.0
 WINDOW_S = SendPolicy().key_window_s
 CONFLICT_S = SendPolicy().conflict_window_s
+FRESH_CONFLICT_S = SendPolicy().fresh_conflict_s
 SCOPE = "run"
 
 _S, _E = ItemState, EventType
@@ -200,7 +201,7 @@ class World:
         self.sends: dict[str, _Way] = {}
         self.uploads = 0  # lives that have uploaded the reference
         self.posts: dict[str, int] = {}  # sends of open attempts that count, by key
-        self.conflicts: dict[str, float] = {}  # when a key first met 409
+        self.conflicts: dict[str, float] = {}  # how long a key that met 409 is tried at least
         # on the way
         self.wire: tuple[tuple[str, bytes], ...] = ()  # copies nobody waits for
         self._start()
@@ -468,7 +469,7 @@ class World:
             raise self.audit.fail(f"{key} is called uncertain, and nothing left it in doubt")
         old = self.now_s - record.attempt.opened_at_s >= WINDOW_S
         tired = self.posts.get(key, 0) > self.root.resends_max
-        bound = self.now_s - self.conflicts.get(key, self.now_s) >= CONFLICT_S
+        bound = self.now_s >= self.conflicts.get(key, float("inf"))
         if not (old or tired or bound):
             raise self.audit.fail(f"{key} is called uncertain while it could be sent again")
 
@@ -500,7 +501,9 @@ class World:
         if end.phase is not Phase.NOT_SENT and end.status != 429:
             self.posts = {**self.posts, key: self.posts.get(key, 0) + 1}
         if end.status == 409 and key not in self.conflicts:
-            self.conflicts = {**self.conflicts, key: self.now_s}
+            first = self.posts[key] == 1 and not self.audit.purchases[key].in_doubt
+            patience_s = FRESH_CONFLICT_S if first else CONFLICT_S  # a first send finds nothing of ours in flight
+            self.conflicts = {**self.conflicts, key: self.now_s + patience_s}
         if end.task is not None:
             core.know_task(end.task.id, self._task_key(end.task.id))
         assert attempt.key == key, "the answer of another attempt"
