@@ -207,11 +207,13 @@ class RunState:
     def age_s(self, attempt: Attempt, now: Now) -> float | None:
         """Seconds since an intent of an earlier life; None when the clock ran backwards and tells nothing.
 
-        By the service's clock, because ours may have been set meanwhile; by ours when the service's was unknown at
-        either end (the intent then holds our own moment twice).
+        By the service's clock, because ours may have been set meanwhile. Where the service had not told its time when
+        the intent was written (it then holds our own moment twice), the longer by the two clocks counts.
         """
-        if self._server_told is None or attempt.server_at_s == attempt.opened_at_s:
-            age_s = now.wall_s - attempt.opened_at_s
+        if attempt.server_at_s != attempt.opened_at_s:
+            age_s = self.server_s(now) - attempt.server_at_s if self._server_told else now.wall_s - attempt.opened_at_s
         else:
-            age_s = self.server_s(now) - attempt.server_at_s
+            age_s = now.wall_s - attempt.opened_at_s
+            if age_s > -CLOCK_SLACK_S:
+                age_s = max(age_s, self.server_s(now) - attempt.opened_at_s)
         return age_s if age_s > -CLOCK_SLACK_S else None

@@ -441,13 +441,12 @@ class House:
     def _bury(self, loop: VirtualLoop) -> None:
         """What the kernel does for a process that is gone: files are closed as they are, and memory is."""
         loop.set_exception_handler(lambda *_: None)
-        if self._ledger is not None:
+        if self._ledger is not None and self._ledger._lock.held:  # it may have died after it had closed the ledger
             if self._ledger._writer.in_transaction:
                 self._ledger._writer.execute("ROLLBACK")
             self._look(self._ledger)
             self._ledger._writer.close()
             self._ledger._lock.release()
-            self._ledger = None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # some had not even begun
             for task in asyncio.all_tasks(loop):

@@ -111,6 +111,17 @@ def test_an_intent_is_no_younger_than_it_is_because_the_clock_was_set_before_it(
         assert house.service.stats().tasks == 1
 
 
+def test_a_clock_that_was_set_back_does_not_make_young_what_was_bought_before_the_service_told_the_time() -> None:
+    with House([item(0)], seed=1) as house:
+        house.live(Told(die_at_point=("create.answered", 1)))
+        house.clocks.turn(-4000.0)
+        house.pass_time(4100.0)
+
+        assert house.live(Told()).exit_code == 7
+
+        assert {record.state for record in house.records.values()} == {ItemState.UNCERTAIN}
+
+
 def test_a_number_tells_the_same_story_whatever_the_hash_seed() -> None:
     numbers = [str(number) for number in range(40, 52)]
     stories = [
