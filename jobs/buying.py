@@ -18,7 +18,7 @@ from jobs.item import Item
 from jobs.lifecycle import EventType
 from jobs.pacing import Pacer
 from jobs.retry import RetryBudget, backoff_s, wait_s
-from jobs.runstate import RunState
+from jobs.runstate import UNREACHABLE_AFTER_S, RunState
 from jobs.steps import Notice, Now, Send, Step, Wait, earliest, join
 from jobs.verdict import Follow, Next, Pause, Verdict, VerdictKind, judge, settle
 
@@ -26,6 +26,12 @@ __all__ = ["Buying"]
 
 # Sends in a row that ended badly before no new key is put at risk; open ones are still sent again.
 BAD_SENDS_MAX = 3
+
+# How often a kept send looks whether the service answers again.
+KEPT_LOOK_S = 15.0
+
+# Nothing but "not now" for this long is no rush hour any more: the run ends, says so, and can go on later.
+LIMITED_S_MAX = 6 * 3600.0
 
 # Not bought, because the service refused the same thing too often (`jobs.breaker`).
 REFUSED_ALIKE = "refused_alike"
@@ -63,6 +69,7 @@ class Buying:
         self._epochs: dict[str, int] = {}  # items a person asked to buy again, with their new epoch
         self._bad_sends = 0
         self._probe_due_s = float("-inf")
+        self._limited_since_s: float | None = None  # the first "not now" since any other answer
         self._retries = RetryBudget()
         self._breaker = Breaker()
 
@@ -96,6 +103,7 @@ class Buying:
         state = self._state
         if state.stopping or any(why in state.pauses for why in _SILENCING):
             return Wait(until_s=None)
+        self._keep_last_sends(now)
         paced_s = self._pacer.due_s(now.mono_s)
         resend_s = self._resend_due_s(now)
         if resend_s is not None and resend_s <= now.mono_s:
@@ -120,6 +128,22 @@ class Buying:
         if paced_s > now.mono_s:
             return _until(earliest(resend_s, paced_s))
         return self._buy(state.ready.take(pick.item.identity), now)
+
+    def _keep_last_sends(self, now: Now) -> None:
+        """While nothing at all is answered, the last send of a key is kept: it would be wasted, and its item in doubt.
+
+        It leaves when the service answers anything, or at last to show that it is out of reach.
+        """
+        silent_since_s = self._state.unanswered_since_s
+        if silent_since_s is None or self._bad_sends < BAD_SENDS_MAX:
+            return
+        kept_until_s = silent_since_s + UNREACHABLE_AFTER_S
+        while self._resends and self._resends[0][0] <= now.mono_s < kept_until_s:
+            identity = self._resends[0][2]
+            if self._tries[identity].posts < self._state.settings.send_policy.resends_max:
+                return
+            heapq.heappop(self._resends)
+            self._push_resend(identity, min(kept_until_s, now.mono_s + KEPT_LOOK_S))
 
     def _resend_due_s(self, now: Now) -> float | None:
         """When the first open attempt may be sent again: its own backoff is over, and the run's budget has room.
@@ -231,6 +255,7 @@ class Buying:
         end = self._without_twin(send, end)
         verdict = judge(end)
         notices = state.pace(self._pacer, send.token, end, now) + state.contact(end, now)
+        notices += self._count_limited(verdict, now)
         follow = self._follow(send.identity, verdict, now)
         self._count_bad(verdict, now)
         if verdict.pause is not None:
@@ -255,15 +280,27 @@ class Buying:
         if verdict.kind is VerdictKind.CONFLICT and tried.conflict_since_s is None:
             tried.conflict_since_s = now.mono_s
             tried.fresh_conflict = tried.tries == 1 and not (tried.restarted or attempt.ambiguous)
+        out_of_reach = Pause.NETWORK in state.pauses  # for this key as for any: it stays open for a later life
         return settle(
             verdict,
             ambiguous=attempt.ambiguous or tried.restarted,
-            resends=tried.posts - 1,
+            resends=-1 if out_of_reach else tried.posts - 1,
             age_s=tried.age_s(now),
             conflict_age_s=None if tried.conflict_since_s is None else now.mono_s - tried.conflict_since_s,
             fresh_conflict=tried.fresh_conflict,
             policy=state.settings.send_policy,
         )
+
+    def _count_limited(self, verdict: Verdict, now: Now) -> tuple[Notice, ...]:
+        if verdict.kind is not VerdictKind.LIMITED:
+            self._limited_since_s = None
+            return ()
+        if self._limited_since_s is None:
+            self._limited_since_s = now.mono_s
+        if now.mono_s - self._limited_since_s < LIMITED_S_MAX:
+            return ()
+        reason = f"creates were refused for {LIMITED_S_MAX / 3600:.0f} h without a break, last: {verdict.end.reason}"
+        return self._state.pause(Pause.NETWORK, reason)
 
     def _count_bad(self, verdict: Verdict, now: Now) -> None:
         if verdict.kind in (VerdictKind.AMBIGUOUS, VerdictKind.NOT_SENT):

@@ -66,7 +66,7 @@ class RunState:
         self._server_told: tuple[float, float] | None = None  # the service's clock, and our monotonic one by then
         self._failed = 0  # items that failed in this life
         self._charged: dict[str, int] = {}  # what a success of each class cost last, in this life
-        self._unanswered_since_s: float | None = None  # the first failure since the last usable answer
+        self.unanswered_since_s: float | None = None  # the first failure since the last usable answer
 
     def move(
         self, identity: str, event_type: EventType, now: Now, data: Mapping[str, object], *, body: bytes | None = None
@@ -185,11 +185,11 @@ class RunState:
         if end.server_epoch_s is not None:
             self._server_told = end.server_epoch_s, now.mono_s
         if end.phase is Phase.ANSWERED and (end.status or 0) < 500:
-            self._unanswered_since_s = None
+            self.unanswered_since_s = None
             return ()
-        if self._unanswered_since_s is None:
-            self._unanswered_since_s = now.mono_s
-        if now.mono_s - self._unanswered_since_s < UNREACHABLE_AFTER_S:
+        if self.unanswered_since_s is None:
+            self.unanswered_since_s = now.mono_s
+        if now.mono_s - self.unanswered_since_s < UNREACHABLE_AFTER_S:
             return ()
         return self.pause(Pause.NETWORK, f"no usable answer for {UNREACHABLE_AFTER_S / 60:g} min, last: {end.reason}")
 

@@ -36,9 +36,6 @@ FULL_SHARE: Final = 0.9  # of a window's creates: that is full speed
 TRICKLE_SHARE_MAX: Final = 0.25  # of the full speed, in the later halves of storms that refuse nearly all
 TRICKLING: Final = frozenset({"limited", "unavailable", "outage"})
 
-# A manifest's `retries.sends` for an outage of minutes: as many as an hour has room for, for so long a key is trusted.
-PATIENT: Final = SendPolicy(resends_max=80)
-
 Rule = Mapping[str, Any]
 
 
@@ -162,7 +159,7 @@ class Weather:
             profile={"durations": (("*", 8.0),)},
             faults=[rule for storm in self.storms for rule in storm.rules],
             floors=PollFloors(first_poll_s=5.0, poll_gap_s=5.0),
-            send_policy=PATIENT if kind == "outage" else SendPolicy(),
+            send_policy=SendPolicy(),
         )
         self.codes: list[int | None] = []
 
