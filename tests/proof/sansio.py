@@ -36,7 +36,10 @@ __all__ = ["MUST_MEET", "Scenario", "play", "trace_digest"]
 _S = ItemState
 _T = TypeVar("_T")
 BEGAN_S = 1_000_000.25  # no whole second: two clocks then agree to the last digit only by a fault
-CALM_LIVES_MAX = 3  # at the end: tasks of earlier days may still bring bad news to the first
+# At the end: tasks of earlier days may bring bad news to the first, and a key that answers 500 for ever keeps the
+# service looking dead until its hour is over.
+CALM_LIVES_MAX = 6
+CALM_LIFE_EVERY_S = 900.0
 SCOPES = ("run", "other")
 FLOORS = PollFloors(first_poll_s=20.0, poll_gap_s=19.0)
 TRUE_PRICES = {"cheap": 4, "dear": 25, "cheap?duration=12": 12, "unpriced": 9}
@@ -138,6 +141,7 @@ class Scenario:
         self.exact = dice.random() < 0.3  # every answer at once: the tightest interleaving
         self.deadly = dice.random() < 0.6  # lives end early
         self.crew = self.one_of(1, 2, 8)
+        self.poll_takes_s = 2.0 if dice.random() < 0.85 else 100.0
         self.creates = _RATES[0] if dice.random() < 0.7 else self.one_of(*_RATES)
         self.settings = self._drawn_settings()
         self.cap = None if dice.random() < 0.4 else self.one_of(0, 4, 12, 25, 30, 50, 100, 1000)
@@ -236,8 +240,9 @@ class Scenario:
         for _ in range(CALM_LIVES_MAX):
             if self._is_done() or self._live(last=True).ended_well():
                 break
+            self.true_s += CALM_LIFE_EVERY_S
         else:
-            raise self.fail("three calm lives did not bring it to an end")
+            raise self.fail("calm lives did not bring it to an end")
         self.auditor.finished()
         self.judge.finished()
         return self.counts

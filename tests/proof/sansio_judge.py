@@ -198,7 +198,8 @@ class Judge:
         tried = self.posts[key] > world.settings.send_policy.resends_max
         patience_s = FRESH_CONFLICT_WINDOW_S if key in self.foreign else CONFLICT_WINDOW_S
         conflict = life.mono_s - self.conflict_s.get(key, life.mono_s) >= patience_s
-        if not (age_s >= KEY_WINDOW_S - 10.0 or tried or conflict or world.jump):  # a clock that lies may mislead
+        misled = world.jump or (world.service.dated and abs(world.skew_s) > KEY_WINDOW_S)  # by a clock that lies
+        if not (age_s >= KEY_WINDOW_S - 10.0 or tried or conflict or misled):
             raise world.fail(f"{key} was given up after {age_s:.0f} s and {self.posts[key]} sends")
         if key in self.unsent:
             self.unsent.remove(key)

@@ -186,7 +186,7 @@ class Life:
                 self._wait(asked)
                 break
             self.polling += 1
-            self._later(self._span_s(2.0), self._poll_ended, asked)
+            self._later(self._span_s(self.world.poll_takes_s), self._poll_ended, asked)
         while (download := core.next_download()) is not None:
             self.saving += 1
             self._later(self._span_s(5.0), self._saved, download)
