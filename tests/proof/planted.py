@@ -62,7 +62,11 @@ def hunt(bug: Bug) -> Caught | None:
         hunted = subprocess.run(
             _command(bug, folder),
             cwd=folder,  # first on the path of the other process, and so the copy comes first
-            env={"PYTHONPATH": os.pathsep.join([folder, str(ROOT), *sys.path]), "PYTHONDONTWRITEBYTECODE": "1"},
+            env={
+                "PYTHONPATH": os.pathsep.join([folder, str(ROOT), *sys.path]),
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "COLUMNS": "240",
+            },
             capture_output=True,
             text=True,
             timeout=HUNT_S_MAX,

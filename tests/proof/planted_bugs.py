@@ -342,12 +342,12 @@ BUGS: tuple[Bug, ...] = (
         hunter="storms",
     ),
     Bug(
-        name="the task of an error is no task",
-        hurts="the id of what was paid for is thrown away",
+        name="a long task id is cut to fit",
+        hurts="half an id is another id, and the task that was paid for is asked for under it in vain",
         file="runner/wire.py",
-        old='    task_id = _id(seen.get("id"))\n',
-        new='    task_id = _id(seen.get("task_id"))\n',
-        hunter="storms",
+        old="or not 1 <= len(value) <= ID_CHARS_MAX or value in",
+        new="or not (value := value[:ID_CHARS_MAX]) or value in",
+        hunter=WIRE,
     ),
     Bug(
         name="whatever looks like a number is a price",
