@@ -6,7 +6,7 @@ bought counts: settled, reserved, and what is uncertain (it stays reserved).
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 
 from jobs.lifecycle import EventType
@@ -61,7 +61,7 @@ class Books:
         reserved, settled = self.reserved + change.reserved, self.settled + change.settled
         assert reserved >= 0, "no more can come back than was reserved"
         assert settled >= 0, "no more can be refunded than was settled"
-        return replace(self, reserved=reserved, settled=settled)
+        return Books(cap=self.cap, per_item=self.per_item, reserved=reserved, settled=settled)
 
 
 def delta(before: Record | None, event: Event, after: Record) -> Money:

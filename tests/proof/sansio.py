@@ -45,7 +45,7 @@ FLOORS = PollFloors(first_poll_s=20.0, poll_gap_s=19.0)
 TRUE_PRICES = {"cheap": 4, "dear": 25, "cheap?duration=12": 12, "unpriced": 9}
 _BASES: Mapping[str, int | None] = {"cheap": 4, "dear": 25, "cheap?duration=12": 4, "unpriced": None}
 _RATES = (Rate(count=1000, window_s=1.0), Rate(count=2, window_s=1.0), Rate(count=3, window_s=60.0))
-_HOW_MANY = (*(1,) * 9, *(2,) * 7, *(3,) * 3, 5)
+_HOW_MANY = (*(1,) * 13, *(2,) * 6, *(3,) * 2, 5)
 
 
 def _reference(n: int) -> ReferenceFile:
