@@ -49,8 +49,9 @@ class Life:
         self.heap: list[tuple[float, int, Callable[[Any], None], Any]] = []
         self.commits: deque[tuple[float, Step]] = deque()
         self.durable_s = self.mono_s
-        self.wake_s = self.mono_s
-        self.stirred = True
+        self.create_wake_s = self.poll_wake_s = NEVER_S
+        self.stirred = True  # the core was told something: is the life over?
+        self.ask_creates = self.ask_polls = True
         self.creating: dict[str, Send] = {}
         self.adopted: set[str] = set()  # keys found open
         self.polling = self.left = self.events = 0
@@ -90,11 +91,13 @@ class Life:
         self._admit()
         heap = self.heap
         while True:
-            if self.stirred or self.wake_s <= self.mono_s:
+            wake_s = min(self.create_wake_s, self.poll_wake_s)
+            if self.stirred or wake_s <= self.mono_s:
                 self._ask()
                 if core.finished():
                     break
-            next_s = min(heap[0][0], self.wake_s) if heap else self.wake_s
+                wake_s = min(self.create_wake_s, self.poll_wake_s)
+            next_s = min(heap[0][0], wake_s) if heap else wake_s
             if next_s == NEVER_S:
                 raise world.fail(f"stuck: nothing under way and nobody waits for a moment: {self.picture()}")
             self._advance(next_s)
@@ -110,7 +113,7 @@ class Life:
             if self.events == self.stop_after:
                 world.met("stop")
                 core.stop()
-                self.stirred = True
+                self._stir(creates=True, polls=True)
         self.commit(core.leave_unbought(self.now))
         self._flush(NEVER_S)
         world.judge.life_ended(self)
@@ -164,29 +167,20 @@ class Life:
 
     # Asking the core
 
+    def _stir(self, *, creates: bool = False, polls: bool = False) -> None:
+        """The core was told something after which these lanes may get another answer: the engine wakes the same."""
+        self.stirred = True
+        self.ask_creates |= creates
+        self.ask_polls |= polls
+
     def _ask(self) -> None:
-        """Ask every lane until it waits, and remember the first moment for which one waits."""
-        core, crew = self.core, self.world.crew
-        self.stirred, self.wake_s = False, NEVER_S
-        while len(self.creating) < crew:
-            answer = core.next_create(self.now)
-            if isinstance(answer, Wait):
-                self._wait(answer)
-                break
-            if isinstance(answer, Send):
-                self._send(answer)
-                continue
-            self.events += 1
-            if self.events > EVENTS_MAX:
-                raise self.world.fail("the core gives steps without end")
-            self.commit(answer)
-        while self.polling < crew:
-            asked = core.next_poll(self.now)
-            if isinstance(asked, Wait):
-                self._wait(asked)
-                break
-            self.polling += 1
-            self._later(self._span_s(self.world.poll_takes_s), self._poll_ended, asked)
+        """Ask the lanes that have reason to, until each waits; remember the moments for which they wait."""
+        core = self.core
+        self.stirred = False
+        if self.ask_creates or self.create_wake_s <= self.mono_s:
+            self.ask_creates, self.create_wake_s = False, self._asked_for_creates()
+        if self.ask_polls or self.poll_wake_s <= self.mono_s:
+            self.ask_polls, self.poll_wake_s = False, self._asked_for_polls()
         while (download := core.next_download()) is not None:
             self.saving += 1
             self._later(self._span_s(5.0), self._saved, download)
@@ -196,13 +190,35 @@ class Life:
                     self.uploading.add(digest)
                     self._later(self._span_s(5.0), self._uploaded, digest)
 
-    def _wait(self, wait: Wait) -> None:
-        until_s = wait.until_s
-        if until_s is None:
-            return
-        if until_s <= self.mono_s:
+    def _asked_for_creates(self) -> float:
+        while len(self.creating) < self.world.crew:
+            answer = self.core.next_create(self.now)
+            if isinstance(answer, Wait):
+                return self._until(answer)
+            if isinstance(answer, Send):
+                self._send(answer)
+                continue
+            self.events += 1
+            if self.events > EVENTS_MAX:
+                raise self.world.fail("the core gives steps without end")
+            self.commit(answer)
+        return NEVER_S
+
+    def _asked_for_polls(self) -> float:
+        while self.polling < self.world.crew:
+            answer = self.core.next_poll(self.now)
+            if isinstance(answer, Wait):
+                return self._until(answer)
+            self.polling += 1
+            self._later(self._span_s(self.world.poll_takes_s), self._poll_ended, answer)
+        return NEVER_S
+
+    def _until(self, wait: Wait) -> float:
+        if wait.until_s is None:
+            return NEVER_S
+        if wait.until_s <= self.mono_s:
             raise self.world.fail("a lane waits for a moment that is over: a busy loop")
-        self.wake_s = min(self.wake_s, until_s)
+        return wait.until_s
 
     # Creates
 
@@ -266,7 +282,7 @@ class Life:
         if end.task is not None:
             self.core.know_task(end.task.id, self.world.owners.get(end.task.id))
         self.commit(self.core.create_ended(send, end, self.now))
-        self.stirred = True
+        self._stir(creates=True, polls=True)
 
     # Polls, results, references
 
@@ -277,12 +293,13 @@ class Life:
             end = self.service.status(self.world.true_s, poll.task_id)
         if self.service.struck:
             self._count_faults(state.value)
-        self.commit(self.core.poll_ended(poll, end, self.now))
-        self.stirred = True
+        step = self.core.poll_ended(poll, end, self.now)
+        self.commit(step)
+        self._stir(creates=bool(step.changes), polls=True)
 
     def _saved(self, download: Download) -> None:
         self.saving -= 1
-        self.stirred = True
+        self._stir(creates=True)
         if not self.last and self.dice.random() < 0.15:
             self.left += 1
             full = self.dice.random() < 0.3
@@ -292,7 +309,7 @@ class Life:
         self.commit(self.core.download_ended(download, self.now, {"state": state}))
 
     def _uploaded(self, digest: str) -> None:
-        self.stirred = True
+        self._stir(creates=True)
         if not self.last and self.dice.random() < 0.15:
             if self.dice.random() < 0.5:
                 self.core.state.pause(Pause.NETWORK, "the service is away")
