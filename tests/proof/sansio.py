@@ -44,7 +44,9 @@ SCOPES = ("run", "other")
 FLOORS = PollFloors(first_poll_s=20.0, poll_gap_s=19.0)
 TRUE_PRICES = {"cheap": 4, "dear": 25, "cheap?duration=12": 12, "unpriced": 9}
 _BASES: Mapping[str, int | None] = {"cheap": 4, "dear": 25, "cheap?duration=12": 4, "unpriced": None}
-_RATES = (Rate(count=1000, window_s=1.0), Rate(count=2, window_s=1.0), Rate(count=3, window_s=60.0))
+_FAST = Rate(count=1000, window_s=1.0)
+_SLOW = Rate(count=1, window_s=90.0)
+_RATES = (Rate(count=2, window_s=1.0), Rate(count=3, window_s=60.0))
 _HOW_MANY = (*(1,) * 13, *(2,) * 6, *(3,) * 2, 5)
 
 
@@ -141,8 +143,9 @@ class Scenario:
         self.exact = dice.random() < 0.3  # every answer at once: the tightest interleaving
         self.deadly = dice.random() < 0.6  # lives end early
         self.crew = self.one_of(1, 2, 8)
-        self.poll_takes_s = 2.0 if dice.random() < 0.85 else 100.0
-        self.creates = _RATES[0] if dice.random() < 0.7 else self.one_of(*_RATES)
+        self.slow = slow = dice.random() < 0.1  # one create now and then, and polls that are overtaken by it
+        self.poll_takes_s = 100.0 if slow else 2.0
+        self.creates = _SLOW if slow else _FAST if dice.random() < 0.7 else self.one_of(*_RATES)
         self.settings = self._drawn_settings()
         self.cap = None if dice.random() < 0.4 else self.one_of(0, 4, 12, 25, 30, 50, 100, 1000)
         self.per_item = 10 if dice.random() < 0.1 else None
@@ -191,11 +194,14 @@ class Scenario:
 
     def _drawn_service(self) -> ModelService:
         dice = self.dice
+        rates = swarm(dice)
+        if self.slow:
+            rates.setdefault("fails_charged", 0.3)
         factor = 1.0 if dice.random() < 0.6 else self.one_of(0.5, 2.0)
         return ModelService(
             dice=dice,
             prices={item.prompt or "": int(TRUE_PRICES[item.price_class] * factor) for item in self.items},
-            rates=swarm(dice),
+            rates=rates,
             made=self._made,
             calm_at_s=self.true_s + self.one_of(30.0, 600.0, 4000.0, 20000.0),
             # a clock that is set while nobody tells the time deceives everybody
