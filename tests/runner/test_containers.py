@@ -27,7 +27,7 @@ def test_every_kind_is_known_by_its_content(extension: str) -> None:
     assert judged(data) == Media(mime=mime, extension=extension, whole=None if extension in ENDLESS else True)
 
 
-@pytest.mark.parametrize("extension", SAMPLES.keys() - ENDLESS - {"gif", "jpg"})
+@pytest.mark.parametrize("extension", sorted(SAMPLES.keys() - ENDLESS - {"gif", "jpg"}))
 def test_no_cut_passes_for_whole(extension: str) -> None:
     _, data = SAMPLES[extension]
 
