@@ -159,7 +159,7 @@ def test_one_file_of_the_runner_touches_each_outside_thing(module: str, only: se
     assert users <= only
 
 
-def test_one_file_imports_the_http_client() -> None:
+def test_one_package_imports_the_http_client_and_one_file_makes_its_sessions() -> None:
     users = {
         name_of(file)
         for file in within("runner")
@@ -168,7 +168,10 @@ def test_one_file_imports_the_http_client() -> None:
         if not (isinstance(node, ast.ImportFrom) and module == "aiohttp" and [a.name for a in node.names] == ["web"])
     }
 
-    assert users == {"runner/transport.py"}
+    makers = {name_of(file) for file in MODULES for name, _ in calls(file) if name.lstrip(".") == "ClientSession"}
+
+    assert {str(Path(user).parent) for user in users} == {"runner/transport"}
+    assert makers == {"runner/transport/connections.py"}
 
 
 def test_one_file_reads_the_environment() -> None:

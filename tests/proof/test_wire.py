@@ -14,7 +14,6 @@ from aiohttp.client_proto import ResponseHandler
 
 from jobs.answers import Phase
 from jobs.verdict import VerdictKind, judge
-from runner import transport
 from runner.exchange import Request
 from runner.service import Service
 from runner.sim.catalogue import packaged_catalogue
@@ -22,6 +21,7 @@ from runner.sim.core import Simulator
 from runner.sim.media import Studio
 from runner.sim.profile import ApiKey, Profile
 from runner.sim.server import SimServer
+from runner.transport import connections, sending
 from tests.proof import wire_cuts, wire_mutations, wire_runs
 from tests.proof.soak import CAMPAIGNS, play_range
 from tests.proof.wire import KEY, SERVICE, Rig, Script, Wire
@@ -241,14 +241,14 @@ async def _forgiving(answer: aiohttp.ClientResponse) -> bytes:
 
 
 def test_a_client_that_believes_half_an_answer_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport, "_whole_body", _forgiving)
+    monkeypatch.setattr(sending, "whole_body", _forgiving)
 
     with pytest.raises(AssertionError, match="which says"):
         wire_cuts.cut_answer(next(each for each in answers() if each.name == "accepted, chunked"), range(400))
 
 
 def test_a_client_that_takes_a_reset_for_the_end_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(transport._Handler, "connection_lost", ResponseHandler.connection_lost)
+    monkeypatch.setattr(connections._Handler, "connection_lost", ResponseHandler.connection_lost)
 
     with pytest.raises(AssertionError, match="rst"):
         wire_cuts.cut_answer(next(each for each in answers() if each.name == "accepted, until the end"), [10_000])

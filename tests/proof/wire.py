@@ -25,7 +25,8 @@ from aiohttp.tracing import Trace
 
 from runner.secret import Secret
 from runner.testing import VirtualLoop
-from runner.transport import AiohttpFetcher, AiohttpTransport, Connector, Deadlines
+from runner.transport import AiohttpFetcher, AiohttpTransport
+from runner.transport.connections import Connector, Deadlines
 
 __all__ = ["KEY", "SERVICE", "Break", "Ending", "Recorded", "Rig", "Script", "Wire", "Wires", "whole_request"]
 

@@ -13,7 +13,9 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from runner.addresses import address_allowed, result_url
 from runner.errors import AddressRefused, FetchError, LinkDead
 from runner.exchange import Fetched, Resume
-from runner.transport import DOWNLOAD_BYTES_MAX, AiohttpFetcher, Deadlines
+from runner.transport import AiohttpFetcher
+from runner.transport.connections import Deadlines
+from runner.transport.fetching import DOWNLOAD_BYTES_MAX
 from tests.runner.raw_server import Line, RawServer, Script, always, answer, once
 
 CONTENT = bytes(range(256)) * 40

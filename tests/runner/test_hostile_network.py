@@ -24,12 +24,13 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from jobs.answers import Phase
 from jobs.verdict import VerdictKind, judge
-from runner import transport as product
 from runner.errors import AddressRefused, FetchError, TransportError
 from runner.exchange import Part, Request
 from runner.secret import Secret
 from runner.service import Service
-from runner.transport import ANSWER_BYTES_MAX, AiohttpFetcher, AiohttpTransport, Deadlines
+from runner.transport import AiohttpFetcher, AiohttpTransport
+from runner.transport.connections import Deadlines, tls_context
+from runner.transport.reading import ANSWER_BYTES_MAX
 from tests.proof.wire import SERVICE, Rig, Wire, whole_request
 from tests.runner.raw_server import Line, RawServer, always, answer, once
 from tests.runner.test_fetcher import Kept
@@ -189,9 +190,9 @@ def vouched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[trustme
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "ca.pem"))
-    product._tls.cache_clear()
+    tls_context.cache_clear()
     yield authority
-    product._tls.cache_clear()
+    tls_context.cache_clear()
 
 
 def _serving(authority: trustme.CA, name: str, since_days: int = -1, until_days: int = 30) -> ssl.SSLContext:

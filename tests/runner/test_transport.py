@@ -16,7 +16,8 @@ from jobs.answers import Phase
 from runner.errors import InternalError, TransportError, UsageError
 from runner.exchange import Part, Request, Response
 from runner.secret import MASK, Secret
-from runner.transport import AiohttpTransport, Deadlines
+from runner.transport import AiohttpTransport
+from runner.transport.connections import Deadlines
 from tests.runner.raw_server import Line, RawServer, always, answer, once
 
 KEY = "rvya_sk_canary0123456789"

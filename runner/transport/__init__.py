@@ -1,0 +1,25 @@
+"""The network, over aiohttp: the only package that imports its client.
+
+`connections` makes the sessions, `sending` talks to the service, `fetching` downloads results, `reading` takes answers in.
+
+Two sessions that share nothing. `AiohttpTransport` talks to the service and carries the key; `AiohttpFetcher` downloads
+results from anywhere and has no key to lose. Both follow no redirect by themselves, keep no cookies, and take neither
+proxy nor password from the environment.
+
+What a broken exchange means depends on one question only: may the request have left? aiohttp's trace answers it, just
+before the first header is written. Which exception came up afterwards is told to people and decides nothing. aiohttp
+repeats a GET once when a kept-alive connection turns out dead; a POST it never repeats (a test counts them).
+
+HTTP/1.1 pairs answers with requests by nothing but their order. A server or proxy that says something twice shifts
+every later answer on that connection by one, and somebody else's task id looks as good as ours. So what is paid for or
+kept (a create, an upload, a download) has a connection to itself; the rest shares them, and says whom it is about.
+
+No foreign exception travels further, not even as a cause: aiohttp's hold the request's headers, and with them the key.
+"""
+
+from __future__ import annotations
+
+from runner.transport.fetching import AiohttpFetcher
+from runner.transport.sending import AiohttpTransport
+
+__all__ = ["AiohttpFetcher", "AiohttpTransport"]

@@ -1,0 +1,143 @@
+"""Exchanges with the service: a request, the key, and how far the request got."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from jobs.answers import Phase
+from runner.addresses import base_url
+from runner.errors import InternalError, TransportError
+from runner.exchange import Part, Request, Response
+from runner.failpoints import failpoint
+from runner.secret import Secret
+from runner.transport.connections import Connector, Deadlines, new_session, tls_context
+from runner.transport.reading import headers_of, reason_of, whole_body
+
+__all__ = ["AiohttpTransport"]
+
+
+class _Progress:
+    """Told by aiohttp's trace how far one request got."""
+
+    def __init__(self, request: Request) -> None:
+        self.phase = Phase.NOT_SENT
+        self.creates = request.body is not None
+
+
+async def _headers_leave(
+    _session: aiohttp.ClientSession, context: object, _params: aiohttp.TraceRequestHeadersSentParams
+) -> None:
+    progress = getattr(context, "trace_request_ctx", None)
+    assert isinstance(progress, _Progress)
+    progress.phase = Phase.SENT
+    if progress.creates:
+        failpoint("create.headers_sent")
+
+
+async def _body_leaves(
+    _session: aiohttp.ClientSession, context: object, _params: aiohttp.TraceRequestChunkSentParams
+) -> None:
+    progress = getattr(context, "trace_request_ctx", None)
+    assert isinstance(progress, _Progress)
+    failpoint("create.body_sent" if progress.creates else "upload.after_send")
+
+
+class AiohttpTransport:
+    """Exchanges with one service. Open it with `async with`; a cap on concurrency is the caller's affair."""
+
+    def __init__(self, service: str, key: Secret | None, *, deadlines: Deadlines | None = None) -> None:
+        self._base = base_url(service)
+        self._key = key
+        self._deadlines = deadlines or Deadlines()
+        self._posting: aiohttp.ClientSession | None = None
+        self._asking: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        trace = aiohttp.TraceConfig()
+        trace.on_request_headers_sent.append(_headers_leave)
+        trace.on_request_chunk_sent.append(_body_leaves)
+        self._posting = new_session(self._connector(fresh=True), trace_configs=[trace])
+        self._asking = new_session(self._connector(fresh=False), trace_configs=[trace])
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._posting is not None
+        assert self._asking is not None
+        await self._posting.close()
+        await self._asking.close()
+
+    def _connector(self, *, fresh: bool) -> aiohttp.BaseConnector:
+        """Where connections come from; `fresh` ones serve one request. Tests put wires of their own here."""
+        return Connector(limit=0, ssl=tls_context(), force_close=fresh)
+
+    async def send(self, request: Request) -> Response:
+        """One exchange. Raises TransportError when no whole answer came; InternalError for a foreign origin."""
+        session = self._posting if request.method == "POST" else self._asking
+        assert session is not None, "open the transport with `async with`"
+        url = URL(f"{self._base}{request.path}", encoded=True)
+        headers = self._headers(url, request)
+        deadline_s = self._deadlines.upload_s if request.parts else self._deadlines.exchange_s
+        progress = _Progress(request)
+        try:
+            async with session.request(
+                request.method,
+                url,
+                headers=headers,
+                data=_form(request.parts) if request.parts else request.body,
+                allow_redirects=False,
+                timeout=self._deadlines.timeout(deadline_s),
+                trace_request_ctx=progress,
+            ) as answer:
+                if progress.creates:
+                    failpoint("create.in_response")
+                body = await whole_body(answer)
+                return Response(status=answer.status, headers=self._unechoed(answer), body=self._scrubbed(body))
+        except Exception as error:  # noqa: BLE001  # whatever it was, the phase decides, and that is known
+            failure = self._failure(error, progress.phase)
+        raise failure
+
+    def _headers(self, url: URL, request: Request) -> dict[str, str]:
+        """The only place where the key is unwrapped; it goes to one origin and to no other."""
+        if url.origin() != self._base.origin():
+            raise InternalError(f"A request was about to leave for {url.host}, which is not the service. Not sent.")
+        headers = {**request.headers, "Accept-Encoding": "gzip"}
+        if self._key is not None:
+            headers["Authorization"] = f"Bearer {self._key.reveal()}"
+        if request.body is not None:
+            headers["Content-Type"] = "application/json"
+        return headers
+
+    def _unechoed(self, answer: aiohttp.ClientResponse) -> Mapping[str, str]:
+        """The headers without the key: request ids and redirects of proxies have been seen to repeat it."""
+        return {
+            name: self._scrubbed(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
+            for name, value in headers_of(answer).items()
+        }
+
+    def _scrubbed(self, body: bytes) -> bytes:
+        return self._key.scrub(body) if self._key is not None else body
+
+    def _failure(self, error: Exception, phase: Phase) -> TransportError:
+        sent = "The request may have arrived." if phase is Phase.SENT else "Nothing was sent."
+        return TransportError(
+            f"No answer from {self._base.host}: {reason_of(error)}. {sent}",
+            phase=phase,
+            final=isinstance(error, aiohttp.ClientConnectorCertificateError),
+        )
+
+
+def _form(parts: tuple[Part, ...]) -> aiohttp.FormData:
+    form = aiohttp.FormData()
+    for part in parts:
+        # A file goes through BytesIO so that aiohttp writes it in pieces; a large `bytes` would block the loop.
+        value = io.BytesIO(part.content) if part.filename is not None else part.content.decode("utf-8")
+        form.add_field(part.name, value, filename=part.filename, content_type=part.mime)
+    return form
