@@ -259,13 +259,13 @@ def test_the_size_of_any_range_is_known_without_making_it(first: float, last: fl
 
 
 def test_an_axis_of_a_billion_values_is_counted_and_refused() -> None:
-    start = time.perf_counter()
+    start = time.process_time()
     found = told_of_job("matrix: {grid: {params.seed: {from: 1, to: 1000000000}}}")
 
     assert found == [
         ("axis-too-long", "the range has 1,000,000,000 values; an axis may have 10,000", "use a wider step")
     ]
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_axes_are_read_through_one_door() -> None:
@@ -355,20 +355,20 @@ def test_ten_thousand_jobs_are_read_in_seconds() -> None:
         f'  - id: job-{n}\n    model: z-image\n    prompt: "a boat {n}"\n    params: {{seed: {n}}}\n    tags: [a, b]\n'
         for n in range(10_000)
     )
-    start = time.perf_counter()
+    start = time.process_time()
     manifest = manifest_of(f"{HEAD}jobs:\n{jobs}")
 
     assert len(manifest.jobs) == 10_000
-    assert time.perf_counter() - start < 15  # about 1 s on an idle machine
+    assert time.process_time() - start < 15  # about 1 s on an idle machine
 
 
 def test_ten_thousand_mistakes_are_found_in_seconds() -> None:
     jobs = "".join(f"  - {{id: job-{n}, modle: z-image}}\n" for n in range(10_000))
-    start = time.perf_counter()
+    start = time.process_time()
     findings = parsed(f"{HEAD}jobs:\n{jobs}")[1]
 
     assert len(findings) == 10_000
-    assert time.perf_counter() - start < 30
+    assert time.process_time() - start < 30
 
 
 FOREIGN = ("pydantic", "input", "unable to parse", "extra", "dictionary", "^", "something else", "<list>", "<mapping>")

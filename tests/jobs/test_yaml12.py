@@ -304,10 +304,10 @@ def test_nesting_ends_at_a_limit_however_it_is_made(text: str) -> None:
 def test_a_bomb_of_aliases_is_refused_before_it_goes_off(width: int) -> None:
     levels = 40 if width == 2 else 12
     bomb = "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * width)}]\n" for n in range(1, levels))
-    start = time.perf_counter()
+    start = time.process_time()
 
     assert codes_of(bomb) == ["too-many-values"]
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_a_file_beyond_the_size_limit_is_not_even_parsed() -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import click
@@ -46,13 +46,18 @@ def test_what_needs_nothing_imports_nothing_heavy(args: list[str]) -> None:
     assert done.stderr.splitlines()[-1] == "[]"
 
 
+def spent_on_children_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_help_comes_within_a_quarter_of_a_second() -> None:
-    """The best of five: the machine may be busy, the program may not."""
+    """Of the processor, and the best of five: the machine may be busy, the program may not."""
     times_s = []
     for _ in range(5):
-        began_s = time.perf_counter()
+        began_s = spent_on_children_s()
         subprocess.run([sys.executable, "-m", "runner", "--help"], capture_output=True, check=True)
-        times_s.append(time.perf_counter() - began_s)
+        times_s.append(spent_on_children_s() - began_s)
 
     assert min(times_s) < START_S
 

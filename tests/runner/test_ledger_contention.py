@@ -18,7 +18,9 @@ from tests.runner.test_ledger_sqlite import opened
 
 CROWD = 8
 ROUNDS = 5
-REFUSED_WITHIN_S = 1.0  # 0.2 s of trying, on a machine that is busy with seven others that try
+# 0.2 s of trying, on a machine that may be busy with more than the others that try. Who waited for the owner instead
+# would wait until the barrier gives up, as the owner holds on until all were told.
+REFUSED_WITHIN_S = 5.0
 PROCESSES = multiprocessing.get_context("fork")
 ITEMS = [item(number) for number in range(60)]
 

@@ -191,7 +191,7 @@ def test_what_is_not_an_ordinary_file_is_refused_without_waiting(tmp_path: Path)
     sources = reading(tmp_path, directory="folder.png", pipe="pipe.png", device="device.png", here="")
 
     assert [finding.code for finding in sources.findings] == ["not-a-file"] * 4
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < 10, "nobody ever writes into the pipe: what waits for it waits for ever"
 
 
 def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,13 +212,13 @@ def test_links_in_a_circle_are_refused(tmp_path: Path) -> None:
 def test_a_file_of_fifty_gigabytes_is_refused_by_its_size_alone(tmp_path: Path) -> None:
     with (tmp_path / "a.mp4").open("wb") as file:
         file.truncate(50 * 1024**3)
-    start = time.monotonic()
+    start = time.process_time()
 
     finding = only(reading(tmp_path, a="a.mp4"))
 
     assert finding.code == "reference-too-large"
     assert "51,200.0 MiB" in finding.message
-    assert time.monotonic() - start < 1
+    assert time.process_time() - start < 1
 
 
 def test_a_glob_without_a_match_is_a_finding(tmp_path: Path) -> None:

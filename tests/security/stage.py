@@ -186,7 +186,7 @@ def on_stage() -> Iterator[Stage]:
 
     thread = threading.Thread(target=lambda: asyncio.run(perform()), daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     stage.play()
     try:
         yield stage
