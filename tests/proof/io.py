@@ -167,7 +167,13 @@ class _Server:
             stdout=subprocess.PIPE,
             text=True,
         )
-        atexit.register(self._process.kill)
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        """Its stdin ends, and so does it."""
+        with self._process:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
 
     def ask(self, scenario: Mapping[str, object]) -> _Told:
         assert self._process.stdin is not None
