@@ -51,8 +51,9 @@ demo: $(READY)  ## run a sweep against the simulator: no key, no credits, under 
 	@echo "in out/demo: the clips in out/, the ledger in .rivya/sim.db, the results in results.jsonl"
 	@echo "look at it with: cd out/demo && ../../$(BIN)/rivya-batch results --sim"
 
-test: $(READY)  ## every test
-	@$(BIN)/python -m pytest
+# A test that is marked with a group shares something dear with the others of the group, and one process plays them all.
+test: $(READY)  ## every test, on all cores; `.venv/bin/pytest PATH` runs some of them in one process
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
 
 check: $(READY)  ## format, lint, types
 	@$(BIN)/ruff format --check .
