@@ -13,7 +13,7 @@ from pathlib import Path
 
 from runner.errors import DiskFull, LedgerUnusable, RunnerError
 
-__all__ = ["born", "condition", "failed", "prepare_folder", "resolved", "unborn", "unusable"]
+__all__ = ["born", "condition", "discard", "failed", "prepare_folder", "resolved", "unborn", "unusable"]
 
 _FOLDER_MODE = 0o700  # prompts, result links and upload tokens are nobody else's business
 _FILE_MODE = 0o600
@@ -83,7 +83,7 @@ def unborn(ledger: Path) -> Path:
     """An empty private file in which a new ledger is made. It gets its name only once it is whole."""
     path = ledger.with_name(ledger.name + ".new")
     try:
-        _remove(path)
+        discard(path)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE)
         os.fchmod(fd, _FILE_MODE)
         os.close(fd)
@@ -103,7 +103,8 @@ def born(path: Path, ledger: Path) -> None:
     _sync_folder(ledger.parent)
 
 
-def _remove(path: Path) -> None:
+def discard(path: Path) -> None:
+    """Remove what was begun under this name, if anything was."""
     for leftover in (path, *(path.with_name(path.name + ending) for ending in _JOURNALS)):
         leftover.unlink(missing_ok=True)
 

@@ -218,22 +218,15 @@ def open_ledger(
             writer = _connect(path)
             undo.callback(writer.close)
             db = _as_seam(writer)
-            shape = soundness.check_kind(db, path, newest=len(migrations))
-            soundness.check_shape(db, path, objects=_objects(migrations[:shape]))
-            soundness.check_whole(db, path)
-            soundness.check_owner(db, path, account=account, base_url=base_url)
-            warnings = []
-            if shape < len(migrations):
-                warnings.append(migrating.upgrade(db, path, migrations, now=now))
-                soundness.check_shape(db, path, objects=_objects(migrations))
+            shape = _checked(db, path, account=account, base_url=base_url, migrations=migrations)
+            warnings = [] if shape == len(migrations) else [_reshaped(db, path, now=now, migrations=migrations)]
             warnings += [*place.changes(db, path, lock.left), *place.doubts(path)]
             lock.note(Mark.now(db, path).text)
             _set_journal(writer, path)
             reader = writer
             if in_thread:
-                reader = _connect(path)
+                reader = _connect(path, query_only=True)
                 undo.callback(reader.close)
-                reader.execute("PRAGMA query_only = ON")
         ballast.lay()
         ledger = SqliteLedger(
             path, writer=writer, reader=reader, lock=lock, ballast=ballast, warnings=warnings, in_thread=in_thread
@@ -249,22 +242,44 @@ def open_reader(path: Path) -> LedgerReader | None:
     if condition(path) == "missing":
         return None
     with ExitStack() as undo, _translating(path):
-        connection = _connect(path)
+        connection = _connect(path, query_only=True)
         undo.callback(connection.close)
-        connection.execute("PRAGMA query_only = ON")
         soundness.check_kind(_as_seam(connection), path)
         reader = LedgerReader(path, connection)
         undo.pop_all()
         return reader
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _checked(db: Scripted, path: Path, *, account: str, base_url: str, migrations: tuple[Migration, ...]) -> int:
+    """A ledger, whole, and of this account, before anything in it is touched; gives the number of its shape."""
+    shape = soundness.check_kind(db, path, newest=len(migrations))
+    soundness.check_shape(db, path, objects=_objects(migrations[:shape]))
+    soundness.check_whole(db, path)
+    soundness.check_owner(db, path, account=account, base_url=base_url)
+    return shape
+
+
+def _reshaped(db: Scripted, path: Path, *, now: Callable[[], float], migrations: tuple[Migration, ...]) -> str:
+    """Give it today's shape; says where the old one is kept."""
+    try:
+        kept = migrating.upgrade(db, path, migrations, now=now)
+    except sqlite3.Error as error:
+        if _code(error) == Code.FULL:
+            raise migrating.no_room(db, path) from error
+        raise
+    soundness.check_shape(db, path, objects=_objects(migrations))
+    return kept
+
+
+def _connect(path: Path, *, query_only: bool = False) -> sqlite3.Connection:
     """A connection that never makes a file. Also for readers it may write: a journal left by a crash is rolled back."""
     connection = sqlite3.connect(f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False)
     try:
         connection.row_factory = sqlite3.Row
         for setting in pragmas():
             connection.execute(setting)
+        if query_only:
+            connection.execute("PRAGMA query_only = ON")
     except BaseException:
         connection.close()
         raise

@@ -1,6 +1,7 @@
 """The network, over aiohttp: the only package that imports its client.
 
-`connections` makes the sessions, `sending` talks to the service, `fetching` downloads results, `reading` takes answers in.
+`connections` makes the sessions, `sending` talks to the service, `fetching` downloads results, `reading` takes answers
+in.
 
 Two sessions that share nothing. `AiohttpTransport` talks to the service and carries the key; `AiohttpFetcher` downloads
 results from anywhere and has no key to lose. Both follow no redirect by themselves, keep no cookies, and take neither

@@ -6,8 +6,10 @@ And the way from shape to shape, with steps made up here: whole or not at all, a
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -25,7 +27,9 @@ from jobs.record import Event, Money, Record, fold
 from jobs.runstate import CoreSettings
 from jobs.steps import Download, Now, Poll, Send, Wait
 from runner import failpoints
-from runner.errors import LedgerUnusable
+from runner.errors import DiskFull, LedgerUnusable
+from runner.ledger import migrating
+from runner.ledger.ballast import BALLAST_BYTES
 from runner.ledger.sqlite import SqliteLedger, open_ledger
 from runner.ledger.statements import MIGRATIONS, SCHEMA_VERSION, Migration
 from tests.golden.make import dump, golden, golden_file, restore
@@ -243,6 +247,52 @@ def test_a_death_between_two_steps_leaves_one_whole_shape_and_the_next_start_goe
     assert len(copies(path)) >= 1
     assert ledger.position() == rows(path, "SELECT max(seq) AS top FROM events")[0]["top"]
     asyncio.run(ledger.close())
+
+
+def test_a_disk_without_room_for_a_new_shape_is_told_how_much_it_wants_and_nothing_changes(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asyncio.run(opened(path).close())
+    before, beside = dump(path), sorted(path.parent.iterdir())
+    wanted_bytes = 2 * path.stat().st_size + BALLAST_BYTES
+    disk = shutil.disk_usage(path.parent)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: disk._replace(free=wanted_bytes - 1))
+
+    with pytest.raises(DiskFull, match="Nothing was sent, and the ledger holds what it held") as caught:
+        opened(path, WIDER)
+
+    assert f"until {wanted_bytes:,} bytes are free" in caught.value.next_step
+    assert str(path.parent) in caught.value.next_step
+    assert (dump(path), sorted(path.parent.iterdir())) == (before, beside)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: disk._replace(free=wanted_bytes))
+    asyncio.run(opened(path, WIDER).close())
+
+
+def test_a_quota_that_ends_within_a_step_is_told_the_same_room(path: Path) -> None:
+    asyncio.run(opened(path).close())
+    before = dump(path)
+    full = "PRAGMA max_page_count = 1; CREATE TABLE hints (text TEXT); INSERT INTO hints VALUES (zeroblob(1000000));"
+
+    with pytest.raises(DiskFull, match="the ledger holds what it held") as caught:
+        opened(path, Migration(number=SCHEMA_VERSION + 1, name="full", sql=full))
+
+    assert f"until {2 * path.stat().st_size + BALLAST_BYTES:,} bytes are free" in caught.value.next_step
+    assert dump(path) == before
+
+
+def test_half_a_copy_is_removed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asyncio.run(opened(path).close())
+
+    def cut(new: Path, _: Path) -> None:
+        assert new.stat().st_size
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(migrating, "born", cut)
+
+    with pytest.raises(DiskFull):
+        opened(path, WIDER)
+
+    assert copies(path) == list(path.parent.glob("*.new")) == []
 
 
 async def test_a_damaged_ledger_is_refused_before_its_shape_is_touched(path: Path) -> None:
