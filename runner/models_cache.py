@@ -11,6 +11,7 @@ import os
 import tempfile
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -36,8 +37,9 @@ def cache_file(service: str) -> Path:
     return platformdirs.user_cache_path("rivya-batch") / f"models-{tag}.json"
 
 
+@cache
 def packaged_catalogue() -> Catalogue:
-    """The catalogue of the release."""
+    """The catalogue of the release, read once: it cannot be changed, neither in the package nor in memory."""
     return parse_packaged((resources.files("jobs") / "data" / "models.json").read_text(encoding="utf-8"))
 
 

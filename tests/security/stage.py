@@ -14,13 +14,14 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from jobs import retry
+from jobs import catalogue, retry
 from runner.cli import loop
 from runner.cli.entry import run_command
 from runner.sim.catalogue import packaged_catalogue
@@ -36,6 +37,9 @@ __all__ = ["KEY", "Desk", "Stage", "Told", "Twist", "Watch", "manifest", "on_sta
 KEY: Final = "rvya_sk_Kanarienvogel+/7Q&9=x"
 
 Twist = Callable[[SimRequest, SimResponse], SimResponse]
+
+# Thousands of commands read the same two or three lists of models: the same text is parsed once.
+_read_models = lru_cache(maxsize=8)(catalogue.parse_packaged)
 
 _SPEED: Final = 100_000.0  # a task of a minute is done before it is asked for
 
@@ -216,6 +220,7 @@ class Desk:
         # Doubt is waited for as the product does, in thousandths of its time.
         monkeypatch.setattr(retry, "BACKOFF_FIRST_S", 0.01)
         monkeypatch.setattr(retry, "BACKOFF_CAP_S", 0.02)
+        monkeypatch.setattr("runner.models_cache.parse_packaged", _read_models)
         # uvloop connects without Python's knowledge, and so without an audit event.
         monkeypatch.setattr(loop, "new_event_loop", asyncio.new_event_loop)
 
