@@ -6,6 +6,8 @@ import os
 import sys
 from collections.abc import Iterator
 from ipaddress import ip_address
+from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -57,13 +59,21 @@ class _MockedResponse(aiohttp.ClientResponse):
 aioresponses.core.ClientResponse = _MockedResponse  # type: ignore[attr-defined]
 
 
+@pytest.fixture(scope="session")
+def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Folders to be made. pytest itself would look through the folders of all tests before to find a free one."""
+    folder = tmp_path_factory.mktemp("homes")
+    return (folder / str(number) for number in count())
+
+
 @pytest.fixture(autouse=True)
-def nobody_s_settings(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def nobody_s_settings(monkeypatch: pytest.MonkeyPatch, _homes: Iterator[Path]) -> None:
     """No variable, config or cache of the person who runs the tests reaches the product."""
     for name in list(os.environ):  # noqa: TID251  # to take away, not to read
         if name.startswith("RIVYA_") or name in {"NO_COLOR", "FORCE_COLOR", "CI"}:
             monkeypatch.delenv(name)
-    home = tmp_path_factory.mktemp("home")
+    home = next(_homes)
+    home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     for kind in ("CONFIG", "CACHE", "STATE", "DATA"):
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
