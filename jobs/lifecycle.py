@@ -49,7 +49,7 @@ class EventType(StrEnum):
     FAILED = "failed"
     VANISHED = "vanished"
     STALLED = "stalled"
-    WRITTEN_OFF = "written_off"  # a person's word: count it as spent and stop asking
+    WRITTEN_OFF = "written_off"  # a person's word: count it as spent and wait for it no more
     SKIPPED = "skipped"  # not bought in this life: the budget, `per_item`, or a reference that cannot be had
     REFUNDED = "refunded"  # credits came back after the end, on evidence only
     SAVED = "saved"  # a result's download moved to another state

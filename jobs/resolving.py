@@ -22,7 +22,7 @@ class Word(StrEnum):
 
     ADOPT = "adopt"  # it became this task
     ASSUME_NOT_CREATED = "assume-not-created"  # it never arrived: its credits come back, and it may be bought again
-    WRITE_OFF = "write-off"  # nobody will ever know: count it as spent and stop asking
+    WRITE_OFF = "write-off"  # nobody will ever know: count it as spent and wait for it no more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

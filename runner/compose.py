@@ -8,7 +8,7 @@ import random
 import signal
 import socket
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager
 
 import anyio
@@ -46,7 +46,8 @@ from runner.uploads import ReadReference, read_reference
 
 __all__ = ["Run", "balance", "halt_after", "refresh_models", "run_prepared"]
 
-# Items named in the summary; the rest are a `results` away.
+# Items of one state that the summary is told of; the rest are a `results` away. Each state has its own, so that many
+# failures do not hide the one item that waits for a person.
 TROUBLES_MAX = 20
 
 
@@ -273,7 +274,7 @@ class Run:
             creates=engine.counts.creates,
             downloads=Counter(engine.counts.downloads),
             pauses={why.value: reason for why, reason in state.pauses.items()},
-            troubles=tuple(_troubles(engine.core))[:TROUBLES_MAX],
+            troubles=tuple(_troubles(engine.core, {item.identity for item in self._prepared.expansion.items})),
             out_dir=os.path.relpath(self._prepared.out_dir),
             interrupted=self._signal,
         )
@@ -321,12 +322,16 @@ def _no_longer_wanted(past: PastItem, attempt: Attempt) -> Item:
     )
 
 
-def _troubles(core: Core) -> Iterable[Trouble]:
+def _troubles(core: Core, wanted: Container[str]) -> Iterator[Trouble]:
     fine = (ItemState.SUCCEEDED, ItemState.PLANNED, ItemState.SKIPPED)
+    told = Counter[ItemState]()
     for identity, record in core.state.records.items():
-        if record.state not in fine:
+        if record.state not in fine and told[record.state] < TROUBLES_MAX:
+            told[record.state] += 1
             yield Trouble(
                 key=core.state.items[identity].key,
+                identity=identity,
+                wanted=identity in wanted,
                 state=record.state.value,
                 code=record.error_code,
                 message=record.error_message,

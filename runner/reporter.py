@@ -52,6 +52,8 @@ class Trouble:
     """One item that did not succeed, for the summary."""
 
     key: str
+    identity: str
+    wanted: bool  # whether the manifest still has it: only then does its key find it, and no other
     state: str
     code: str | None
     message: str | None
@@ -70,7 +72,7 @@ class RunOutcome:
     creates: int  # POSTs of creates that left in this life
     downloads: Mapping[str, int]  # results by download state
     pauses: Mapping[str, str]
-    troubles: tuple[Trouble, ...] = field(default=())  # the first ones
+    troubles: tuple[Trouble, ...] = field(default=())  # the first ones of each state
     out_dir: str = ""
     interrupted: int | None = None  # the signal's number
 

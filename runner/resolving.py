@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import anyio
 
 from jobs.answers import Phase, SendEnd, TaskSeen
@@ -13,19 +15,23 @@ from runner.errors import AuthError, ServiceRefused, Unreachable, UsageError
 from runner.ledger.sqlite import open_ledger, open_reader
 from runner.service import Service
 from runner.settings import Settings
+from runner.story import Story
 from runner.transport import AiohttpTransport
 
-__all__ = ["check_word", "find_task", "record_word"]
+__all__ = ["Show", "check_word", "find_task", "record_word"]
+
+# The command that shows what these words name, for a person to copy.
+Show = Callable[..., str]
 
 
-def check_word(settings: Settings, item: str, record: Record, word: Word, task_id: str | None) -> None:
+def check_word(settings: Settings, story: Story, word: Word, task_id: str | None, *, show: Show) -> None:
     """Raise UsageError when this cannot be said of the item, or its task is another attempt's."""
-    why_not = refusal(record, word)
+    why_not = refusal(story.record, word)
     if why_not is not None:
         raise UsageError(
-            f"`{item}` is {record.state.value}: {why_not}. Nothing was changed.",
+            f"`{story.item}` of {story.run} is {story.record.state.value}: {why_not}. Nothing was changed.",
             code="cannot-resolve",
-            next_step="see what is known of it with `rivya-batch show`",
+            next_step=f"see what is known of it with `{show(*story.words)}`",
         )
     if task_id is None:
         return
@@ -37,7 +43,7 @@ def check_word(settings: Settings, item: str, record: Record, word: Word, task_i
         raise UsageError(
             f"{task_id} belongs to another attempt, {owner}. Nothing was changed.",
             code="task-taken",
-            next_step=f"see which item that is with `rivya-batch show {owner}`",
+            next_step=f"see which item that is with `{show(owner)}`",
         )
 
 
@@ -68,19 +74,24 @@ def _shown(task_id: str, end: SendEnd) -> TaskSeen:
     )
 
 
-async def record_word(settings: Settings, seen: Record, said: Said) -> Record:
+async def record_word(
+    settings: Settings, story: Story, said: Said, *, show: Show, warn: Callable[[str], None]
+) -> Record:
     """Write the word down as the item's next event; returns where the item stands now.
 
-    Raises UsageError when the item moved since it was `seen`, and what `open_ledger` raises.
+    `warn` is told at once what the ledger says of itself when it is opened: it says so only once. Raises UsageError
+    when the item moved since its story was told, and what `open_ledger` raises.
     """
     ledger = open_ledger(settings.store, account=settings.account, base_url=settings.service)
     try:
-        record = ledger.records([seen.identity])[seen.identity]
-        if record.version != seen.version:
+        for warning in ledger.warnings:
+            warn(warning)
+        record = ledger.records([story.identity])[story.identity]
+        if record.version != story.record.version:
             raise UsageError(
-                f"The item moved meanwhile: it is {record.state.value} now. Nothing was changed.",
+                f"`{story.item}` of {story.run} moved meanwhile: it is {record.state.value} now. Nothing was changed.",
                 code="cannot-resolve",
-                next_step="look at it again with `rivya-batch show`",
+                next_step=f"look at it again with `{show(*story.words)}`",
             )
         change = resolved(record, said, at_s=Clock().now().wall_s)
         await ledger.record([change])

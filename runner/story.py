@@ -14,9 +14,11 @@ from pathlib import Path
 
 from jobs.lifecycle import EventType, ItemState
 from jobs.record import Artifact, Attempt, Record
+from jobs.resolving import Word
 from jobs.suggest import did_you_mean
 from jobs.wording import listed
 from runner.clock import stamp
+from runner.commands import item_words, quoted
 from runner.errors import UsageError
 from runner.ledger.rows import Row, artifact_of, attempt_of
 from runner.ledger.sqlite import LedgerReader
@@ -32,6 +34,13 @@ CANDIDATES_MAX = 10
 
 # Events of an attempt that end a send, unless a person's word did.
 _SEND_ENDS = frozenset({EventType.SEND_ENDED, EventType.ACCEPTED, EventType.REJECTED})
+
+# What a person said, by what it became.
+_WORDS = {
+    EventType.ACCEPTED: Word.ADOPT,
+    EventType.REJECTED: Word.ASSUME_NOT_CREATED,
+    EventType.WRITTEN_OFF: Word.WRITE_OFF,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +94,7 @@ class Story:
     """Everything the ledger knows of one item."""
 
     item: str  # its key in `run`
+    is_found_by_key: bool  # False: the manifest has given that key to another item since
     identity: str
     run: str
     runs: tuple[str, ...]  # every run that named it
@@ -103,6 +113,11 @@ class Story:
     attempts: tuple[AttemptStory, ...]
     events: tuple[EventLine, ...]
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What names this item, and no other, in a command."""
+        return item_words(self.item, run=self.run, identity=self.identity, is_found_by_key=self.is_found_by_key)
+
 
 def item_story(path: Path, run_id: str | None, item: str) -> Story:
     """The whole story of the item people mean; raises `UsageError` when no item, or more than one, is called so."""
@@ -110,13 +125,15 @@ def item_story(path: Path, run_id: str | None, item: str) -> Story:
         identity = _find(reader, run_id, item)
         names = reader.ask("names_of_item", {"identity": identity, "run_id": run_id})
         (what,) = reader.ask("item", {"identity": identity})
+        (name, *_) = names
+        called_so = reader.ask("find_by_name", {"word": name["item_key"], "run_id": name["run_id"]})
         record = reader.records([identity])[identity]
         attempts = reader.ask("attempts_of_item", {"identity": identity})
         files = reader.ask("artifacts_of_item", {"identity": identity})
         events = [_event_line(row) for row in reader.ask("events_of_item", {"identity": identity})]
-    name = names[0]
     return Story(
         item=name["item_key"],
+        is_found_by_key=called_so[0]["identity"] == identity,
         identity=identity,
         run=name["run_id"],
         runs=tuple(row["run_id"] for row in names),
@@ -156,8 +173,18 @@ def _find(reader: LedgerReader, run_id: str | None, word: str) -> str:
     raise UsageError(
         f"no item of {where} is called `{word}`",
         code="item-unknown",
-        next_step=did_you_mean(word, keys, "`rivya-batch results` lists the items of a run"),
+        next_step=_elsewhere(reader, word)
+        or did_you_mean(word, keys, "`rivya-batch results` lists the items of a run"),
     )
+
+
+def _elsewhere(reader: LedgerReader, word: str) -> str | None:
+    """Where an item is called so that the run that was looked in, often just the latest, does not have."""
+    for found in reader.ask("find_by_name", {"word": word, "run_id": None}):
+        for name in reader.ask("names_of_item", {"identity": found["identity"], "run_id": None}):
+            if name["item_key"] == word:
+                return f"the run {name['run_id']} has an item of this name: add --run {quoted(name['run_id'])}"
+    return None
 
 
 def _event_line(row: Row) -> EventLine:
@@ -184,7 +211,7 @@ def _attempt_story(row: Row, files: Sequence[Row], events: Sequence[EventLine]) 
         accepted_at=maybe_stamp(attempt.accepted_at_s),
         finished_at=maybe_stamp(attempt.finished_at_s),
         sends=_sends(attempt, mine),
-        word=next((f"{event.type.value} by {event.data['by']}, {event.at}" for event in mine if _said(event)), None),
+        word=next((_word(event) for event in mine if _said(event)), None),
         request_ids=tuple(dict.fromkeys(str(one) for one in ids if one is not None)),
         files=tuple(
             replace(artifact_of(file), file=from_here(file["file"], file["out_dir"]))
@@ -197,6 +224,10 @@ def _attempt_story(row: Row, files: Sequence[Row], events: Sequence[EventLine]) 
 def _said(event: EventLine) -> bool:
     """Whether a person's word made this event."""
     return event.data.get("by", "service") != "service"
+
+
+def _word(event: EventLine) -> str:
+    return f"{_WORDS[event.type].value} by {event.data['by']}, {event.at}"
 
 
 def _sends(attempt: Attempt, events: Sequence[EventLine]) -> tuple[SendLine, ...]:

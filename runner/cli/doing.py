@@ -45,8 +45,7 @@ def do(voice: Voice, prepared: Prepared, *, settings: Settings, command: str, on
         return INTERRUPTED
     if voice.json:
         voice.event("done", done_facts(outcome))
-    flag = " ".join(["", *voice.store_flag()])
-    tell_summary(voice, outcome, command=onward, store_flag=flag)
+    tell_summary(voice, outcome, command=onward, store_flag=voice.store_flag())
     return outcome.exit_code
 
 

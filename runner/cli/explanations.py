@@ -42,15 +42,16 @@ ITEMS: Final[Mapping[str, str]] = MappingProxyType(
         "and request ids that `rivya-batch show ITEM` prints. Then say what you know:\n\n"
         "    rivya-batch resolve ITEM --adopt TASK            it became this task\n"
         "    rivya-batch resolve ITEM --assume-not-created    it never arrived: `run` buys it anew\n"
-        "    rivya-batch resolve ITEM --write-off             count it as spent, stop asking\n\nExit code 7.",
+        "    rivya-batch resolve ITEM --write-off             count it as spent, wait no more\n\nExit code 7.",
         "vanished": "The service had accepted the task and then answered 404 for it for more than a minute. Its "
         "credits stay held. Each run asks for it again, and takes it up where it left if it comes back; `resolve ITEM "
-        "--write-off` stops the asking. Exit code 7.",
+        "--write-off` ends the waiting. Exit code 7.",
         "stalled": "The task has no end within `limits.timeout` after its acceptance. Nothing is lost: it may still "
         "finish, each run asks for it again, and its credits stay held. Raise the timeout for slow models; "
-        "`resolve ITEM --write-off` stops the asking. Exit code 7.",
-        "written_off": "A person said that nobody will ever know, and its credits count as spent. Only `retry` or "
-        "`run --again` buys it once more.",
+        "`resolve ITEM --write-off` ends the waiting. Exit code 7.",
+        "written_off": "A person said that nobody will ever know, and its credits count as spent. Its results are "
+        "not waited for. If its task is known, runs still look for a day whether its credits came back. Only "
+        "`retry` or `run --again` buys it once more.",
         "not_created": "A person said that the create never arrived. Its credits are free again, and the next `run` "
         "buys the item under a new key.",
         "budget_exhausted": "The item did not fit what was left of the budget, so it was not bought. Run again with a "

@@ -12,6 +12,7 @@ from jobs.verdict import Pause
 from runner.cli.columns import shortened
 from runner.cli.figures import credits_line, credits_object, duration, figures, size
 from runner.cli.voice import Voice
+from runner.commands import command_line, item_words
 from runner.reporter import RunOutcome, Trouble
 
 __all__ = ["done_facts", "tell_summary"]
@@ -47,7 +48,7 @@ def done_facts(outcome: RunOutcome) -> dict[str, object]:
     }
 
 
-def tell_summary(voice: Voice, outcome: RunOutcome, *, command: str, store_flag: str = "") -> None:
+def tell_summary(voice: Voice, outcome: RunOutcome, *, command: str, store_flag: Sequence[str] = ()) -> None:
     """Tell how the run ended. `command` is what to type to go on; `store_flag` what looking at it needs."""
     color = "green" if outcome.exit_code == 0 else "yellow"
     voice.talk()
@@ -107,9 +108,9 @@ def _trouble(trouble: Trouble) -> str:
     return for_terminal(f"{shortened(trouble.key, KEY_CHARS)} {word}" + (f" ({known})" if known else ""))
 
 
-def _next(outcome: RunOutcome, command: str, store_flag: str) -> Sequence[str]:
+def _next(outcome: RunOutcome, command: str, store_flag: Sequence[str]) -> Sequence[str]:
     """Commands that make sense now, the most urgent first."""
-    counts, run = outcome.statistics.counts, f"{outcome.run_id}{store_flag}"
+    counts, run = outcome.statistics.counts, (outcome.run_id, *store_flag)
     lines = []
     if outcome.exit_code == 4:
         lines.append(f"{command}    # with a key that may; nothing is bought twice")
@@ -120,16 +121,20 @@ def _next(outcome: RunOutcome, command: str, store_flag: str) -> Sequence[str]:
     if outcome.exit_code == 5:
         short = Pause.CREDITS in outcome.pauses
         lines.append(f"{command}    # {'after a top-up' if short else 'with more budget; the lowest one set counts'}")
+    lost = [trouble for trouble in outcome.troubles if trouble.state in (ItemState.VANISHED, ItemState.STALLED)]
+    if lost and not lines:
+        lines.append(f"{command}    # asks for it again; nothing is bought twice")
     doubtful = [trouble for trouble in outcome.troubles if trouble.state == ItemState.UNCERTAIN]
-    if doubtful:
-        item = _quoted(doubtful[0].key)
-        lines.append(f"rivya-batch show {item}{store_flag}    # what is known of it")
-        lines.append(f"rivya-batch resolve {item}{store_flag} --adopt TASK | --assume-not-created | --write-off")
+    lines += _judging(outcome.run_id, doubtful, "--adopt TASK | --assume-not-created | --write-off", store_flag)
+    lines += _judging(outcome.run_id, lost, "--write-off    # if it is not worth waiting for", store_flag)
     if counts.get(ItemState.FAILED) or counts.get(ItemState.REJECTED):
-        lines.append(f"rivya-batch retry {run} --failed")
-    return [*lines, f"rivya-batch results {run}"]
+        lines.append(command_line("retry", *run, "--failed"))
+    return [*lines, command_line("results", *run)]
 
 
-def _quoted(text: str) -> str:
-    """One word for a shell; an item's key holds commas and spaces."""
-    return "'" + for_terminal(text).replace("'", "'\\''") + "'"
+def _judging(run: str, troubles: Sequence[Trouble], ways: str, store_flag: Sequence[str]) -> Iterator[str]:
+    """How the first of the items that wait for a person is looked at and judged."""
+    for trouble in troubles[:1]:
+        item = item_words(trouble.key, run=run, identity=trouble.identity, is_found_by_key=trouble.wanted)
+        yield f"{command_line('show', *item, *store_flag)}    # what is known of it"
+        yield f"{command_line('resolve', *item, *store_flag)} {ways}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -499,7 +500,7 @@ def test_a_notice_is_one_line(notice: Notice, line: str) -> None:
     assert told(notice) == line
 
 
-def summary(outcome: RunOutcome, capfd: pytest.CaptureFixture[str], *, store_flag: str = "") -> str:
+def summary(outcome: RunOutcome, capfd: pytest.CaptureFixture[str], *, store_flag: Sequence[str] = ()) -> str:
     tell_summary(Voice(), outcome, command="rivya-batch run a.yaml", store_flag=store_flag)
     return capfd.readouterr().err
 
@@ -528,7 +529,7 @@ def test_a_run_that_an_error_ends_tells_its_last_figures(capfd: pytest.CaptureFi
 
 
 def test_the_end_of_a_good_run_says_what_it_cost_and_where_the_files_are(capfd: pytest.CaptureFixture[str]) -> None:
-    assert summary(ended({ItemState.SUCCEEDED: 10}, done_before=4), capfd, store_flag=" --store s.db") == (
+    assert summary(ended({ItemState.SUCCEEDED: 10}, done_before=4), capfd, store_flag=["--store", "s.db"]) == (
         "\n"
         "sneaker-reveal  6 of 6 done in 8m 41s (4 more were done before)\n"
         "  credits   84 spent, 28 held, 588 of the cap left\n"
@@ -540,6 +541,8 @@ def test_the_end_of_a_good_run_says_what_it_cost_and_where_the_files_are(capfd: 
 def test_the_end_of_a_run_with_failures_names_them_and_the_way_on(capfd: pytest.CaptureFixture[str]) -> None:
     trouble = Trouble(
         key="reveal/0",
+        identity="i1-8",
+        wanted=True,
         state="failed",
         code="generation_failed",
         message="no\nluck",
@@ -572,22 +575,89 @@ def test_an_empty_balance_asks_for_a_top_up_and_not_for_a_higher_budget(capfd: p
         (3, {ItemState.PLANNED: 8}, "next: rivya-batch run a.yaml    # goes on with what was not bought yet\n"),
         (5, {ItemState.SKIPPED: 2}, "next: rivya-batch run a.yaml    # with more budget; the lowest one set counts\n"),
         (5, {ItemState.SKIPPED: 2}, "  skipped   2 not bought\n"),
-        (7, {ItemState.UNCERTAIN: 1}, "next: rivya-batch show 'it'\\''s,1'    # what is known of it\n"),
-        (
-            7,
-            {ItemState.UNCERTAIN: 1},
-            "\n      rivya-batch resolve 'it'\\''s,1' --adopt TASK | --assume-not-created | --write-off\n",
-        ),
         (0, {}, "sneaker-reveal  0 of 10 done"),
     ],
 )
 def test_the_end_says_how_to_go_on(
     exit_code: int, counts: Mapping[str, int], told_text: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    doubt = Trouble(key="it's,1", state="uncertain", code="uncertain", message=None, task_id=None, request_id=None)
-    troubles = (doubt,) if ItemState.UNCERTAIN in counts else ()
+    assert told_text in summary(ended(counts, exit_code=exit_code), capfd)
 
-    assert told_text in summary(ended(counts, exit_code=exit_code, troubles=troubles), capfd)
+
+def in_doubt(state: ItemState, *, key: str = "kite", wanted: bool = True) -> Trouble:
+    return Trouble(
+        key=key,
+        identity=f"i1-{state.value}",
+        wanted=wanted,
+        state=state.value,
+        code=state.value,
+        message=None,
+        task_id=None,
+        request_id=None,
+    )
+
+
+def next_lines(troubles: tuple[Trouble, ...], capfd: pytest.CaptureFixture[str]) -> list[str]:
+    counts = Counter(trouble.state for trouble in troubles)
+    _, found, text = summary(ended(counts, exit_code=7, troubles=troubles), capfd).partition("next: ")
+    assert found
+    return [line.strip() for line in text.splitlines()]
+
+
+RESULTS = "rivya-batch results sneaker-reveal"
+ASK_AGAIN = "rivya-batch run a.yaml    # asks for it again; nothing is bought twice"
+
+
+@pytest.mark.parametrize(
+    ("key", "wanted", "name"),
+    [
+        ("kite", True, "kite --run sneaker-reveal"),
+        ("it's,1", True, "'it'\\''s,1' --run sneaker-reveal"),
+        ("kite", False, "i1-uncertain"),  # the key is another item's now
+        ("a\tb", True, "i1-uncertain"),  # what is printed for it is not it
+        ("-kite", True, "i1-uncertain"),  # would be read as a flag
+        ("kite" * 99, True, "i1-uncertain"),
+    ],
+)
+def test_what_is_to_be_typed_of_a_doubt_means_this_item_and_no_other(
+    key: str, wanted: bool, name: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert next_lines((in_doubt(ItemState.UNCERTAIN, key=key, wanted=wanted),), capfd) == [
+        f"rivya-batch show {name}    # what is known of it",
+        f"rivya-batch resolve {name} --adopt TASK | --assume-not-created | --write-off",
+        RESULTS,
+    ]
+
+
+@pytest.mark.parametrize("state", [ItemState.VANISHED, ItemState.STALLED])
+def test_what_the_service_lost_is_asked_for_again_or_written_off(
+    state: ItemState, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert next_lines((in_doubt(state),), capfd) == [
+        ASK_AGAIN,
+        "rivya-batch show kite --run sneaker-reveal    # what is known of it",
+        "rivya-batch resolve kite --run sneaker-reveal --write-off    # if it is not worth waiting for",
+        RESULTS,
+    ]
+
+
+def test_two_kinds_of_doubt_are_each_given_their_way_on(capfd: pytest.CaptureFixture[str]) -> None:
+    lines = next_lines((in_doubt(ItemState.STALLED, key="boat"), in_doubt(ItemState.UNCERTAIN)), capfd)
+
+    assert [line.partition(" --run")[0] for line in lines] == [
+        ASK_AGAIN,
+        "rivya-batch show kite",
+        "rivya-batch resolve kite",
+        "rivya-batch show boat",
+        "rivya-batch resolve boat",
+        RESULTS,
+    ]
+
+
+def test_a_folder_with_a_space_can_be_copied_with_the_command(capfd: pytest.CaptureFixture[str]) -> None:
+    text = summary(ended({}), capfd, store_flag=["--store", "my work/l.db"])
+
+    assert "next: rivya-batch results sneaker-reveal --store 'my work/l.db'\n" in text
 
 
 def test_a_pause_is_told_with_its_reason(capfd: pytest.CaptureFixture[str]) -> None:

@@ -205,6 +205,21 @@ async def test_a_summary_names_only_the_first_troubles(desk: Callable[..., Desk]
     assert (outcome.exit_code, len(outcome.troubles)) == (3, TROUBLES_MAX)
 
 
+async def test_many_failures_do_not_hide_the_one_item_that_waits_for_a_person(desk: Callable[..., Desk]) -> None:
+    stuck = {"match": {"endpoint": "create", "prompt_contains": "a 30 cat"}, "do": {"stuck": True}}
+    failing = {"match": {"endpoint": "create"}, "do": {"fail": "no_cats"}}
+    trial = desk(faults=[stuck, failing], limits=f"{QUICK}, timeout: 1s")
+    path = trial.write()
+    path.write_text(path.read_text().replace("[red, green, blue, black, white]", "{from: 1, to: 30}"))
+
+    outcome = await trial.run(prepare(path, settings=trial.settings, choices=PLAIN))
+
+    assert outcome.exit_code == 7
+    assert Counter(trouble.state for trouble in outcome.troubles) == {"failed": TROUBLES_MAX, "stalled": 1}
+    assert {trouble.key for trouble in outcome.troubles if trouble.state == "stalled"} == {"plain/vars.colour=30"}
+    assert all(trouble.wanted for trouble in outcome.troubles)
+
+
 async def test_what_is_refused_again_and_again_is_bought_no_more(desk: Callable[..., Desk]) -> None:
     trial = desk(faults=[{"match": {"endpoint": "create"}, "do": {"code": "validation_failed"}}])
     path = trial.write()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator, Mapping
 
 import click
@@ -15,6 +14,7 @@ from runner.cli.figures import count, duration, size
 from runner.cli.flags import verb
 from runner.cli.loading import settings_for
 from runner.cli.voice import Voice
+from runner.commands import command_line
 from runner.story import AttemptStory, Story, item_story
 from runner.views import resolve_run
 
@@ -46,7 +46,7 @@ def command(voice: Voice, item: str, run: str | None) -> None:
     words = [f"--{word.value}" for word in Word if refusal(story.record, word) is None]
     if words:
         way = " | ".join(words).replace("--adopt", "--adopt TASK")
-        voice.talk(f"next: {shlex.join(['rivya-batch', 'resolve', item, *voice.store_flag()])} {way}")
+        voice.talk(f"next: {command_line('resolve', *story.words, *voice.store_flag())} {way}")
 
 
 def _facts(story: Story) -> Iterator[tuple[str, str]]:
