@@ -7,7 +7,7 @@ is handed to the ledger at once and ahead of all that follows from it; the ledge
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -26,11 +26,12 @@ from jobs.runstate import UNREACHABLE_AFTER_S
 from jobs.steps import Download, Poll, Send, Step, Wait
 from jobs.verdict import Pause
 from runner.clock import Clock
-from runner.errors import AuthError, DiskFull, FetchError, OutputUnusable, RunnerError, ServiceError, ServiceRefused
+from runner.errors import DiskFull, FetchError, OutputUnusable, RunnerError, ServiceRefused
 from runner.failpoints import failpoint
 from runner.lane import Lane
 from runner.ledger import KnownUpload, Ledger
 from runner.reporter import Reporter, RunStatistics
+from runner.upload_queue import Upload, UploadQueue, pause_for
 
 __all__ = ["Engine", "Lanes", "Look", "Saver", "Sender", "Uploader"]
 
@@ -40,9 +41,6 @@ CREATE_CREW = 32
 POLL_CREW = 32
 UPLOAD_CREW = 4
 DOWNLOAD_CREW = 8
-
-# Refusals below 500 that are about the moment, not about what was sent.
-_NOT_NOW = frozenset({408, 425, 429})
 
 # A saver that wants to look at a task is not told of the answers that free a turn of the poll pacer: it tries again.
 LOOK_AGAIN_S = 1.0
@@ -87,15 +85,6 @@ class Lanes:
     downloads: Rate | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class _Upload:
-    reference: ReferenceFile
-    model: str  # the first that wants it
-    tries: int = 0
-    began_s: float = 0.0
-    due_s: float = 0.0
-
-
 @dataclass(slots=True)
 class _Counts:
     creates: int = 0
@@ -128,9 +117,7 @@ class Engine:
         self._reporter = reporter
         self._clock = clock
         self._limits = lanes or Lanes()
-        self._uploads: deque[_Upload] = deque()
-        self._queued: set[str] = set()  # digests whose upload was begun or given up in this life
-        self._sources: dict[str, tuple[ReferenceFile, str]] = {}  # by digest: a file, and the model that first wants it
+        self._uploads = UploadQueue()
         self._over = False
         self._began_s = clock.now().mono_s
         self._scope = anyio.CancelScope()
@@ -146,9 +133,7 @@ class Engine:
 
         What ends a run early, such as a ledger that cannot be written, is raised as a group of RunnerErrors.
         """
-        for item in self.core.state.items.values():
-            for reference in item.references:
-                self._sources.setdefault(reference.sha256, (reference, item.model))
+        self._uploads.know(self.core.state.items.values())
         self._queue_uploads()
         self._look()
         self._heed_reserve()
@@ -221,26 +206,19 @@ class Engine:
 
     def _queue_uploads(self) -> None:
         """Take up what the core lacks; a task that failed may be wanted again with a reference the service forgot."""
-        for digest in self.core.wanted_uploads():
-            if digest not in self._queued:
-                self._queued.add(digest)
-                reference, model = self._sources[digest]
-                self._uploads.append(_Upload(reference=reference, model=model))
-                self._upload_lane.wake()
-        self.counts.uploads_needed = len(self._queued)
+        if self._uploads.take_up(self.core.wanted_uploads()):
+            self._upload_lane.wake()
+        self.counts.uploads_needed = self._uploads.needed
 
-    async def _next_upload(self) -> _Upload | Wait | None:
+    async def _next_upload(self) -> Upload | Wait | None:
         if self._over or self.core.state.stopping:
             return None
-        if not self._uploads:
-            return Wait(until_s=None)
-        if self._uploads[0].due_s > self._clock.now().mono_s:
-            return Wait(until_s=self._uploads[0].due_s)
-        if self._upload_limiter is not None:
+        upload = self._uploads.next(self._clock.now().mono_s)
+        if isinstance(upload, Upload) and self._upload_limiter is not None:
             await self._upload_limiter.acquire()
-        return self._uploads.popleft()
+        return upload
 
-    async def _upload(self, wanted: _Upload) -> None:
+    async def _upload(self, wanted: Upload) -> None:
         reference, digest = wanted.reference, wanted.reference.sha256
         if not wanted.tries:
             wanted.began_s = self._clock.now().mono_s
@@ -261,12 +239,12 @@ class Engine:
             self._reporter.uploaded(reference.path, reference.bytes)
         self._look(self._create_lane)
 
-    async def _upload_failed(self, wanted: _Upload, error: RunnerError) -> None:
-        state, now, pause = self.core.state, self._clock.now(), _pause_for(error)
+    async def _upload_failed(self, wanted: Upload, error: RunnerError) -> None:
+        state, now, pause = self.core.state, self._clock.now(), pause_for(error)
         if pause is Pause.NETWORK and now.mono_s - wanted.began_s < UNREACHABLE_AFTER_S:
             asked_s = error.retry_after_s if isinstance(error, ServiceRefused) else None
-            wanted.due_s = now.mono_s + wait_s(wanted.tries, asked_s, state.settings.spread())
-            self._uploads.append(wanted)
+            due_s = now.mono_s + wait_s(wanted.tries, asked_s, state.settings.spread())
+            self._uploads.put_back(wanted, due_s=due_s)
             self._upload_lane.wake()
         elif pause is not None:
             await self.commit(Step(notices=state.pause(pause, error.message)))
@@ -357,18 +335,6 @@ class Engine:
             self._queue_uploads()
         self._look(*concerned)
         await self.commit(step)
-
-
-def _pause_for(error: RunnerError) -> Pause | None:
-    """An upload's failure that says nothing about the file, but about the key, the service or its address."""
-    if isinstance(error, AuthError):
-        return Pause.AUTH
-    if isinstance(error, ServiceRefused):
-        if error.status < 400 or error.status == 404:  # a redirect, a page where an answer should be, no such path
-            return Pause.CONFIG
-        if error.status < 500 and error.status not in _NOT_NOW:
-            return None
-    return Pause.NETWORK if isinstance(error, ServiceError) else None
 
 
 def _limiter(rate: Rate | None) -> AsyncLimiter | None:
