@@ -1,10 +1,10 @@
 """Stop buying what the service refuses again and again for the same reason.
 
 A refusal is free, but a sweep of a thousand items with one bad value would send a thousand creates that cannot work.
-Each item carries signatures: its model, its job, and every value of its axes. When `REFUSALS_MAX` items in a row that
-share a signature were refused with the same code and words, and none with it was ever taken, that signature is shut:
-what is left of it is skipped, and everything else goes on. Of several that qualify, the one with the fewest items left
-is shut, because the narrowest is the likeliest cause.
+Each item carries signatures: every value of its axes, its job, its model. When `REFUSALS_MAX` items that share a
+signature were refused with the same code and words, and none with it was ever taken, that signature is shut: what is
+left of it is skipped, and everything else goes on. Of several that qualify, the one with the fewest items left is shut,
+because the narrowest is the likeliest cause; of two alike, the axis before the job before the model.
 """
 
 from __future__ import annotations
@@ -81,6 +81,6 @@ class Breaker:
 
 
 def signatures(item: Item) -> list[Signature]:
-    """What an item may share with others."""
+    """What an item may share with others, the narrow first."""
     own = [(name, str(value)) for name, value in item.axes.items()]
-    return [("model", item.model), ("job", item.job), *own]
+    return [*own, ("job", item.job), ("model", item.model)]

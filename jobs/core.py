@@ -53,7 +53,6 @@ class Core:
         self._buying = Buying(self.state, creates)
         self._watching = Watching(self.state, polls)
         self._lacking: dict[str, set[str]] = {}  # digest -> identities that wait for its upload
-        self._missing: dict[str, int] = {}  # identity -> uploads still missing
         self._downloads: deque[Download] = deque()
         self._saving: set[tuple[str, int]] = set()
         self._reasons_told: set[str] = set()  # why results were left
@@ -108,7 +107,7 @@ class Core:
         if not lacking:
             self.state.ready.add(item)
             return
-        self._missing[item.identity] = len(lacking)
+        self.state.missing[item.identity] = len(lacking)
         for digest in lacking:
             self._lacking.setdefault(digest, set()).add(item.identity)
 
@@ -121,16 +120,16 @@ class Core:
         """A reference is at the service: items that lacked only this may go."""
         self.state.uploads[digest] = uploaded
         for identity in self._lacking.pop(digest, set()):
-            self._missing[identity] -= 1
-            if self._missing[identity] == 0:
-                del self._missing[identity]
+            self.state.missing[identity] -= 1
+            if self.state.missing[identity] == 0:
+                del self.state.missing[identity]
                 self.state.ready.add(self.state.items[identity])
 
     def upload_failed(self, digest: str, now: Now, *, code: str, message: str) -> Step:
         """A reference cannot be had: items that need it are not bought."""
         step = Step()
         for identity in sorted(self._lacking.pop(digest, set()), key=lambda i: self.state.items[i].index):
-            del self._missing[identity]
+            del self.state.missing[identity]
             for waiting in self._lacking.values():
                 waiting.discard(identity)
             step = join(step, self.state.skip(identity, now, code=code, message=message))
@@ -233,18 +232,19 @@ class Core:
             return False
         if Pause.AUTH in state.pauses or Pause.NETWORK in state.pauses:
             return True
-        if state.slots or self._watching.owed():
+        if state.slots or state.owed:
             return False
         return bool(state.pauses) or not (state.ready or self._lacking)
 
     def leave_unbought(self, now: Now) -> Step:
-        """At the end: what the budget kept from being bought is marked `skipped`."""
+        """At the end: what never left gives its credits back, what the budget kept from being bought is `skipped`."""
+        step = self._buying.give_up(now)
         reason = self.state.pauses.get(Pause.BUDGET)
         if reason is None:
-            return Step()
-        waiting = [self.state.items[identity] for identity in self._missing]
+            return step
+        waiting = [self.state.items[identity] for identity in self.state.missing]
         left = sorted((*self.state.ready.drain(), *waiting), key=lambda item: item.index)
-        self._missing.clear()
+        self.state.missing.clear()
         self._lacking.clear()
         skip = self.state.skip
-        return join(*(skip(item.identity, now, code="budget_exhausted", message=reason) for item in left))
+        return join(step, *(skip(item.identity, now, code="budget_exhausted", message=reason) for item in left))

@@ -13,6 +13,7 @@ __all__ = ["exit_code", "interrupted_code"]
 
 # First match wins. 1 (a fault of ours) is an exception, not an outcome of items.
 _BUDGET_CODES = frozenset({"budget_exhausted", "insufficient_credits"})
+_OUT_OF_REACH = frozenset({Pause.NETWORK, Pause.CREATES, Pause.CONFIG})
 _NOT_GOT = frozenset({ItemState.FAILED, ItemState.REJECTED, ItemState.SKIPPED})
 
 
@@ -42,7 +43,7 @@ def exit_code(records: Iterable[Record], *, pauses: Mapping[Pause, str], left: i
         return 7
     if unpaid or Pause.BUDGET in pauses or Pause.CREDITS in pauses:
         return 5
-    if Pause.NETWORK in pauses or Pause.CONFIG in pauses or left:
+    if pauses.keys() & _OUT_OF_REACH or left:
         return 8
     if states & _NOT_GOT or missing or Pause.HALT in pauses:
         return 3

@@ -33,6 +33,10 @@ NO_CREDITS_CODE = "insufficient_credits"
 WRITTEN_OFF_CODE = "written_off"
 # A person's word that an uncertain create never arrived (`resolve --assume-not-created`): the item is wanted again.
 NOT_CREATED_CODE = "not_created"
+# The life ended before one byte of the create had left.
+NOT_SENT_CODE = "not_sent"
+# Whose word an event is: the service's by default, a person's name, or what the runner itself knows for certain.
+RUNNER = "runner"
 
 ArtifactState = Literal["wanted", "partial", "verified", "unverified", "quarantined", "gone"]
 
@@ -148,7 +152,7 @@ def rebuys(record: Record, *, resubmit_failed: int) -> bool:
         case ItemState.PLANNED | ItemState.SKIPPED:
             return True
         case ItemState.REJECTED:
-            return record.error_code in (NO_CREDITS_CODE, NOT_CREATED_CODE)
+            return record.error_code in (NO_CREDITS_CODE, NOT_CREATED_CODE, NOT_SENT_CODE)
         case ItemState.FAILED if record.error_code == NO_CREDITS_CODE:
             return money_of(record) == Money()
         case ItemState.FAILED:

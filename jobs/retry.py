@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["RETRY_AFTER_CAP_S", "RetryBudget", "backoff_s", "wait_s"]
+__all__ = ["BACKOFF_CAP_S", "RETRY_AFTER_CAP_S", "RetryBudget", "backoff_s", "wait_s"]
 
 # First wait and cap of the exponential backoff. One second is the smallest unit the service's windows are likely to
 # have; beyond a minute waiting longer only delays recovery.
 BACKOFF_FIRST_S = 1.0
 BACKOFF_CAP_S = 60.0
 
-# The service's wish is obeyed up to an hour; then it is asked again instead of sleeping a night away.
-RETRY_AFTER_CAP_S = 3600.0
+# The service's wish is obeyed up to this long, then it is asked again: less than the hour for which keys are trusted,
+# so that a key in doubt is sent once more while it is.
+RETRY_AFTER_CAP_S = 2700.0
 
 
 # The resends of a run in common: one costs 5, a purchase that went well at once gives 1 back, a resend that went well

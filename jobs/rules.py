@@ -28,7 +28,7 @@ from jobs.yaml12 import Document, Path
 __all__ = ["FINDINGS_MAX", "RULES", "rule_findings"]
 
 MAX_ID_CHARS: Final = 64  # ids become folder names
-FINDINGS_MAX: Final = 200  # of one rule, or of the shape; nobody reads the 201st
+FINDINGS_MAX: Final = 10_000  # of one rule, or of the shape: one for each item of the largest ordinary manifest
 # Seconds from, to. A shorter gap is a busy loop, and nothing is worth waiting a week for.
 _DURATIONS_S: Final = {"timeout": (1.0, 604_800.0), "first_poll": (0.0, 600.0), "poll_gap": (0.01, 600.0)}
 _SPANS: Final = {"timeout": "`1s` to `7d`", "first_poll": "`0s` to `10m`", "poll_gap": "`10ms` to `10m`"}

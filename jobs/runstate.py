@@ -5,7 +5,7 @@ Every change of a record goes through `move`, which folds the event, moves the b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from jobs.answers import Phase, SendEnd, Uploaded
@@ -59,6 +59,7 @@ class RunState:
         self.records: dict[str, Record] = {}
         self.uploads: dict[str, Uploaded] = {}  # digest -> the reference as the service holds it
         self.ready = ReadyQueue()
+        self.missing: dict[str, int] = {}  # items that wait for uploads, and for how many
         self.pauses: dict[Pause, str] = {}
         self.stopping = False
         self.slots: set[str] = set()  # items that hold one of the in-flight places
@@ -66,7 +67,8 @@ class RunState:
         self._server_told: tuple[float, float] | None = None  # the service's clock, and our monotonic one by then
         self._failed = 0  # items that failed in this life
         self._charged: dict[str, int] = {}  # what a success of each class cost last, in this life
-        self.unanswered_since_s: float | None = None  # the first failure since the last usable answer
+        self._unanswered_since_s: float | None = None  # the first failure since the last usable answer
+        self.owed: set[str] = set()  # items whose task an earlier life left, and that were not asked for yet
 
     def move(
         self, identity: str, event_type: EventType, now: Now, data: Mapping[str, object], *, body: bytes | None = None
@@ -84,6 +86,11 @@ class RunState:
         return Step(
             changes=(Change(event=event, record=record, delta=change, scope=scope, body=body, cap_credits=cap),)
         )
+
+    def unbought(self) -> Iterator[Item]:
+        """Items that may still be bought in this life: ready, or waiting for an upload."""
+        yield from self.ready
+        yield from (self.items[identity] for identity in self.missing)
 
     def skip(self, identity: str, now: Now, *, code: str, message: str) -> Step:
         """Not bought in this life. An item that a person asked to buy once more keeps the end it had."""
@@ -182,14 +189,15 @@ class RunState:
 
     def contact(self, end: SendEnd, now: Now) -> tuple[Notice, ...]:
         """Follow the service's clock, and whether it can be reached at all."""
-        if end.server_epoch_s is not None:
+        told = end.task is not None or end.error is not None or 200 <= (end.status or 0) < 300
+        if end.server_epoch_s is not None and told:  # what stands in front of the service may have a clock of its own
             self._server_told = end.server_epoch_s, now.mono_s
         if end.phase is Phase.ANSWERED and (end.status or 0) < 500:
-            self.unanswered_since_s = None
+            self._unanswered_since_s = None
             return ()
-        if self.unanswered_since_s is None:
-            self.unanswered_since_s = now.mono_s
-        if now.mono_s - self.unanswered_since_s < UNREACHABLE_AFTER_S:
+        if self._unanswered_since_s is None:
+            self._unanswered_since_s = now.mono_s
+        if now.mono_s - self._unanswered_since_s < UNREACHABLE_AFTER_S:
             return ()
         return self.pause(Pause.NETWORK, f"no usable answer for {UNREACHABLE_AFTER_S / 60:g} min, last: {end.reason}")
 

@@ -36,6 +36,7 @@ class Pause(StrEnum):
     CREDITS = "credits"
     BUDGET = "budget"
     NETWORK = "network"
+    CREATES = "creates"  # creates get no usable answer, whatever polls get
     CONFIG = "config"
     DISK = "disk"
     HALT = "halt"  # more items failed than `--halt` allows
@@ -114,7 +115,6 @@ class SendPolicy:
     resends_max: int = 8  # POSTs after the first that may be left without an answer; about 5 minutes of backoff
     key_window_s: float = 3600.0  # how long the service surely remembers a key is unknown: one hour is trusted
     conflict_window_s: float = 120.0  # a 409 may mean "still in flight": asked again for two minutes
-    fresh_conflict_s: float = 15.0  # at a key's very first send nothing of this ledger's can be in flight
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,15 +163,13 @@ def settle(
     resends: int,
     age_s: float,
     conflict_age_s: float | None,
-    fresh_conflict: bool = False,
     policy: SendPolicy,
 ) -> Follow:
     """What follows for the attempt.
 
     `ambiguous`: an earlier send may have arrived (also: the process was restarted with the intent open). `resends`:
-    POSTs of this life that counted, this one included, minus one. `age_s`: since the intent, by the service's clock.
-    `conflict_age_s`: since the first 409 of this life; None when there was none. `fresh_conflict`: that 409 answered
-    the very first send of the key.
+    POSTs of this life that counted, this one included, minus one. `age_s`: since the intent, by its oldest clock.
+    `conflict_age_s`: since the first 409 of this life; None when there was none.
     """
     kind = verdict.kind
     if ambiguous:
@@ -183,9 +181,8 @@ def settle(
     reason = verdict.end.reason or kind.value
     if move is not Next.RESEND:
         return Follow(next=move, ambiguous=doubt, reason=reason)
-    patience_s = policy.fresh_conflict_s if fresh_conflict else policy.conflict_window_s
-    if kind is VerdictKind.CONFLICT and (conflict_age_s or 0.0) >= patience_s:
-        why = "the service keeps answering idempotency_conflict: the key was used before with another body"
+    if kind is VerdictKind.CONFLICT and (conflict_age_s or 0.0) >= policy.conflict_window_s:
+        why = "the service keeps answering idempotency_conflict: it saw the key with another body, or is still at work"
         return Follow(next=Next.PARK, ambiguous=True, reason=why)
     if doubt and age_s >= policy.key_window_s:
         minutes = round(policy.key_window_s / 60)

@@ -20,9 +20,10 @@ VANISH_GRACE_S = 60.0
 _WATCHED = frozenset({ItemState.ACCEPTED, ItemState.VANISHED, ItemState.STALLED})
 
 # When a failed task that was charged is asked for once more: credits may come back late, and only an answer proves it.
-# A run does not wait for these looks; its next life has one at once, for a day.
+# A run does not wait for these looks; its next life begins with one, for a day.
 LOOK_BACK_S = (60.0, 600.0, 3600.0)
 LOOK_BACK_AGE_S_MAX = 86_400.0
+LOOKS_OWED_MAX = 100  # more of them are asked for as well, but no run waits for it
 
 
 class Watching:
@@ -33,18 +34,18 @@ class Watching:
         self._pacer = pacer
         self._heap = PollHeap()
         self._asking: set[int] = set()  # by token: a look back and a new task of one item may be asked for at once
-        self._owed: set[str] = set()  # left by an earlier life and not asked for yet
         self._accepted_s: dict[str, float] = {}  # on the monotonic clock, which nobody sets
         self._fresh: set[str] = set()  # accepted in this life: when one of them ends is seen as it happens
         self._past = PollHeap()  # failed and charged: asked for again when nothing else is due
-        self._looks: dict[str, int] = {}  # how often each of these was asked for
+        self._looks: dict[str, int] = {}  # key of the attempt -> how often it was asked for
+        self._looked_for: set[str] = set()  # those of earlier lives that this one does not end without
 
     def watch(self, identity: str, now: Now, *, fresh: bool) -> None:
         """Ask for this item's task: after its first wait when it is fresh, at once when an earlier life left it."""
         if not fresh:
             accepted_at_s = self._state.attempt(identity).accepted_at_s or now.wall_s
             self._accepted_s[identity] = now.mono_s - max(0.0, now.wall_s - accepted_at_s)
-            self._owed.add(identity)
+            self._state.owed.add(identity)
             self._heap.push(identity, now.mono_s)
             return
         settings, item = self._state.settings, self._state.items[identity]
@@ -59,15 +60,14 @@ class Watching:
         attempt = self._state.attempt(identity)
         if attempt.settled and now.wall_s - (attempt.finished_at_s or 0.0) < LOOK_BACK_AGE_S_MAX:
             self._past.push(identity, now.mono_s)
+            if len(self._looked_for) < LOOKS_OWED_MAX:
+                self._looked_for.add(identity)
+                self._state.owed.add(identity)
 
     @property
     def busy(self) -> bool:
         """A status request is under way."""
         return bool(self._asking)
-
-    def owed(self) -> bool:
-        """A task of an earlier life was not asked for yet."""
-        return bool(self._owed)
 
     def next(self, now: Now) -> Poll | Wait:
         """The next status request, or how long there is none."""
@@ -94,19 +94,18 @@ class Watching:
         while (due_s := self._heap.due_s()) is not None and due_s <= now.mono_s:
             if records[self._heap.first].state in _WATCHED:
                 return due_s
-            self._heap.pop()  # it ended some other way
+            self._state.owed.discard(self._heap.pop())  # it ended some other way
         while (past_s := self._past.due_s()) is not None and past_s <= now.mono_s:
             if records[self._past.first].state is ItemState.FAILED:
                 break
-            self._past.pop()  # it was bought again
+            self._state.owed.discard(self._past.pop())  # it was bought again
         return earliest(due_s, past_s)
 
     def ended(self, poll: Poll, end: SendEnd, now: Now) -> Step:
         """One status request ended."""
         state = self._state
         self._asking.discard(poll.token)
-        if end.phase is Phase.ANSWERED:
-            self._owed.discard(poll.identity)
+        state.owed.discard(poll.identity)
         notices = state.pace(self._pacer, poll.token, end, now) + state.contact(end, now)
         told = Step(notices=notices)
         if state.attempt(poll.identity).task_id != poll.task_id:
@@ -178,7 +177,8 @@ class Watching:
     def _looked_back(self, poll: Poll, end: SendEnd, now: Now) -> Step:
         """Credits that came back after the end, told by an answer; until then nothing is assumed."""
         state, identity = self._state, poll.identity
-        looks = self._looks[identity] = self._looks.get(identity, 0) + 1
+        key = state.attempt(identity).key
+        looks = self._looks[key] = self._looks.get(key, 0) + 1
         if looks < len(LOOK_BACK_S):
             self._past.push(identity, now.mono_s + LOOK_BACK_S[looks])
         settled = state.attempt(identity).settled

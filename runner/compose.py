@@ -227,8 +227,10 @@ class Run:
         core, choices = engine.core, self._prepared.choices
         records = self._ledger.records([item.identity for item in items])
         rest = self._paid_for({item.identity for item in items})
-        if any(record.state is ItemState.SUBMITTING for record in (*records.values(), *(one for _, one in rest))):
-            # How old an open intent is decides whether its key may be used again: ask the clock that counts.
+        opened = any(record.state is ItemState.SUBMITTING for record in (*records.values(), *(one for _, one in rest)))
+        if opened or self._prepared.plan.count(Standing.NEW):
+            # How old an intent is decides whether its key may be used again: ask the clock that counts, before the
+            # first is written or taken up.
             core.state.contact(await service.look(), self._clock.now())
         now = self._clock.now()
         for item, record in rest:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from jobs.lifecycle import EventType, ItemState
-from jobs.record import Artifact, Attempt, Record
+from jobs.record import RUNNER, Artifact, Attempt, Record
 from jobs.resolving import Word
 from jobs.suggest import did_you_mean
 from jobs.wording import listed
@@ -223,7 +223,7 @@ def _attempt_story(row: Row, files: Sequence[Row], events: Sequence[EventLine]) 
 
 def _said(event: EventLine) -> bool:
     """Whether a person's word made this event."""
-    return event.data.get("by", "service") != "service"
+    return event.data.get("by", "service") not in ("service", RUNNER)
 
 
 def _word(event: EventLine) -> str:

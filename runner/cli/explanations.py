@@ -54,6 +54,8 @@ ITEMS: Final[Mapping[str, str]] = MappingProxyType(
         "`retry` or `run --again` buys it once more.",
         "not_created": "A person said that the create never arrived. Its credits are free again, and the next `run` "
         "buys the item under a new key.",
+        "not_sent": "The life ended before one byte of the item's create had left this machine, so nothing was bought. "
+        "Its credits are free again, and the next `run` buys it.",
         "budget_exhausted": "The item did not fit what was left of the budget, so it was not bought. Run again with a "
         "higher `budget.credits` or `--budget`; the lowest layer that sets one counts. Exit code 5.",
         "over_per_item": "The item would cost more than the manifest's `budget.per_item`, so it was not bought.",

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from jobs.answers import Uploaded
 from jobs.breaker import REFUSALS_MAX, Breaker, Shut
 from jobs.item import Item
-from jobs.steps import Notice
+from jobs.steps import Notice, Wait
 from tests.jobs.workbench import at, events_of, made_core, made_item, must_send, refused, seen
 
 
@@ -95,3 +96,26 @@ def test_a_run_that_was_taken_before_goes_on_through_any_number_of_refusals() ->
         core.create_ended(must_send(core, 0), refused(400, "validation_failed"), at(0))
 
     assert not len(core.state.ready)
+
+
+def test_of_two_causes_with_as_much_left_the_narrower_kind_is_shut() -> None:
+    breaker = Breaker()
+    bad = [made(n, params_duration=12) for n in range(9)]
+
+    (shut,) = refuse(breaker, bad[:3], bad[3:])
+
+    assert shut.what == "params.duration=12"
+
+
+def test_items_that_wait_for_an_upload_count_as_left() -> None:
+    bad = [made(n, params_duration=12) for n in range(5)]
+    waiting = [replace(made(n, params_duration=8), references=made_item(references=1).references) for n in range(5, 9)]
+    core = made_core(*bad, *waiting, prices={"m": 10})
+    for _ in range(REFUSALS_MAX):
+        core.create_ended(must_send(core, 0), refused(400, "validation_failed"), at(0))
+    while not isinstance(core.next_create(at(1)), Wait):
+        pass
+
+    assert {core.state.records[item.identity].error_code for item in bad[3:]} == {"refused_alike"}
+    core.uploaded("d0", Uploaded(file_id="f", url="u", kind="image", name="r", mime_type="image/png"))
+    assert must_send(core, 2).identity == waiting[0].identity

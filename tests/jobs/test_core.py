@@ -10,6 +10,7 @@ from jobs.answers import SendEnd, Uploaded
 from jobs.budget import Books
 from jobs.core import DOWNLOAD_BACKLOG_MAX, Core
 from jobs.lifecycle import EventType, ItemState
+from jobs.record import rebuys
 from jobs.steps import Send, Step, Wait
 from jobs.verdict import Pause, SendPolicy
 from tests.jobs.workbench import (
@@ -529,7 +530,11 @@ def test_nobody_there_for_five_minutes_ends_the_life() -> None:
         else:
             seconds = _wait(answer) or seconds
     assert 300 <= seconds <= 400
-    assert (_state(core), list(core.state.pauses)) == (S.SUBMITTING, [Pause.NETWORK])
+    core.leave_unbought(at(seconds))
+    assert set(core.state.pauses) == {Pause.NETWORK}
+    assert _state(core) is S.REJECTED, "no byte of it ever left, so its credits are free again"
+    assert core.state.books.reserved == 0
+    assert rebuys(core.state.records["i1-0"], resubmit_failed=0)
 
 
 def test_a_silence_that_nobody_tried_to_break_is_not_an_outage() -> None:

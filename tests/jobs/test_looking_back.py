@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from jobs.answers import Phase, SendEnd, TaskSeen
+from jobs.budget import Books
 from jobs.core import Core
 from jobs.lifecycle import EventType, ItemState
 from jobs.record import Record
@@ -157,21 +158,20 @@ def test_a_class_that_costs_another_amount_than_before_is_told_once_a_change() -
     assert drift == [{"item": "job/2", "price_class": "m", "before": 10, "now": 7}]
 
 
-# Conflicts
+def test_a_new_life_looks_once_before_it_ends_and_before_its_budget_does() -> None:
+    past = record(finished_at_s=START - 60.0, charge=10)
+    core = made_core(made_item(0), made_item(1), books=Books(cap=10, settled=10), records={"i1-0": past})
+
+    assert not core.finished()
+    assert isinstance(core.next_create(at(0)), Wait), "what comes back may pay for the next item"
+    core.poll_ended(must_poll(core, 0), BACK, at(0))
+
+    assert must_send(core, 1).identity == "i1-1"
 
 
-def test_a_ledger_that_was_lost_does_not_wait_two_minutes_for_each_item() -> None:
-    core = made_core(made_item(), prices={"m": 10})
-    core.create_ended(must_send(core, 0), refused(409, "idempotency_conflict"), at(0))
-    core.create_ended(must_send(core, 16), refused(409, "idempotency_conflict"), at(16))
+def test_a_look_that_is_not_answered_is_not_waited_for_again() -> None:
+    core = made_core(made_item(), records={"i1-0": record(finished_at_s=START - 60.0, charge=10)})
 
-    assert core.state.records["i1-0"].state is ItemState.UNCERTAIN
+    core.poll_ended(must_poll(core, 0), SendEnd(phase=Phase.SENT, reason="reset"), at(0))
 
-
-def test_a_conflict_after_a_doubt_may_be_our_own_send() -> None:
-    core = made_core(made_item(), prices={"m": 10})
-    core.create_ended(must_send(core, 0), SendEnd(phase=Phase.SENT, reason="reset"), at(0))
-    core.create_ended(must_send(core, 10), refused(409, "idempotency_conflict"), at(10))
-    core.create_ended(must_send(core, 40), refused(409, "idempotency_conflict"), at(40))
-
-    assert core.state.records["i1-0"].state is ItemState.SUBMITTING
+    assert core.finished()

@@ -7,9 +7,9 @@ import pytest
 from jobs.answers import SendEnd
 from jobs.core import Core
 from jobs.lifecycle import ItemState
-from jobs.steps import Send, Step, Wait
+from jobs.steps import Poll, Send, Step, Wait
 from jobs.verdict import Pause, SendPolicy
-from tests.jobs.workbench import AMBIGUOUS, MONO, at, made_core, made_item, refused, seen
+from tests.jobs.workbench import AMBIGUOUS, MONO, at, made_core, made_item, must_send, refused, seen
 
 DAY_S = 86_400.0
 
@@ -85,7 +85,7 @@ def test_a_service_that_says_not_now_for_six_hours_ends_the_life_with_every_key_
     left, over_s = lived(core, back_s=DAY_S, away=refused(429, "rate_limited"))
 
     assert 6 * 3600.0 <= over_s < 6.1 * 3600.0
-    assert Pause.NETWORK in core.state.pauses
+    assert Pause.CREATES in core.state.pauses
     assert {record.state for record in core.state.records.values()} <= {ItemState.SUBMITTING, ItemState.PLANNED}
     assert len(left) < 6 * 130, "a trickle"
 
@@ -96,3 +96,37 @@ def test_five_hours_of_not_now_are_waited_for() -> None:
     lived(core, back_s=5 * 3600.0, away=refused(429, "rate_limited"))
 
     assert {record.state for record in core.state.records.values()} == {ItemState.SUCCEEDED}
+
+
+def test_polls_that_work_do_not_hide_that_creates_do_not() -> None:
+    core = made_core(*(made_item(n) for n in range(4)), prices={"m": 10}, settings={"save_results": False})
+    core.create_ended(must_send(core, 0), seen("task_0"), at(0))
+    now_s, sends = 1.0, 0
+    while Pause.CREATES not in core.state.pauses:
+        answer = core.next_create(at(now_s))
+        if isinstance(answer, Send):
+            core.create_ended(answer, refused(502), at(now_s))
+            sends += 1
+        elif isinstance(poll := core.next_poll(at(now_s)), Poll):
+            core.poll_ended(poll, seen("task_0", "processing"), at(now_s))
+        now_s += 1.0
+
+    core.leave_unbought(at(now_s))
+    states = [record.state for record in core.state.records.values()]
+    assert 300.0 <= now_s < 360.0
+    assert ItemState.UNCERTAIN not in states
+    assert sends <= 9 * 3
+    assert not core.finished(), "the task that runs is waited for"
+
+
+def test_a_long_wish_leaves_a_key_in_doubt_one_more_send_while_it_is_trusted() -> None:
+    core = made_core(made_item(), prices={"m": 10})
+    core.create_ended(must_send(core, 0), refused(503, retry_after_s=9000.0), at(0))
+
+    answer = core.next_create(at(1))
+
+    assert isinstance(answer, Wait)
+    assert answer.until_s is not None
+    assert answer.until_s - MONO < 3600.0
+    core.create_ended(must_send(core, answer.until_s - MONO + 1.0), seen(), at(3000))
+    assert core.state.records["i1-0"].state is ItemState.ACCEPTED

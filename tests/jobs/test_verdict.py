@@ -153,21 +153,3 @@ def test_the_reason_says_what_was_tried_and_what_came_last() -> None:
     follow = settle(judge(AMBIGUOUS), ambiguous=True, resends=3, age_s=1.0, conflict_age_s=None, policy=POLICY)
 
     assert follow.reason == "4 sends without an answer, last: connection reset"
-
-
-def test_at_a_keys_very_first_send_a_conflict_is_believed_sooner() -> None:
-    def after(conflict_age_s: float) -> Next:
-        end = refused(409, "idempotency_conflict")
-        settled = settle(
-            judge(end),
-            ambiguous=True,
-            resends=1,
-            age_s=conflict_age_s,
-            conflict_age_s=conflict_age_s,
-            fresh_conflict=True,
-            policy=SendPolicy(),
-        )
-        return settled.next
-
-    assert after(14.9) is Next.RESEND
-    assert after(15.0) is Next.PARK

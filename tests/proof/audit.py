@@ -191,7 +191,9 @@ class Auditor:
         purchase.task_id, purchase.state, purchase.by_a_person = task_id, "accepted", person
 
     def _rejected(self, purchase: Purchase, data: Mapping[str, object]) -> None:
-        person = data.get("by", "service") != "service"
+        person = data.get("by", "service") not in ("service", "runner")
+        if data.get("by") == "runner" and purchase.heard:
+            raise self.fail(f"{purchase.key} counts as never sent, and a send of it has left")
         if not person:
             if purchase.state == "uncertain":
                 raise self.fail(f"{purchase.key} came out of doubt without a person's word")

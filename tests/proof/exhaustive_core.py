@@ -179,7 +179,7 @@ _SPECIAL: Mapping[tuple[str, str], Painter] = {
     ("RunState", "pauses"): lambda value, _: tuple(sorted(value)),  # why, without the words
     ("ReadyQueue", "_heads"): lambda value, _: tuple(sorted(set(value))),
     # (when due, ordinal, whose): the order of what is due is kept, the ordinals are not
-    ("Buying", "_resends"): _due_picture,
+    ("Resending", "_waiting"): _due_picture,
     ("PollHeap", "_heap"): _due_picture,
 }
 

@@ -35,7 +35,6 @@ __all__ = ["Left", "Move", "Root", "World", "body_of", "may_leave"]
 TICK_S = 64.0
 WINDOW_S = SendPolicy().key_window_s
 CONFLICT_S = SendPolicy().conflict_window_s
-FRESH_CONFLICT_S = SendPolicy().fresh_conflict_s
 SCOPE = "run"
 
 _S, _E = ItemState, EventType
@@ -299,7 +298,7 @@ class World:
             yield Move("commit")
         for identity, way in self.sends.items():
             yield from self._moves_of_a_send(identity, way)
-        if core.state.ready or core._buying._resends:
+        if core.state.ready or len(core._buying._resending):
             yield Move("ask")
         if self.root.reference and core.wanted_uploads():
             yield Move("upload")
@@ -501,9 +500,7 @@ class World:
         if end.phase is not Phase.NOT_SENT and end.status != 429:
             self.posts = {**self.posts, key: self.posts.get(key, 0) + 1}
         if end.status == 409 and key not in self.conflicts:
-            first = self.posts[key] == 1 and not self.audit.purchases[key].in_doubt
-            patience_s = FRESH_CONFLICT_S if first else CONFLICT_S  # a first send finds nothing of ours in flight
-            self.conflicts = {**self.conflicts, key: self.now_s + patience_s}
+            self.conflicts = {**self.conflicts, key: self.now_s + CONFLICT_S}
         if end.task is not None:
             core.know_task(end.task.id, self._task_key(end.task.id))
         assert attempt.key == key, "the answer of another attempt"

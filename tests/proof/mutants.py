@@ -28,6 +28,7 @@ from jobs.identity import idempotency_key
 from jobs.lifecycle import EventType, ItemState
 from jobs.ready import ReadyQueue
 from jobs.record import Attempt, Event, Record, fold
+from jobs.resending import OpenSend
 from jobs.runstate import RunState
 from jobs.steps import Now, Send, Step
 from jobs.verdict import Follow, Next, Pause, SendPolicy, Verdict, VerdictKind, settle
@@ -158,8 +159,8 @@ def _adopting_without_doubt() -> tuple[Change, ...]:
 
     def adopt(self: Buying, identity: str, now: Now) -> Step:
         step = before(self, identity, now)
-        if identity in self._tries:
-            self._tries[identity].restarted = False
+        if identity in self._resending._open:
+            self._resending[identity].restarted = False
         return step
 
     return (Change(owner=Buying, name="adopt", instead=adopt),)
@@ -327,7 +328,7 @@ MUTANTS: Mapping[str, Mutant] = {
         seen="paid twice",
         changes=(
             Change(owner=RunState, name="age_s", instead=_no_age),
-            Change(owner=jobs.buying._Try, name="age_s", instead=_no_age),
+            Change(owner=OpenSend, name="age_s", instead=_no_age),
         ),
         root=_world(),
     ),

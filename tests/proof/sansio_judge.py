@@ -27,7 +27,7 @@ _S, _E = ItemState, EventType
 _TEACHING = frozenset({_E.ACCEPTED, _E.SEEN, _E.SUCCEEDED, _E.FAILED})
 _IN_FLIGHT = frozenset({_S.SUBMITTING, _S.ACCEPTED})
 _SILENCED = frozenset({Pause.AUTH, Pause.NETWORK})
-_LEFT_OPEN = frozenset({Pause.AUTH, Pause.NETWORK, Pause.CONFIG, Pause.CREDITS})
+_LEFT_OPEN = frozenset({Pause.AUTH, Pause.NETWORK, Pause.CONFIG, Pause.CREATES, Pause.CREDITS})
 _UNSTEADY = frozenset({"dearer", "no_figures", "figures_late", "final_stays_0", "twins"})
 KEY_WINDOW_S = 3600.0
 GRACE_S = 60.0  # a task may be late to appear
@@ -179,7 +179,7 @@ class Judge:
             raise world.fail(f"bought again after {failures} failures")
         if failed and code == "insufficient_credits" and before.attempt.settled:
             raise world.fail("bought again although the last attempt cost something")
-        if before.state is _S.REJECTED and code not in ("insufficient_credits", "not_created"):
+        if before.state is _S.REJECTED and code not in ("insufficient_credits", "not_created", "not_sent"):
             raise world.fail(f"bought again after a refusal: {code}")
         if before.state is _S.SUCCEEDED or before.state in HELD:
             raise world.fail(f"bought again from {before.state.value}")

@@ -50,7 +50,7 @@ class Campaign:
 CAMPAIGNS: Mapping[str, Campaign] = {
     "planted": Campaign(
         play="tests.proof.planted:play",
-        count=50,
+        count=52,
         chunk=1,
         says="money bugs planted on purpose, each hunted until it is caught",
     ),
