@@ -1,4 +1,4 @@
-"""How old a key is when clocks disagree: the one that makes it oldest counts, and only the service's own word is one."""
+"""How old a key is when clocks disagree: by the clock that makes it oldest; only the service's own word is one."""
 
 from __future__ import annotations
 
