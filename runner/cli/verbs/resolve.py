@@ -11,7 +11,7 @@ import click
 
 from jobs.answers import TaskSeen
 from jobs.escape import for_terminal
-from jobs.record import Record
+from jobs.record import RUNNER, Record
 from jobs.resolving import Said, Word
 from runner.cli.columns import shortened
 from runner.cli.figures import count
@@ -137,7 +137,7 @@ def _confirm(voice: Voice, story: Story, word: Word, task: TaskSeen | None) -> N
 
 
 # Names in the event log that are no person's: the service's word, and what the runner itself knows.
-_NOBODY = ("", "service", "runner")
+_NOBODY = ("", "service", RUNNER)
 
 
 def _who() -> str:
