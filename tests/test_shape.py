@@ -7,13 +7,16 @@ import importlib
 import re
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
 import pytest
 
 from runner.version import VERSION
+
+# Every file is read once.
+pytestmark = pytest.mark.xdist_group("shape")
 
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(file for package in ("jobs", "runner") for file in (ROOT / package).rglob("*.py"))
@@ -70,9 +73,14 @@ def tree(file: Path) -> ast.Module:
     return ast.parse(file.read_text(encoding="utf-8"), name_of(file))
 
 
+@cache
+def nodes(file: Path) -> Sequence[ast.AST]:
+    return tuple(ast.walk(tree(file)))
+
+
 def imported(file: Path) -> Iterator[tuple[str, ast.stmt]]:
     """Every module a file imports, wherever in it."""
-    for node in ast.walk(tree(file)):
+    for node in nodes(file):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -85,21 +93,21 @@ def within(package: str) -> list[Path]:
 
 
 def functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
-    for node in ast.walk(tree(file)):
+    for node in nodes(file):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             yield node
 
 
 def attributes(file: Path) -> Iterator[tuple[str, ast.Attribute]]:
     """Every `name.attribute` of a file."""
-    for node in ast.walk(tree(file)):
+    for node in nodes(file):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             yield f"{node.value.id}.{node.attr}", node
 
 
 def calls(file: Path) -> Iterator[tuple[str, ast.Call]]:
     """Every plain call of a file, by the last name of what is called."""
-    for node in ast.walk(tree(file)):
+    for node in nodes(file):
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Name):
                 yield node.func.id, node
@@ -122,7 +130,7 @@ def test_the_core_imports_nothing_that_waits_or_touches_the_outside() -> None:
 def test_the_core_waits_for_nothing_opens_nothing_and_reads_no_clock() -> None:
     waiting = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
     clocks = {f"{name}.{read}" for name in ("datetime", "date") for read in ("now", "today", "utcnow")}
-    wrong = [at(file, node) for file in within("jobs") for node in ast.walk(tree(file)) if isinstance(node, waiting)]
+    wrong = [at(file, node) for file in within("jobs") for node in nodes(file) if isinstance(node, waiting)]
     wrong += [
         f"{at(file, node)} calls {name}"
         for file in within("jobs")
@@ -249,7 +257,8 @@ def test_nothing_speaks_but_the_voice() -> None:
 
 
 def test_no_mocks_and_nothing_that_runs_code_when_it_is_read() -> None:
-    mocks = [name_of(file) for file in TESTS for module, _ in imported(file) if module in {"unittest.mock", "mock"}]
+    suspects = [file for file in TESTS if "mock" in file.read_text(encoding="utf-8")]  # to parse them all takes seconds
+    mocks = [name_of(file) for file in suspects for module, _ in imported(file) if module in {"unittest.mock", "mock"}]
     unsafe = [
         name_of(file)
         for file in MODULES

@@ -12,7 +12,7 @@ from tests.proof.sansio import MUST_MEET
 from tests.proof.soak import play_range
 
 PARTS = 6
-NUMBERS_A_PART = 2_500
+NUMBERS_A_PART = 2_000
 TRACED = 150
 HASH_SEEDS = ("0", "1", "77")
 

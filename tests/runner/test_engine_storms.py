@@ -19,7 +19,7 @@ from jobs.verdict import SendPolicy
 from runner.sim.profile import Window
 from tests.runner.world import SCOPE, Crash, Life, World, item, picture
 
-WORLDS = 300
+WORLDS = 150
 PER_TEST = 75
 EXIT_CODES = frozenset({0, 3, 4, 5, 7, 8, 9})
 LIVES_MAX = 2
