@@ -118,10 +118,12 @@ class WiredWorld(World):
 
     def life(self) -> int | None:
         """One life, and what its command would exit with."""
+        real = sim_server.time  # type: ignore[attr-defined]
         sim_server.time = SimpleNamespace(time=self.now_s, monotonic=self.now_s)  # type: ignore[attr-defined,assignment]
         try:
             return self.live().exit_code
         finally:
+            sim_server.time = real  # type: ignore[attr-defined]  # servers of other tests in this process tell the real time
             assert self._wired is not None
             self._wired.drop()
             assert not self.unhandled, self.unhandled
