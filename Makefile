@@ -51,9 +51,10 @@ demo: $(READY)  ## run a sweep against the simulator: no key, no credits, under 
 	@echo "in out/demo: the clips in out/, the ledger in .rivya/sim.db, the results in results.jsonl"
 	@echo "look at it with: cd out/demo && ../../$(BIN)/rivya-batch results --sim"
 
-# A test that is marked with a group shares something dear with the others of the group, and one process plays them all.
+# A file's tests share what is dear to make, or add up what they met, so one process plays a whole file. In the order of
+# collection: the long files stand in the middle, and the end is small.
 test: $(READY)  ## every test, on all cores; `.venv/bin/pytest PATH` runs some of them in one process
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadgroup
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 check: $(READY)  ## format, lint, types
 	@$(BIN)/ruff format --check .

@@ -15,9 +15,6 @@ import pytest
 
 from runner.version import VERSION
 
-# Every file is read once.
-pytestmark = pytest.mark.xdist_group("shape")
-
 ROOT = Path(__file__).parent.parent
 MODULES = sorted(file for package in ("jobs", "runner") for file in (ROOT / package).rglob("*.py"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))

@@ -17,9 +17,6 @@ from tests.proof.exhaustive_world import Root, World
 from tests.proof.mutants import MUTANTS
 from tests.proof.soak import CAMPAIGNS
 
-# What the worlds met is added up, so one process plays them all.
-ADDED_UP = pytest.mark.xdist_group("exhaustive")
-
 TWO_ITEMS = Root(says="two items", bases=(10, 10))
 
 
@@ -28,7 +25,6 @@ def met() -> Counter[str]:
     return Counter()
 
 
-@ADDED_UP
 @pytest.mark.parametrize("root", ROOTS, ids=lambda root: root.says)
 def test_no_interleaving_of_a_little_world_goes_wrong(root: Root, met: Counter[str]) -> None:
     found = explore(little(root))
@@ -37,7 +33,6 @@ def test_no_interleaving_of_a_little_world_goes_wrong(root: Root, met: Counter[s
     assert found.states > 200, "a world in which hardly anything happens"
 
 
-@ADDED_UP
 def test_the_little_worlds_meet_every_answer_in_doubt_and_in_none(met: Counter[str]) -> None:
     unmet = [what for what in MUST_MEET if not met[what]]
 

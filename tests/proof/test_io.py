@@ -21,9 +21,6 @@ from tests.runner.test_ledger_sqlite import made
 
 PLAYED = 10 * len(KINDS)
 
-# Played once, by one process.
-pytestmark = pytest.mark.xdist_group("io")
-
 
 @pytest.fixture(scope="module")
 def counts() -> Counter[str]:

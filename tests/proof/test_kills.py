@@ -19,9 +19,6 @@ from tests.proof.kills_zygote import RAISE, Strike
 from tests.proof.soak import CAMPAIGNS
 
 RUNNER = Path(__file__).parents[2] / "runner"
-# One zygote, and the processor for one campaign at a time.
-pytestmark = pytest.mark.xdist_group("kills")
-
 SIDE_BY_SIDE = 6  # scenarios at once: what they mostly do is wait
 
 # What only some lives pass, and is passed in tests of its own here.

@@ -16,9 +16,6 @@ NUMBERS_A_PART = 2_000
 TRACED = 150
 HASH_SEEDS = ("0", "1", "77")
 
-# What the parts met is added up, so one process plays them all.
-pytestmark = pytest.mark.xdist_group("sansio")
-
 
 @pytest.fixture(scope="module")
 def met() -> set[str]:
