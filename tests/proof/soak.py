@@ -225,14 +225,17 @@ def soak(name: str, *, first: int, count: int, processes: int) -> bool:
     began_s = time.monotonic()
     counts: Counter[str] = Counter()
     failures: list[tuple[int, str]] = []
+    cpu_s = 0.0
     processes *= CAMPAIGNS[name].crowd
     with multiprocessing.get_context("fork").Pool(processes) as pool:
         for played in pool.imap_unordered(_play_chunk, _chunks(name, first, count)):
             counts.update(played.counts)
             failures += played.failures
+            cpu_s += played.cpu_s
     took_s = time.monotonic() - began_s
     rate = count / took_s * 60.0
-    print(f"  {count:,} in {took_s:.0f} s: {rate:,.0f} a minute, {rate / processes:,.0f} a minute and process")
+    of_core = f"{count / max(cpu_s, 0.01) * 60.0:,.0f} a minute of one core"
+    print(f"  {count:,} in {took_s:.0f} s: {rate:,.0f} a minute, {of_core}")
     for what, times in sorted(counts.items()):
         print(f"  {times:>12,}  {what}")
     for number, trace in sorted(failures)[:FAILURES_SHOWN]:
