@@ -154,7 +154,7 @@ class Resending:
         kept_until_s = silent_since_s + OUT_OF_REACH_S
         while self._waiting and self._waiting[0][0] <= now_s < kept_until_s:
             identity = self._waiting[0][2]
-            if self._open[identity].posts < self._policy.resends_max:
+            if self._open[identity].posts < max(1, self._policy.resends_max):  # its first send is nobody's last
                 return
             heapq.heappop(self._waiting)
             self.put_off(identity, min(kept_until_s, now_s + KEPT_LOOK_S))

@@ -224,7 +224,7 @@ class Judge:
         if self.unanswered[key] > world.settings.send_policy.resends_max:
             raise world.fail(f"{key} leaves although {self.unanswered[key]} sends were left without an answer")
         if key in self.unsent:
-            if key != self.unsent[0] and not world.jump:
+            if self.written_s[key] > self.written_s[self.unsent[0]] and not world.jump:
                 raise world.fail(f"{key} was sent again before the older {self.unsent[0]}")
             self.unsent.remove(key)
 
