@@ -299,6 +299,7 @@ BUGS: tuple[Bug, ...] = (
         file="jobs/watching.py",
         old='task.id != poll.task_id or task.status != "failed":',
         new="task.id != poll.task_id:",
+        hunter="tests/jobs/test_looking_back.py",
     ),
     Bug(
         name="a late look ends the attempt that replaced its task",
