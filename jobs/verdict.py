@@ -112,7 +112,7 @@ class Next(StrEnum):
 class SendPolicy:
     """How long one key is tried. See `limits` and `retries` in the manifest."""
 
-    resends_max: int = 8  # POSTs after the first that may be left without an answer; about 5 minutes of backoff
+    resends_max: int = 16  # POSTs after the first that may be left without an answer: eight minutes of backoff
     key_window_s: float = 3600.0  # how long the service surely remembers a key is unknown: one hour is trusted
     conflict_window_s: float = 120.0  # a 409 may mean "still in flight": asked again for two minutes
 
