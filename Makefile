@@ -1,4 +1,4 @@
-# The face of the project; `make` alone lists what there is. Needs make and a Python 3.11 or newer, nothing else.
+# The face of the project; `make` alone lists what there is. Needs make and a Python 3.11 or newer; the tests a C compiler.
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help

@@ -12,16 +12,14 @@ from dataclasses import dataclass
 
 from jobs.answers import Phase
 from jobs.retry import RetryBudget, backoff_s
+from jobs.runstate import UNREACHABLE_AFTER_S
 from jobs.steps import Now
 from jobs.verdict import SendPolicy, Verdict, VerdictKind
 
-__all__ = ["BAD_SENDS_MAX", "LIMITED_S_MAX", "OUT_OF_REACH_S", "OpenSend", "Resending", "Weather"]
+__all__ = ["BAD_SENDS_MAX", "LIMITED_S_MAX", "OpenSend", "Resending", "Weather"]
 
 # Sends in a row that ended badly before no new key is put at risk; open ones are still sent again.
 BAD_SENDS_MAX = 3
-
-# Without a usable answer to any create for this long, none can be bought for now: the rest is for a later life.
-OUT_OF_REACH_S = 300.0
 
 # Nothing but "not now" for this long is no rush hour any more: the run ends, says so, and can go on later.
 LIMITED_S_MAX = 6 * 3600.0
@@ -75,9 +73,9 @@ class Weather:
             self.silent_since_s = None  # not usable, but somebody is there
             return None
         self.silent_since_s = now_s if self.silent_since_s is None else self.silent_since_s
-        if now_s - self.silent_since_s < OUT_OF_REACH_S:
+        if now_s - self.silent_since_s < UNREACHABLE_AFTER_S:
             return None
-        return f"no usable answer to a create for {OUT_OF_REACH_S / 60:g} min, last: {verdict.end.reason}"
+        return f"no usable answer to a create for {UNREACHABLE_AFTER_S / 60:g} min, last: {verdict.end.reason}"
 
 
 class Resending:
@@ -151,7 +149,7 @@ class Resending:
         silent_since_s = self._weather.silent_since_s
         if silent_since_s is None or self._weather.bad_sends < BAD_SENDS_MAX:
             return
-        kept_until_s = silent_since_s + OUT_OF_REACH_S
+        kept_until_s = silent_since_s + UNREACHABLE_AFTER_S
         while self._waiting and self._waiting[0][0] <= now_s < kept_until_s:
             identity = self._waiting[0][2]
             if self._open[identity].posts < max(1, self._policy.resends_max):  # its first send is nobody's last

@@ -57,7 +57,7 @@ def backoff_s(tries: int, spread: float) -> float:
 
 
 def wait_s(tries: int, retry_after_s: float | None, spread: float) -> float:
-    """Retry-After where there is one (never earlier, up to a tenth later), else the backoff.
+    """Retry-After where there is one (never earlier up to its cap, up to a tenth later), else the backoff.
 
     "At once" is no answer to a request that was just refused: less than the first backoff counts as none.
     """

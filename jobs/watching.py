@@ -38,7 +38,7 @@ class Watching:
         self._fresh: set[str] = set()  # accepted in this life: when one of them ends is seen as it happens
         self._past = PollHeap()  # failed and charged: asked for again when nothing else is due
         self._looks: dict[str, int] = {}  # key of the attempt -> how often it was asked for
-        self._looked_for: set[str] = set()  # those of earlier lives that this one does not end without
+        self._looks_owed = 0  # how many of those that earlier lives left this one does not end without
 
     def watch(self, identity: str, now: Now, *, fresh: bool) -> None:
         """Ask for this item's task: after its first wait when it is fresh, at once when an earlier life left it."""
@@ -60,8 +60,8 @@ class Watching:
         attempt = self._state.attempt(identity)
         if attempt.settled and now.wall_s - (attempt.finished_at_s or 0.0) < LOOK_BACK_AGE_S_MAX:
             self._past.push(identity, now.mono_s)
-            if len(self._looked_for) < LOOKS_OWED_MAX:
-                self._looked_for.add(identity)
+            if self._looks_owed < LOOKS_OWED_MAX:
+                self._looks_owed += 1
                 self._state.owed.add(identity)
 
     @property

@@ -175,3 +175,11 @@ def test_a_look_that_is_not_answered_is_not_waited_for_again() -> None:
     core.poll_ended(must_poll(core, 0), SendEnd(phase=Phase.SENT, reason="reset"), at(0))
 
     assert core.finished()
+
+
+def test_no_run_waits_for_more_than_a_hundred_looks() -> None:
+    items = [made_item(n) for n in range(130)]
+    past = record(finished_at_s=START - 60.0, charge=10)
+    core = made_core(*items, records={one.identity: replace(past, identity=one.identity) for one in items})
+
+    assert len(core.state.owed) == 100

@@ -6,10 +6,10 @@ import pytest
 
 from jobs.answers import SendEnd
 from jobs.core import Core
-from jobs.lifecycle import ItemState
+from jobs.lifecycle import EventType, ItemState
 from jobs.steps import Poll, Send, Step, Wait
 from jobs.verdict import Pause, SendPolicy
-from tests.jobs.workbench import AMBIGUOUS, MONO, at, made_core, made_item, must_send, refused, seen
+from tests.jobs.workbench import AMBIGUOUS, INTENT, MONO, at, folded, made_core, made_item, must_send, refused, seen
 
 DAY_S = 86_400.0
 
@@ -130,3 +130,28 @@ def test_a_long_wish_leaves_a_key_in_doubt_one_more_send_while_it_is_trusted() -
     assert answer.until_s - MONO < 3600.0
     core.create_ended(must_send(core, answer.until_s - MONO + 1.0), seen(), at(3000))
     assert core.state.records["i1-0"].state is ItemState.ACCEPTED
+
+
+def test_a_key_in_doubt_is_sent_before_it_is_too_old_whatever_a_broken_service_wishes() -> None:
+    core = made_core(made_item(), prices={"m": 10})
+    core.create_ended(must_send(core, 0), AMBIGUOUS, at(0))
+    core.create_ended(must_send(core, 100), refused(429, "rate_limited"), at(100))
+    core.create_ended(must_send(core, 1500), refused(502, retry_after_s=9000.0), at(1500))
+
+    core.create_ended(must_send(core, 3400), seen(), at(3400))
+
+    assert core.state.records["i1-0"].state is ItemState.ACCEPTED
+
+
+def test_what_an_earlier_life_left_is_sent_at_once_even_where_nothing_is_ever_sent_again() -> None:
+    items = [made_item(n) for n in range(6)]
+    records = {
+        one.identity: folded(one.identity, (EventType.INTENT, {**INTENT, "key": f"key-{one.index}"})) for one in items
+    }
+    core = made_core(*items, records=records, settings={"send_policy": SendPolicy(resends_max=0)})
+
+    sends = [must_send(core, 0) for _ in range(3)]
+    for send in sends:
+        core.create_ended(send, AMBIGUOUS, at(0))
+
+    assert [must_send(core, 1).identity for _ in range(3)] == [one.identity for one in items[3:]]
