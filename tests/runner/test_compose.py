@@ -381,6 +381,18 @@ async def test_the_service_s_clock_is_asked_before_an_old_key_is_trusted_that_no
     assert trial.simulator.stats().requests["credits"] == asked + 1
 
 
+async def test_the_service_s_clock_is_asked_before_anything_is_bought_and_not_when_nothing_is(
+    desk: Callable[..., Desk],
+) -> None:
+    trial = desk()
+
+    await trial.run()
+    asked = trial.simulator.stats().requests["credits"]
+    await trial.run()
+
+    assert (asked, trial.simulator.stats().requests["credits"]) == (1, 1)
+
+
 async def test_what_nobody_asks_for_any_more_is_not_bought_again_when_it_fails(desk: Callable[..., Desk]) -> None:
     fails = {"match": {"endpoint": "create", "prompt_contains": "green"}, "do": {"fail": "generation_failed"}}
     trial = desk(faults=[fails], profile={"durations": (("*", 100.0),)}, retries="{resubmit_failed: 3}")

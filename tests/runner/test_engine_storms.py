@@ -17,6 +17,7 @@ import pytest
 from jobs.rates import Rate
 from jobs.verdict import SendPolicy
 from runner.sim.profile import Window
+from tests.proof.lives_weather import FAULTS
 from tests.runner.world import SCOPE, Crash, Life, World, item, picture
 
 WORLDS = 150
@@ -24,53 +25,6 @@ PER_TEST = 75
 EXIT_CODES = frozenset({0, 3, 4, 5, 7, 8, 9})
 LIVES_MAX = 2
 
-FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("create", {"code": "rate_limited", "retry_after": 2}),
-    ("create", {"code": "rate_limited"}),
-    ("create", {"status": 502}),
-    ("create", {"status": 502, "after_effect": True}),
-    ("create", {"status": 503, "retry_after": 4, "after_effect": True}),
-    ("create", {"drop": "before_effect"}),
-    ("create", {"drop": "after_effect"}),
-    ("create", {"cut_after_bytes": 30}),
-    ("create", {"never_answer": "before_effect"}),
-    ("create", {"never_answer": "after_effect"}),
-    ("create", {"delay_s": 30}),
-    ("create", {"delay_s": 300}),
-    ("create", {"body": "html"}),
-    ("create", {"body": "empty"}),
-    ("create", {"remove": ["id"]}),
-    ("create", {"remove": ["reserved_credits"]}),
-    ("create", {"patch": {"reserved_credits": "3"}}),
-    ("create", {"code": "idempotency_conflict"}),
-    ("create", {"code": "validation_failed"}),
-    ("create", {"code": "insufficient_credits"}),
-    ("create", {"code": "api_key_expired"}),
-    ("create", {"status": 307, "location": "https://elsewhere.test/"}),
-    ("create", {"status": 404}),
-    ("create", {"status": 418}),
-    ("create", {"fail": "generation_failed"}),
-    ("create", {"stuck": True}),
-    ("poll", {"status": 500}),
-    ("poll", {"status": 404, "code": "not_found"}),
-    ("poll", {"code": "rate_limited", "retry_after": 3}),
-    ("poll", {"drop": "after_effect"}),
-    ("poll", {"never_answer": "after_effect"}),
-    ("poll", {"cut_after_bytes": 40}),
-    ("poll", {"body": "not_json"}),
-    ("poll", {"patch": {"id": "task_other"}}),
-    ("poll", {"patch": {"status": "thinking"}}),
-    ("poll", {"remove": ["final_credits"]}),
-    ("poll", {"code": "api_scope_denied"}),
-    ("upload", {"status": 503}),
-    ("upload", {"drop": "after_effect"}),
-    ("upload", {"code": "validation_failed"}),
-    ("result", {"status": 410}),
-    ("result", {"status": 503}),
-    ("result", {"drop": "after_effect"}),
-    ("result", {"body": "html"}),
-    ("result", {"cut_after_bytes": 10}),
-)
 CREATES = tuple(fault for fault in FAULTS if fault[0] == "create")
 OTHERS = tuple(fault for fault in FAULTS if fault[0] != "create")
 PROFILES: tuple[dict[str, Any], ...] = (
