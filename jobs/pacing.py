@@ -27,6 +27,8 @@ REGROWTH_FACTOR = 2.0  # per some clean answers, up to the speed that stood befo
 REGROWTH_SHARE = 1 / 8  # of a window's requests at the present speed: so many clean answers, and the next step follows
 STORM_STREAK = 3  # a storm that refuses nine of ten lets so many in a row through once in a thousand times
 STORM_FAILURES = 3  # and lets two through soon after each other as seldom, so many times in a row
+STORM_DROP = 1 / 8  # of what stood: a limit seldom falls below this at once; refusals at any speed are a storm
+STORM_WINDOWS = 10.0  # a storm teaches nothing about a limit for this long
 FLOOR_FACTOR = 1 / 64  # a trickle that still notices recovery ...
 FLOOR_GAP_S = 30.0  # ... within this time: half of the longest window that is common
 FLOOR_FACTOR_MAX = 1 / 8  # for limits that are a trickle by themselves
@@ -74,6 +76,8 @@ class Pacer:
         self._refusals = 0
         self._stands = False  # the present speed was used for a whole window, and nothing was refused
         self._regrow_to = 1.0  # the factor that comes back quickly
+        self._stood = 1.0  # what it was before the refusals
+        self._storm_until_s: float | None = None  # refusals at any speed; None: none seen since a clean window
         self._regrown = False  # since the last cut
         self._clean = 0  # answers since the last cut or step of regrowth
         self._streak = 0  # clean answers since the last refusal
@@ -122,7 +126,9 @@ class Pacer:
             return None
         before = self.per_s
         if self._refusals == 0:
-            self._regrow_to = self._factor if self._stands else self._factor * CUT_FACTOR
+            self._regrow_to = self._stood = self._factor if self._stands else self._factor * CUT_FACTOR
+        elif self._factor <= self._floor and len(self._recent(now_s)) <= 1 + self._floor * self.rate.count:
+            self._storm(now_s)
         elif self._regrown:
             self._fail(now_s)
         self._factor = max(self._floor, self._factor * CUT_FACTOR)
@@ -177,10 +183,20 @@ class Pacer:
 
     def _fail(self, now_s: float) -> None:
         """What came back was refused again. In a storm that is luck and seldom; else that much is too much now."""
+        if self._storm_until_s is not None and now_s < self._storm_until_s:
+            return
         soon = now_s - self._failed_at_s <= 2.0 * self.rate.window_s
         self._failed, self._failed_at_s = (self._failed + 1 if soon else 1), now_s
-        if self._streak >= STORM_STREAK or self._failed >= STORM_FAILURES:
-            self._regrow_to = self._factor * CUT_FACTOR
+        if self._streak < STORM_STREAK and self._failed < STORM_FAILURES:
+            return
+        self._regrow_to = self._factor * CUT_FACTOR
+        if self._storm_until_s is None and self._regrow_to < STORM_DROP * self._stood:
+            self._storm(now_s)
+
+    def _storm(self, now_s: float) -> None:
+        """A limit refuses nothing below itself. What refuses at any speed says nothing about what stands after it."""
+        self._storm_until_s = now_s + STORM_WINDOWS * self.rate.window_s
+        self._regrow_to = self._stood
 
     def _grow(self, now_s: float) -> RateChange | None:
         if now_s - self._window_began_s < self.rate.window_s:
@@ -190,6 +206,7 @@ class Pacer:
         if not used:
             return None
         self._refusals = self._tries = 0
+        self._storm_until_s = None
         self._stands = True
         if self._factor >= 1.0:
             return None

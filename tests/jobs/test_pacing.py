@@ -286,6 +286,31 @@ def test_one_answer_of_luck_in_a_storm_does_not_teach_that_less_is_allowed() -> 
     assert way.pacer.per_s == way.pacer.rate.per_second
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_storm_that_lets_half_through_says_nothing_about_what_stands_after_it(seed: int) -> None:
+    dice = Random(seed)
+    way = _Way(Rate(count=60, window_s=60.0), delay_s=0.2, seed=seed)
+    way.run(200.0)
+    way.says = lambda there_s: 5.0 if there_s < 560.0 and dice.random() < 0.5 else None
+    way.run(680.0)
+
+    assert way.pacer.per_s == way.pacer.rate.per_second
+
+
+def test_a_limit_far_below_the_ceiling_is_found_too_and_refuses_seldom() -> None:
+    """At first it looks like a storm, for it refuses at so many speeds; but below itself it refuses nothing."""
+    way = _Way(Rate(count=64, window_s=60.0), delay_s=0.2)
+    way.says = lambda there_s: 1.0 if len([m for m in way.counted_s[-10:] if m > there_s - 60.0]) > 5 else None
+    way.run(1800.0)
+    learning = len(way.left_s)
+    refused = [at_s for at_s, change in way.changes if change.reason == "HTTP 429"]
+    way.run(7200.0)
+    later = [at_s for at_s, change in way.changes if change.reason == "HTTP 429"][len(refused) :]
+
+    assert len(later) < 0.15 * (len(way.left_s) - learning)
+    assert len(way.left_s) - learning > 0.55 * 5 * 90
+
+
 def test_an_answer_that_says_nothing_about_rates_brings_no_speed_back() -> None:
     pacer = Pacer("creates", SECOND)
     tokens = [pacer.leave(now_s) for now_s in (0.0, 0.1)]

@@ -20,7 +20,7 @@ from jobs.verdict import SendPolicy
 from runner.sim.exchange import http_date
 from runner.sim.world import SendSeen
 from tests.proof.audit import ViolationError
-from tests.proof.storms_house import START_S, House
+from tests.proof.storms_house import START_S, House, Life
 from tests.runner.world import items
 
 __all__ = ["FORMS", "KINDS", "LONG", "SHORT", "Length", "Storm", "Weather", "play", "weather"]
@@ -161,13 +161,12 @@ class Weather:
             floors=PollFloors(first_poll_s=5.0, poll_gap_s=5.0),
             send_policy=SendPolicy(),
         )
-        self.codes: list[int | None] = []
+        self.lives: list[Life] = []
 
     def pass_by(self) -> None:
         """All lives that it takes."""
-        while len(self.codes) < LIVES_MAX:
-            life = self.house.live()
-            self.codes.append(life.exit_code)
+        while len(self.lives) < LIVES_MAX:
+            self.lives.append(self.house.live())
             if not self.house.states.keys() & {"planned", "submitting", "accepted"}:
                 break
             self.house.began_s += BETWEEN_LIVES_S
@@ -196,11 +195,15 @@ class Weather:
         return from_s
 
     def windows_to_full(self, storm: Storm) -> float:
-        """From the end of a storm to full speed, in windows of the limit."""
+        """From the end of a storm to full speed, in windows of the limit.
+
+        A life that gave the service up within the storm (exit code 8) buys no more: then it counts from when somebody
+        gave the command again.
+        """
         from_s = self.calm_from_s(storm)
         times = [send.at_s - START_S for send in self.sends if send.at_s - START_S >= from_s]
-        if self.kind == "outage":
-            from_s = times[0]  # when somebody gave the command again
+        if times:
+            from_s = max(from_s, *(life.began_s for life in self.lives if life.began_s <= times[0]))
         needed = max(1, round(FULL_SHARE * self.length.per_window))
         for first, last in zip(times, times[needed - 1 :], strict=False):
             if last - first <= WINDOW_S:
@@ -230,7 +233,9 @@ class Weather:
         """The figures; raises where a target is missed."""
         states = self.house.states
         if set(states) != {"succeeded"}:
-            raise ViolationError(f"not everything was bought: {dict(states)}, exit codes {self.codes}")
+            raise ViolationError(
+                f"not everything was bought: {dict(states)}, exit codes {[life.exit_code for life in self.lives]}"
+            )
         repeated, outside = self.repeated_outside()
         if repeated > RETRIES_SHARE_MAX * outside:
             raise ViolationError(f"{repeated} of {outside} creates outside the storms were repetitions")
@@ -247,7 +252,7 @@ class Weather:
         counts[f"{self.kind}: outside the storms"] = outside
         counts[f"{self.kind}: repeated outside the storms"] = repeated
         counts[f"{self.kind}: percent of full speed within storms"] = round(100 * pace)
-        counts["lives"] = len(self.codes)
+        counts["lives"] = len(self.lives)
         return counts
 
 
