@@ -71,7 +71,7 @@ bench: $(READY)  ## measure what must stay fast
 lock: $(READY)  ## resolve requirements.lock anew, with hashes and without addresses
 	@uv="$$(command -v uv || command -v $(BIN)/uv)" || { \
 	  echo "make lock needs uv: $(BIN)/python -m pip install uv" >&2; exit 1; }; \
-	"$$uv" pip compile pyproject.toml --extra media --extra dev --upgrade --universal --python-version 3.11 \
+	"$$uv" pip compile pyproject.toml --all-extras --upgrade --universal --python-version 3.11 \
 	  --generate-hashes --no-annotate --no-header --quiet --output-file requirements.lock >/dev/null
 	@if grep -n '://' requirements.lock; then echo "requirements.lock must not hold addresses" >&2; exit 1; fi
 
