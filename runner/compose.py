@@ -156,6 +156,7 @@ class Run:
             manifest_sha256=prepared.digest,
             cap_credits=prepared.plan.cap_credits,
             out_dir=str(prepared.out_dir.absolute()),
+            layout={job.id: job.report.model_dump() for job in prepared.manifest.jobs if job.report is not None},
         )
 
     def _core(self) -> Core:

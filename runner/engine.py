@@ -149,8 +149,10 @@ class Engine:
             await self._ledger.record(step.changes)
             for change in step.changes:
                 self._reporter.changed(self.core.state.items[change.event.identity], change)
-        for notice in step.notices:
-            self._reporter.noticed(notice)
+        if step.notices:
+            await self._ledger.note(step.notices, at_s=self._clock.now().wall_s)
+            for notice in step.notices:
+                self._reporter.noticed(notice)
         self._heed_reserve()
 
     def drain(self, why: str) -> None:

@@ -21,7 +21,7 @@ from jobs.suggest import did_you_mean
 from jobs.wording import listed
 from runner.clock import stamp
 from runner.errors import UsageError
-from runner.ledger import Life
+from runner.ledger import Life, Note
 from runner.ledger.lock import holder
 from runner.ledger.rows import Row
 from runner.ledger.sqlite import LedgerReader, open_reader
@@ -32,9 +32,11 @@ __all__ = [
     "Liveness",
     "RunSummary",
     "from_here",
+    "layout",
     "list_runs",
     "maybe_stamp",
     "need_ledger",
+    "notes",
     "resolve_run",
     "result_rows",
     "run_summary",
@@ -122,6 +124,18 @@ def result_rows(path: Path, run_id: str, *, wanted_only: bool = True) -> list[Re
         records = reader.records([row["identity"] for row in items])
         folders = {(row["identity"], row["n"]): row["out_dir"] for row in reader.ask("run_folders", {"run_id": run_id})}
     return [_result(run_id, row, records[row["identity"]], folders) for row in items]
+
+
+def notes(path: Path, run_id: str, *, after: int = 0) -> list[Note]:
+    """What happened to a run as a whole, in order; with `after` only what came after that note."""
+    with need_ledger(path) as reader:
+        return reader.notes(run_id, after=after)
+
+
+def layout(path: Path, run_id: str) -> Mapping[str, Mapping[str, object]]:
+    """Job -> its `report` block, as the run's latest life was told."""
+    with need_ledger(path) as reader:
+        return reader.layout(run_id)
 
 
 def slowest(path: Path, run_id: str, limit: int = 5) -> list[InFlight]:

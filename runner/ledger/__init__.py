@@ -7,14 +7,15 @@ This file is the seam: what the runner asks of a ledger, in its own words. `runn
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from jobs.answers import Uploaded
 from jobs.item import Item
 from jobs.record import Change, Money, Record
+from jobs.steps import Notice
 
-__all__ = ["Change", "KnownUpload", "Ledger", "Life", "PastItem", "RunInfo"]
+__all__ = ["Change", "KnownUpload", "Ledger", "Life", "Note", "PastItem", "RunInfo"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,7 @@ class RunInfo:
     manifest_sha256: str
     cap_credits: int | None
     out_dir: str
+    layout: Mapping[str, object] = field(default_factory=dict)  # job -> its `report` block, of jobs that have one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,17 @@ class Life:
     host: str
     ended_at_s: float | None = None
     exit_code: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """What happened to a run as a whole: a change of speed, a pause, a person's steering. Numbered in order."""
+
+    note_id: int
+    life_id: int
+    at_s: float
+    name: str
+    data: Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +109,9 @@ class Ledger(Protocol):
         `LedgerUnusable` / `DiskFull` when the file cannot be written: then nothing of the call is in it.
         """
 
+    async def note(self, notices: Sequence[Notice], *, at_s: float) -> None:
+        """Keep what happened to the run as a whole in this life; durable when it returns. For people and pages only."""
+
     async def save_upload(self, upload: KnownUpload) -> None:
         """Remember (or refresh) what the account holds for a content hash."""
 
@@ -122,6 +138,9 @@ class Ledger(Protocol):
 
     def unfinished_items(self, run_id: str) -> list[PastItem]:
         """Those of them whose purchase goes on, or whose results may not all be saved, in order."""
+
+    def notes(self, run_id: str, *, after: int = 0) -> list[Note]:
+        """What happened to the run as a whole, over all its lives; with `after` only what came after that note."""
 
     def position(self) -> int:
         """A number that grows with every event: a saved plan is stale when it moved."""

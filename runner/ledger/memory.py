@@ -23,8 +23,9 @@ from typing import Literal
 from jobs.item import Item
 from jobs.lifecycle import HELD, OPEN, EventType, ItemState
 from jobs.record import Attempt, Change, Event, Money, Record
+from jobs.steps import Notice
 from runner.errors import DiskFull, LedgerConflict, LedgerLocked, LedgerUnusable
-from runner.ledger import KnownUpload, Life, PastItem, RunInfo
+from runner.ledger import KnownUpload, Life, Note, PastItem, RunInfo
 
 __all__ = ["Faults", "Kept", "MemoryLedger", "MemoryStore", "Moment"]
 
@@ -64,6 +65,7 @@ class MemoryStore:
     books: dict[str, Money] = field(default_factory=dict)
     uploads: dict[str, KnownUpload] = field(default_factory=dict)
     events: list[Event] = field(default_factory=list)
+    notes: list[Note] = field(default_factory=list)
     claims: dict[tuple[object, ...], str] = field(default_factory=dict)  # what only one attempt may have, and its key
     room: int | None = None  # writes that fit until the disk is full; None: it never is
     reserve: int = RESERVE_WRITES  # and those that fit then, once
@@ -88,12 +90,14 @@ class MemoryLedger:
         self.tight: str | None = None
         self.warnings: tuple[str, ...] = ()
         self.writes = 0
+        self._life_id: int | None = None
         self._faults = faults
         self._dead = False
 
     async def begin_life(self, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
         life = Life(life_id=len(self.store.lives) + 1, run_id=run.run_id, started_at_s=at_s, pid=pid, host=host)
         await self._write(lambda: self._begin(run, items, life))
+        self._life_id = life.life_id
         return life
 
     async def end_life(self, life: Life, *, at_s: float, exit_code: int) -> None:
@@ -103,6 +107,12 @@ class MemoryLedger:
     async def record(self, changes: Sequence[Change]) -> None:
         if changes:
             await self._write(lambda: _add(self.store, changes))
+
+    async def note(self, notices: Sequence[Notice], *, at_s: float) -> None:
+        assert self._life_id is not None, "a note belongs to a life"
+        if notices:
+            life_id = self._life_id
+            await self._write(lambda: _note(self.store, notices, life_id=life_id, at_s=at_s))
 
     async def save_upload(self, upload: KnownUpload) -> None:
         await self._write(lambda: self.store.uploads.update({upload.sha256: upload}))
@@ -139,6 +149,10 @@ class MemoryLedger:
 
     def unfinished_items(self, run_id: str) -> list[PastItem]:
         return [past for past in self.past_items(run_id) if _goes_on(self.store.records[past.identity])]
+
+    def notes(self, run_id: str, *, after: int = 0) -> list[Note]:
+        mine = {life.life_id for life in self.store.lives.values() if life.run_id == run_id}
+        return [note for note in self.store.notes if note.life_id in mine and note.note_id > after]
 
     def position(self) -> int:
         return len(self.store.events)
@@ -195,6 +209,13 @@ class MemoryLedger:
             if run_id == run.run_id:
                 store.run_items[run_id, identity] = replace(past, wanted=False)
         store.run_items.update({(run.run_id, item.identity): _past(item) for item in items})
+
+
+def _note(store: MemoryStore, notices: Sequence[Notice], *, life_id: int, at_s: float) -> None:
+    for notice in notices:
+        number = len(store.notes) + 1
+        note = Note(note_id=number, life_id=life_id, at_s=at_s, name=notice.name, data=dict(notice.data))
+        store.notes.append(note)
 
 
 def _add(store: MemoryStore, changes: Sequence[Change]) -> None:

@@ -35,6 +35,25 @@ ON CONFLICT (run_id) DO UPDATE SET
     cap_credits = excluded.cap_credits,
     out_dir = excluded.out_dir;
 
+-- name: put_layout
+-- How the run's results are laid out, as its latest life was told.
+INSERT INTO layouts (run_id, layout) VALUES (:run_id, :layout)
+ON CONFLICT (run_id) DO UPDATE SET layout = excluded.layout;
+
+-- name: layout
+-- How a run's results are laid out.
+SELECT layout FROM layouts WHERE run_id = :run_id;
+
+-- name: add_note
+-- What happened to a run as a whole.
+INSERT INTO notes (life_id, at_s, name, data) VALUES (:life_id, :at_s, :name, :data);
+
+-- name: notes
+-- What happened to a run as a whole, over all its lives, in order.
+SELECT notes.note_id, notes.life_id, notes.at_s, notes.name, notes.data
+FROM lives CROSS JOIN notes ON notes.life_id = lives.life_id
+WHERE lives.run_id = :run_id AND notes.note_id > :after ORDER BY notes.note_id;
+
 -- name: open_books
 -- Begin a scope's books at nothing.
 INSERT OR IGNORE INTO books (scope) VALUES (:scope);

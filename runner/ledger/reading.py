@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from jobs.record import Artifact, Money, Record
-from runner.ledger import KnownUpload, PastItem
-from runner.ledger.rows import Row, artifact_of, past_item_of, record_of, upload_of
+from runner.ledger import KnownUpload, Note, PastItem
+from runner.ledger.rows import Row, artifact_of, note_of, past_item_of, record_of, upload_of
 
 __all__ = ["LedgerReads"]
 
@@ -67,6 +67,9 @@ class LedgerReads:
 
     def unfinished_items(self, run_id: str) -> list[PastItem]:
         return [past_item_of(row) for row in self.ask("unfinished_items", {"run_id": run_id})]
+
+    def notes(self, run_id: str, *, after: int = 0) -> list[Note]:
+        return [note_of(row) for row in self.ask("notes", {"run_id": run_id, "after": after})]
 
     def position(self) -> int:
         position = self.ask("position", {})[0]["position"]

@@ -14,7 +14,7 @@ from jobs.answers import Uploaded
 from jobs.item import Item
 from jobs.lifecycle import ItemState
 from jobs.record import Artifact, Attempt, Event, Record
-from runner.ledger import KnownUpload, PastItem
+from runner.ledger import KnownUpload, Note, PastItem
 
 __all__ = [
     "Row",
@@ -24,6 +24,7 @@ __all__ = [
     "attempt_params",
     "event_params",
     "json_of",
+    "note_of",
     "past_item_of",
     "plan_params",
     "record_of",
@@ -118,6 +119,16 @@ def artifact_of(row: Row) -> Artifact:
         sha256=row["sha256"],
         bytes=row["bytes"],
         type=row["type"],
+    )
+
+
+def note_of(row: Row) -> Note:
+    return Note(
+        note_id=row["note_id"],
+        life_id=row["life_id"],
+        at_s=row["at_s"],
+        name=row["name"],
+        data=json.loads(row["data"]),
     )
 
 

@@ -11,6 +11,7 @@ no riddle, since nothing of the commit is in the file: the first time, the balla
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import time
 import uuid
@@ -22,9 +23,10 @@ from typing import Self, TypeVar, cast
 
 from jobs.item import Item
 from jobs.record import Change
+from jobs.steps import Notice
 from runner.errors import LedgerConflict
 from runner.failpoints import failpoint
-from runner.ledger import KnownUpload, Life, RunInfo, migrating, place, soundness, writing
+from runner.ledger import KnownUpload, Life, Note, RunInfo, migrating, place, soundness, writing
 from runner.ledger.ballast import Ballast
 from runner.ledger.durability import check_library, journal_mode, pragmas
 from runner.ledger.file import born, condition, failed, prepare_folder, resolved, unborn, unusable
@@ -40,6 +42,8 @@ from runner.ledger.trouble import Code, Trouble, is_about_the_file, translated
 __all__ = ["LedgerReader", "SqliteLedger", "open_ledger", "open_reader"]
 
 T = TypeVar("T")
+
+NOTES_SINCE_SHAPE = 2  # readers also look at ledgers that no run has reshaped yet
 
 
 class SqliteLedger(LedgerReads):
@@ -81,6 +85,12 @@ class SqliteLedger(LedgerReads):
     async def record(self, changes: Sequence[Change]) -> None:
         if changes:
             await self._write(partial(writing.add_changes, _as_seam(self._writer), changes, life_id=self._life_id))
+
+    async def note(self, notices: Sequence[Notice], *, at_s: float) -> None:
+        assert self._life_id is not None, "a note belongs to a life"
+        if notices:
+            db = _as_seam(self._writer)
+            await self._write(partial(writing.add_notes, db, notices, life_id=self._life_id, at_s=at_s))
 
     async def save_upload(self, upload: KnownUpload) -> None:
         await self._write(partial(writing.put_upload, _as_seam(self._writer), upload))
@@ -177,7 +187,20 @@ class LedgerReader(LedgerReads):
         super().__init__(partial(_ask, connection, path), partial(_snapshot, connection))
         self.path = path
         self._connection = connection
+        self._shape = soundness.check_kind(_as_seam(connection), path)
         self.account, self.base_url = soundness.owner(_as_seam(connection), path)
+
+    def notes(self, run_id: str, *, after: int = 0) -> list[Note]:
+        """None in a ledger of the first shape."""
+        return super().notes(run_id, after=after) if self._shape >= NOTES_SINCE_SHAPE else []
+
+    def layout(self, run_id: str) -> Mapping[str, Mapping[str, object]]:
+        """Job -> its `report` block, as the run's latest life was told; empty where nobody said."""
+        if self._shape < NOTES_SINCE_SHAPE:
+            return {}
+        rows = self.ask("layout", {"run_id": run_id})
+        layout: Mapping[str, Mapping[str, object]] = json.loads(rows[0]["layout"]) if rows else {}
+        return layout
 
     def __enter__(self) -> Self:
         return self
@@ -244,7 +267,6 @@ def open_reader(path: Path) -> LedgerReader | None:
     with ExitStack() as undo, _translating(path):
         connection = _connect(path, query_only=True)
         undo.callback(connection.close)
-        soundness.check_kind(_as_seam(connection), path)
         reader = LedgerReader(path, connection)
         undo.pop_all()
         return reader

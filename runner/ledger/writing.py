@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from jobs.item import Item
 from jobs.lifecycle import EventType
 from jobs.record import Attempt, Change, Event, Money
+from jobs.steps import Notice
 from runner.errors import LedgerConflict
 from runner.failpoints import failpoint
 from runner.ledger import KnownUpload, Life, RunInfo
@@ -29,7 +30,7 @@ from runner.ledger.rows import (
 )
 from runner.ledger.statements import QUERIES
 
-__all__ = ["Connection", "add_changes", "begin_life", "end_life", "put_upload"]
+__all__ = ["Connection", "add_changes", "add_notes", "begin_life", "end_life", "put_upload"]
 
 # Events that say something about the item and nothing about its latest attempt.
 _NOT_OF_THE_ATTEMPT = frozenset({EventType.PLANNED, EventType.SKIPPED})
@@ -79,6 +80,7 @@ def begin_life(db: Connection, run: RunInfo, items: Sequence[Item], *, at_s: flo
             "out_dir": text_of(run.out_dir),
         },
     )
+    db.execute(QUERIES["put_layout"], {"run_id": run.run_id, "layout": json_of(run.layout)})
     db.execute(QUERIES["open_books"], {"scope": run.run_id})
     life = {"run_id": run.run_id, "started_at_s": at_s, "pid": pid, "host": host, "out_dir": text_of(run.out_dir)}
     life_id = db.execute(QUERIES["begin_life"], life).lastrowid
@@ -97,6 +99,12 @@ def begin_life(db: Connection, run: RunInfo, items: Sequence[Item], *, at_s: flo
 
 def end_life(db: Connection, life: Life, *, at_s: float, exit_code: int) -> None:
     db.execute(QUERIES["end_life"], {"life_id": life.life_id, "ended_at_s": at_s, "exit_code": exit_code})
+
+
+def add_notes(db: Connection, notices: Sequence[Notice], *, life_id: int, at_s: float) -> None:
+    """Append what happened to the run as a whole."""
+    rows = ({"life_id": life_id, "at_s": at_s, "name": one.name, "data": json_of(one.data)} for one in notices)
+    db.executemany(QUERIES["add_note"], rows)
 
 
 def put_upload(db: Connection, upload: KnownUpload) -> None:

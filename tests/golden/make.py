@@ -18,6 +18,7 @@ from pathlib import Path
 from jobs.item import Item
 from jobs.lifecycle import EventType
 from jobs.record import Change
+from jobs.steps import Notice
 from runner.ledger.sqlite import open_ledger
 from runner.ledger.statements import SCHEMA_VERSION
 from tests.runner.ledger_cases import ACCOUNT, BASE_URL, Teller, item, run_info, upload
@@ -119,6 +120,8 @@ async def _write(path: Path) -> None:
             await ledger.record(changes)
     for one in night[:2]:
         await ledger.save_upload(upload(one.references[0].sha256))
+    slower = {"limit": "creates", "before": 1.0, "after": 0.5, "full": 1.0, "wait_s": 5.0, "why": "HTTP 429, é 靴"}
+    await ledger.note([Notice(name="rate", data=slower)], at_s=1500.0)
     await ledger.end_life(life, at_s=2000.0, exit_code=3)
     await ledger.begin_life(run_info("night@2026-05-11", cap_credits=None), dated, at_s=3000.0, pid=2, host="studio")
     teller = replace(teller, scope="night@2026-05-11", now_s=3000.0)

@@ -32,6 +32,7 @@ from runner.ledger import migrating
 from runner.ledger.ballast import BALLAST_BYTES
 from runner.ledger.sqlite import SqliteLedger, open_ledger
 from runner.ledger.statements import MIGRATIONS, SCHEMA_VERSION, Migration
+from runner.views import layout, list_runs, notes, result_rows, slowest
 from tests.golden.make import dump, golden, golden_file, restore
 from tests.runner.ledger_cases import ACCOUNT, BASE_URL, item, run_info
 
@@ -50,6 +51,11 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 def opened(path: Path, *made_up: Migration) -> SqliteLedger:
     steps = (*MIGRATIONS, *made_up)
     return open_ledger(path, account=ACCOUNT, base_url=BASE_URL, in_thread=False, migrations=steps)
+
+
+def shape(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as connection:
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
 
 def rows(path: Path, sql: str) -> list[sqlite3.Row]:
@@ -181,8 +187,15 @@ def copies(path: Path) -> list[Path]:
     return sorted(path.parent.glob("ledger.db.shape-*"))
 
 
-async def test_a_ledger_takes_the_new_shape_and_the_old_one_is_kept(path: Path) -> None:
+async def brought_up(path: Path) -> None:
+    """Give it today's shape, as any run does; the copies are of no interest here."""
     await opened(path).close()
+    for copy in copies(path):
+        copy.unlink()
+
+
+async def test_a_ledger_takes_the_new_shape_and_the_old_one_is_kept(path: Path) -> None:
+    await brought_up(path)
     before = sorted(dump(path).splitlines())
 
     ledger = opened(path, WIDER)
@@ -211,7 +224,7 @@ async def test_the_kept_copy_is_a_ledger_for_the_older_release(path: Path) -> No
 
 
 def test_a_step_that_fails_leaves_the_old_shape(path: Path) -> None:
-    asyncio.run(opened(path).close())
+    asyncio.run(brought_up(path))
     before = dump(path)
 
     with pytest.raises(LedgerUnusable):
@@ -225,7 +238,7 @@ def test_a_step_that_fails_leaves_the_old_shape(path: Path) -> None:
 def test_a_death_between_two_steps_leaves_one_whole_shape_and_the_next_start_goes_on(
     path: Path, after_steps: int
 ) -> None:
-    asyncio.run(opened(path).close())
+    asyncio.run(brought_up(path))
     more = Migration(number=SCHEMA_VERSION + 2, name="more", sql="CREATE TABLE more (text TEXT) STRICT;")
     child = os.fork()
     if child == 0:
@@ -252,7 +265,7 @@ def test_a_death_between_two_steps_leaves_one_whole_shape_and_the_next_start_goe
 def test_a_disk_without_room_for_a_new_shape_is_told_how_much_it_wants_and_nothing_changes(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asyncio.run(opened(path).close())
+    asyncio.run(brought_up(path))
     before, beside = dump(path), sorted(path.parent.iterdir())
     wanted_bytes = 2 * path.stat().st_size + BALLAST_BYTES
     disk = shutil.disk_usage(path.parent)
@@ -269,7 +282,7 @@ def test_a_disk_without_room_for_a_new_shape_is_told_how_much_it_wants_and_nothi
 
 
 def test_a_quota_that_ends_within_a_step_is_told_the_same_room(path: Path) -> None:
-    asyncio.run(opened(path).close())
+    asyncio.run(brought_up(path))
     before = dump(path)
     full = "PRAGMA max_page_count = 1; CREATE TABLE hints (text TEXT); INSERT INTO hints VALUES (zeroblob(1000000));"
 
@@ -281,7 +294,7 @@ def test_a_quota_that_ends_within_a_step_is_told_the_same_room(path: Path) -> No
 
 
 def test_half_a_copy_is_removed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asyncio.run(opened(path).close())
+    asyncio.run(brought_up(path))
 
     def cut(new: Path, _: Path) -> None:
         assert new.stat().st_size
@@ -296,7 +309,7 @@ def test_half_a_copy_is_removed(path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 async def test_a_damaged_ledger_is_refused_before_its_shape_is_touched(path: Path) -> None:
-    await opened(path).close()
+    await brought_up(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("DROP INDEX one_open_attempt_per_item")
 
@@ -304,6 +317,15 @@ async def test_a_damaged_ledger_is_refused_before_its_shape_is_touched(path: Pat
         opened(path, WIDER)
 
     assert copies(path) == []
+
+
+def test_every_shape_can_be_looked_at_before_a_run_reshapes_it(path: Path) -> None:
+    (latest, *_) = list_runs(path)
+
+    assert result_rows(path, latest.run_id)
+    assert slowest(path, latest.run_id)
+    assert layout(path, latest.run_id) == ({} if shape(path) < 2 else run_info().layout)
+    assert len(notes(path, latest.run_id)) == (0 if shape(path) < 2 else 1)
 
 
 def test_there_is_a_golden_ledger_of_every_shape() -> None:

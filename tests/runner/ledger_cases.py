@@ -25,6 +25,7 @@ def run_info(run_id: str = "night", **changes: object) -> RunInfo:
         manifest_sha256="0" * 64,
         cap_credits=700,
         out_dir="/out/night",
+        layout={"reveal": {"x": "params.duration", "pages": []}},
     )
     return replace(run, **changes)  # type: ignore[arg-type]
 

@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from jobs.identity import idempotency_key
 from jobs.lifecycle import TABLE, EventType, ItemState
 from jobs.record import Change, Event, Money, Record, fold
+from jobs.steps import Notice
 from runner.errors import DiskFull, LedgerConflict, LedgerLocked, LedgerUnusable
 from runner.ledger import Ledger
 from runner.ledger.ballast import Ballast
@@ -555,6 +556,29 @@ async def test_lives_are_numbered_and_can_end(house: House) -> None:
 
     assert second.life_id > first.life_id
     assert (second.run_id, second.started_at_s, second.exit_code) == ("night", 3.0, None)
+    await ledger.close()
+
+
+async def test_what_happened_to_a_run_is_kept_in_order_over_its_lives(house: House) -> None:
+    ledger = house.open()
+    first = await ledger.begin_life(run_info(), [ONE], at_s=1.0, pid=1, host="a")
+    slower = Notice(name="rate", data={"limit": "creates", "before": 1.0, "after": 0.5})
+    await ledger.note([slower, Notice(name="paused", data={"why": "budget"})], at_s=2.0)
+    await ledger.begin_life(run_info("another"), [TWO], at_s=3.0, pid=2, host="b")
+    await ledger.note([Notice(name="paused", data={"why": "disk"})], at_s=4.0)
+    last = await ledger.begin_life(run_info(), [ONE], at_s=5.0, pid=3, host="c")
+    await ledger.note([], at_s=6.0)
+    await ledger.note([Notice(name="refund", data={"credits": 4})], at_s=6.0)
+
+    notes = ledger.notes("night")
+
+    assert [(note.life_id, note.at_s, note.name) for note in notes] == [
+        (first.life_id, 2.0, "rate"),
+        (first.life_id, 2.0, "paused"),
+        (last.life_id, 6.0, "refund"),
+    ]
+    assert notes[0].data == slower.data
+    assert ledger.notes("night", after=notes[1].note_id) == notes[2:]
     await ledger.close()
 
 
