@@ -23,10 +23,13 @@ from jobs.pricing import Estimate
 from jobs.record import Change, Event, Money, Record
 from jobs.steps import Notice
 from runner.cli.columns import columns, shortened
+from runner.cli.event_lines import EventLines
 from runner.cli.figures import count, duration, size
 from runner.cli.gate import confirm, refusal
+from runner.cli.live import Screen
+from runner.cli.notices import told
+from runner.cli.plain_lines import PlainLines
 from runner.cli.plan_screen import explained, plan_object, plan_screen
-from runner.cli.progress import EventLines, PlainLines, Screen, told
 from runner.cli.summary import done_facts, tell_summary
 from runner.cli.voice import Voice
 from runner.errors import UsageError

@@ -1,0 +1,47 @@
+"""Notices of a run in words: one safe line each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from jobs.escape import for_terminal
+from jobs.steps import Notice
+from runner.cli.figures import duration
+
+__all__ = ["told"]
+
+# A shorter pause is over before anybody has read of it.
+PAUSE_WORTH_TELLING_S: Final = 30.0
+
+
+def told(notice: Notice) -> str:
+    """A notice as one safe line; empty for one that is only for programs."""
+    data = {name: for_terminal(str(value)) for name, value in notice.data.items()}
+    match notice.name:
+        case "paused":
+            return f"no new creates: {data['reason']}"
+        case "rate":
+            before, after, full = (float(str(notice.data[name])) * 60 for name in ("before", "after", "full"))
+            if before < after < full:
+                return ""  # each step of a recovery is for programs; people want to know when it is over
+            wait_s = float(str(notice.data.get("wait_s", 0.0)))
+            pause = f" after {duration(wait_s)}" if wait_s >= PAUSE_WORTH_TELLING_S else ""
+            return f"{data['limit']} {'slowed' if after < before else 'back'} to {after:.0f}/min{pause}: {data['why']}"
+        case "left":
+            return f"a result of {data['item']} is left for the next run: {data['why']}"
+        case "shut":
+            return (
+                f"{data['times']} items with {data['what']} were refused alike, the rest is not bought: {data['why']}"
+            )
+        case "refund":
+            return f"{data['credits']} credits came back for {data['item']}"
+        case "drift":
+            return f"{data['price_class']} cost {data['before']} credits and costs {data['now']} now ({data['item']})"
+        case "price":
+            return f"{data['item']} cost {data['charged']} credits, {data['expected']} were expected"
+        case "ledger":
+            return f"warning: {data['why']}"
+        case "kept":
+            return f"{data['item']}: {data['why']}"
+        case _:
+            return f"{notice.name}: " + ", ".join(f"{name} {value}" for name, value in data.items())
