@@ -8,7 +8,6 @@ says what became of the items in doubt, and then every item must have come to an
 from __future__ import annotations
 
 import random
-import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +23,8 @@ from jobs.rates import Rate
 from jobs.record import Record
 from jobs.resolving import Said, Word, resolved
 from runner.sim.task import status_at
-from tests.proof.lives_house import SCOPE, Ended, House, Told
+from tests.proof.lives_house import House
+from tests.proof.lives_told import SCOPE, Ended, Told
 from tests.proof.lives_weather import FAULTS, MONEY_BENDING, WIRE, drawn_faults, drawn_profile, name_of
 from tests.runner.world import item, picture
 
@@ -137,7 +137,7 @@ class Scenario:
     @property
     def digest(self) -> str:
         """Tells two stories apart."""
-        return self.house.digest.hexdigest()
+        return self.house.judge.digest.hexdigest()
 
     # The storm
 
@@ -205,8 +205,7 @@ class Scenario:
 
     def _keep_a_copy(self) -> None:
         """The ledger is restored from a copy that one more life made old."""
-        copy = self.house.path.with_name("copy.db")
-        shutil.copyfile(self.house.path, copy)
+        copy = self.house.copy_ledger()
         self._stormy_life()
         self.house.pass_time(0.0)
         self.house.restore_ledger(copy)
@@ -238,7 +237,7 @@ class Scenario:
             status = status_at(made[0], house.clocks.now_s(), house.service.profile) or "queued"
             seen = TaskSeen(id=made[0].id, status=status, reserved_credits=made[0].reserved)
             return Said(word=Word.ADOPT, by="a person", task=seen)
-        if any(request.headers["idempotency-key"] == key for _, request in house.late):
+        if house.wire.under_way.has(key):
             return None  # nobody could say so truly
         return Said(word=Word.ASSUME_NOT_CREATED, by="a person")
 

@@ -12,7 +12,8 @@ import pytest
 
 from jobs.lifecycle import ItemState
 from jobs.rates import Rate
-from tests.proof.lives_house import SCOPE, House, Told
+from tests.proof.lives_house import House
+from tests.proof.lives_told import SCOPE, Told
 from tests.proof.lives_weather import FAULTS, name_of
 from tests.proof.soak import play_range
 from tests.runner.world import item, picture
