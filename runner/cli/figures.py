@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobs.lifecycle import ItemState
+from jobs.wording import count, duration, size
 from runner.clock import stamp
 from runner.reporter import RunStatistics
 from runner.views import RunSummary
@@ -52,32 +53,6 @@ def figures(now: RunStatistics) -> Figures:
 
 def _sum(counts: Mapping[str, int], states: tuple[ItemState, ...]) -> int:
     return sum(counts.get(state, 0) for state in states)
-
-
-def duration(seconds: float) -> str:
-    """A length of time in at most two units: `41s`, `8m 41s`, `2h 05m`, `3d 4h`."""
-    whole = max(0, round(seconds))
-    if whole < 60:
-        return f"{whole}s"
-    if whole < 3600:
-        return f"{whole // 60}m {whole % 60:02}s" if whole % 60 else f"{whole // 60}m"
-    if whole < 86400:
-        return f"{whole // 3600}h {whole % 3600 // 60:02}m"
-    return f"{whole // 86400}d {whole % 86400 // 3600}h"
-
-
-def size(size_bytes: int) -> str:
-    """A number of bytes in the largest unit that keeps it readable: `61 MB`, `1.4 GB`."""
-    amount, units = float(size_bytes), ["GB", "MB", "KB", "B"]
-    while amount >= 1000 and len(units) > 1:
-        amount /= 1000
-        units.pop()
-    return f"{amount:.1f} {units[-1]}" if units[-1] != "B" and amount < 10 else f"{amount:.0f} {units[-1]}"
-
-
-def count(number: int, one: str, many: str | None = None) -> str:
-    """A number with its noun: `1 item`, `2 items`."""
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def credits_line(statistics: RunStatistics) -> str:
