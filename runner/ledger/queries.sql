@@ -334,3 +334,20 @@ WHERE a.identity = :identity ORDER BY f.n;
 -- name: events_of_item
 -- Everything that happened to an item, in order.
 SELECT seq, at_s, life_id, attempt_key, type, data FROM events WHERE identity = :identity ORDER BY seq;
+
+-- name: page_items
+-- What a run calls its items and what they are, in order.
+SELECT r.identity, r.item_key, r.job, r.axes, r.tags, i.model, i.prompt, i.params, i.repeat, i.reference_digests
+FROM run_items AS r JOIN items AS i USING (identity)
+WHERE r.run_id = :run_id AND r.wanted = 1
+ORDER BY r.item_index, r.identity;
+
+-- name: page_events
+-- Everything that happened to all items any life of a run wanted, in order.
+SELECT e.at_s, e.life_id, e.identity, e.type, e.data
+FROM run_items AS r CROSS JOIN events AS e ON e.identity = r.identity
+WHERE r.run_id = :run_id ORDER BY e.seq;
+
+-- name: lives_of_run
+-- The lives of a run, in order.
+SELECT life_id, started_at_s, ended_at_s FROM lives WHERE run_id = :run_id ORDER BY life_id;
