@@ -6,7 +6,7 @@ flight, room in the budget, a price class that is not waiting for its first pric
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import replace
 
 from jobs.answers import SendEnd, TaskSeen, Uploaded
@@ -55,6 +55,24 @@ class Buying:
     def busy(self) -> bool:
         """A create is under way."""
         return bool(self._sending)
+
+    @property
+    def weather(self) -> Weather:
+        """How the service takes creates."""
+        return self._weather
+
+    @property
+    def silenced(self) -> bool:
+        """Nothing is sent in this life any more, open attempts included."""
+        return self._state.stopping or any(why in self._state.pauses for why in _SILENCING)
+
+    def due_moments(self, chosen: Container[str]) -> dict[str, float]:
+        """When those of the chosen that wait to be sent again may be, for their own part."""
+        return self._resending.due_moments(chosen)
+
+    def resends_allowed_s(self, now_s: float) -> float:
+        """When the budget of all resends lets the next one go."""
+        return self._resending.allowed_s(now_s)
 
     def buy_again(self, identity: str, epoch: int) -> None:
         """A person's explicit command: the next attempt of this item starts a new epoch."""

@@ -10,7 +10,7 @@ Order that must hold, and that the runner keeps: the changes of a `Send` are com
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from jobs.answers import SendEnd, Uploaded
 from jobs.budget import Books
@@ -214,6 +214,28 @@ class Core:
             for artifact in record.artifacts
             if artifact.state in ("wanted", "partial")
         )
+
+    # Looking on (`jobs.waiting`)
+
+    @property
+    def buying(self) -> Buying:
+        """The create side, to be looked at."""
+        return self._buying
+
+    @property
+    def watching(self) -> Watching:
+        """The tasks that are asked for, to be looked at."""
+        return self._watching
+
+    @property
+    def saving(self) -> Iterator[str]:
+        """Items of which a result is being saved."""
+        return iter({identity for identity, _ in self._saving})
+
+    @property
+    def backlog(self) -> int:
+        """Results that wait to be saved."""
+        return len(self._downloads)
 
     # The end
 

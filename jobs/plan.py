@@ -13,7 +13,17 @@ from jobs.lifecycle import ItemState
 from jobs.pricing import Estimate, estimate
 from jobs.record import Money, Record, rebuys
 
-__all__ = ["Pace", "Past", "Plan", "PlannedItem", "Standing", "identities_digest", "make_plan", "seconds_to_finish"]
+__all__ = [
+    "Pace",
+    "Past",
+    "Plan",
+    "PlannedItem",
+    "Standing",
+    "identities_digest",
+    "make_plan",
+    "seconds_to_finish",
+    "typical_s",
+]
 
 # Seconds a task usually takes, by what it makes; only for the plan's guess.
 TYPICAL_S: Mapping[str, float] = {"image": 10.0, "video": 90.0, "audio": 20.0}
@@ -231,11 +241,16 @@ def _differences(before: Past, now: Item) -> list[str]:
     return found
 
 
+def typical_s(category: str, speed: float) -> float:
+    """Seconds a task usually takes, by what it makes."""
+    return TYPICAL_S.get(category, max(TYPICAL_S.values())) / speed
+
+
 def seconds_to_finish(categories: Sequence[str], pace: Pace) -> float:
     """Seconds from the first create to the last result: the rate or the places in flight, whichever binds."""
     if not categories:
         return 0.0
-    times_s = [TYPICAL_S.get(category, max(TYPICAL_S.values())) / pace.speed for category in categories]
+    times_s = [typical_s(category, pace.speed) for category in categories]
     by_rate_s = (len(times_s) - 1) / pace.creates_per_s
     by_places_s = max(0.0, sum(times_s) / pace.in_flight - max(times_s))
     return max(by_rate_s, by_places_s) + max(times_s)

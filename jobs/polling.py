@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
+from collections.abc import Container
 from dataclasses import dataclass
 
 __all__ = ["PollFloors", "PollHeap", "Timings"]
@@ -92,6 +93,10 @@ class PollHeap:
     def due_s(self) -> float | None:
         """When the first one is due."""
         return self._heap[0][0] if self._heap else None
+
+    def due_moments(self, chosen: Container[str]) -> dict[str, float]:
+        """When those of the chosen that are in here are due."""
+        return {identity: due_s for due_s, _, identity in self._heap if identity in chosen}
 
     @property
     def first(self) -> str:

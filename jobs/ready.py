@@ -105,6 +105,22 @@ class ReadyQueue:
         self._heads.clear()
         return left
 
+    @property
+    def by_class(self) -> dict[str, int]:
+        """How many items of each price class are queued."""
+        return {price_class: len(lane) for price_class, lane in self._lanes.items()}
+
+    @property
+    def held_back(self) -> int:
+        """How many wait for the first price of their class."""
+        return sum(len(self._lanes.get(price_class, ())) for price_class in self._shut)
+
+    @property
+    def first(self) -> Item | None:
+        """The first that is not held back."""
+        head = min((head for head in self._heads if self._is_head(head)), default=None)
+        return None if head is None else self._items[head[1]]
+
     def _push_head(self, price_class: str) -> None:
         lane = self._lanes.get(price_class)
         if lane and price_class not in self._shut:

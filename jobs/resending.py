@@ -8,6 +8,7 @@ common, and while nothing at all is answered, the last send of a key is kept unt
 from __future__ import annotations
 
 import heapq
+from collections.abc import Container
 from dataclasses import dataclass
 
 from jobs.answers import Phase
@@ -124,6 +125,14 @@ class Resending:
         due_s, _, identity = self._waiting[0]
         if due_s > now_s or not self._open[identity].tries:
             return due_s
+        return self._budget.due_s(now_s)
+
+    def due_moments(self, chosen: Container[str]) -> dict[str, float]:
+        """When those of the chosen that wait are due, for their own part."""
+        return {identity: due_s for due_s, _, identity in self._waiting if identity in chosen}
+
+    def allowed_s(self, now_s: float) -> float:
+        """When the budget in common has room for a resend."""
         return self._budget.due_s(now_s)
 
     def take(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+
 from jobs.answers import Phase, SendEnd, TaskSeen
 from jobs.lifecycle import EventType, ItemState
 from jobs.pacing import Pacer
@@ -68,6 +70,10 @@ class Watching:
     def busy(self) -> bool:
         """A status request is under way."""
         return bool(self._asking)
+
+    def due_moments(self, chosen: Container[str]) -> dict[str, float]:
+        """When the chosen are asked for next; one that is being asked for has no such moment."""
+        return self._heap.due_moments(chosen)
 
     def next(self, now: Now) -> Poll | Wait:
         """The next status request, or how long there is none."""

@@ -8,7 +8,7 @@ import random
 import signal
 import socket
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 
 import anyio
@@ -20,7 +20,7 @@ from jobs.item import Item, ReferenceFile
 from jobs.lifecycle import OPEN, ItemState
 from jobs.outcome import exit_code, interrupted_code
 from jobs.pacing import Pacer
-from jobs.plan import Standing
+from jobs.plan import Standing, typical_s
 from jobs.polling import PollFloors
 from jobs.record import Attempt, Record
 from jobs.runstate import CoreSettings
@@ -40,7 +40,7 @@ from runner.prepare import Prepared, usable_uploads
 from runner.reporter import Reporter, RunOutcome, RunStarted, Trouble
 from runner.saving import ResultSaver
 from runner.service import Service
-from runner.settings import Settings
+from runner.settings import SIM_SPEED, Settings
 from runner.transport import AiohttpFetcher, AiohttpTransport
 from runner.uploads import ReadReference, read_reference
 
@@ -221,6 +221,7 @@ class Run:
             reporter=self._reporter,
             clock=self._clock,
             lanes=Lanes(uploads=prepared.limits.uploads, downloads=prepared.limits.downloads),
+            typical_s=_typical_s(prepared, SIM_SPEED if self._settings.embedded else 1.0),
         )
 
     async def _admit(self, engine: Engine, service: Service, items: Sequence[Item]) -> int:
@@ -302,6 +303,12 @@ class Run:
         finally:
             for number in numbers:
                 loop.remove_signal_handler(number)
+
+
+def _typical_s(prepared: Prepared, speed: float) -> Mapping[str, float]:
+    """The plan's guess of a task's seconds, by price class."""
+    models, items = prepared.catalogue.models, prepared.expansion.items
+    return {item.price_class: typical_s(models[item.model].category, speed) for item in items}
 
 
 def _no_longer_wanted(past: PastItem, attempt: Attempt) -> Item:

@@ -20,7 +20,6 @@ from jobs.core import Core
 from jobs.item import Item, ReferenceFile
 from jobs.lifecycle import EventType
 from jobs.rates import Rate
-from jobs.record import doubted
 from jobs.retry import wait_s
 from jobs.runstate import UNREACHABLE_AFTER_S
 from jobs.steps import Download, Poll, Send, Step, Wait
@@ -30,6 +29,7 @@ from runner.errors import DiskFull, FetchError, OutputUnusable, RunnerError, Ser
 from runner.failpoints import failpoint
 from runner.lane import Lane
 from runner.ledger import KnownUpload, Ledger
+from runner.onlooker import Onlooker
 from runner.reporter import Reporter, RunStatistics
 from runner.upload_queue import Upload, UploadQueue, pause_for
 
@@ -107,6 +107,7 @@ class Engine:
         reporter: Reporter,
         clock: Clock,
         lanes: Lanes | None = None,
+        typical_s: Mapping[str, float] | None = None,
     ) -> None:
         self.core = core
         self.counts = _Counts()
@@ -119,7 +120,8 @@ class Engine:
         self._limits = lanes or Lanes()
         self._uploads = UploadQueue()
         self._over = False
-        self._began_s = clock.now().mono_s
+        self._onlooker = Onlooker(core, began_s=clock.now().mono_s, typical_s=typical_s or {})
+        self._drained_s: float | None = None  # when it is over with waiting for what was sent
         self._scope = anyio.CancelScope()
         self._upload_limiter = _limiter(self._limits.uploads)
         self._download_limiter = _limiter(self._limits.downloads)
@@ -148,6 +150,7 @@ class Engine:
         if step.changes:
             await self._ledger.record(step.changes)
             for change in step.changes:
+                self._onlooker.moved(change)
                 self._reporter.changed(self.core.state.items[change.event.identity], change)
         if step.notices:
             await self._ledger.note(step.notices, at_s=self._clock.now().wall_s)
@@ -159,31 +162,25 @@ class Engine:
         """First signal: start nothing; what was sent may come back for `DRAIN_S`, then the rest is left as it is."""
         self.core.stop()
         self._scope.deadline = min(self._scope.deadline, anyio.current_time() + DRAIN_S)
+        self._drained_s = self._clock.now().mono_s + DRAIN_S
         self._reporter.stopping(why, DRAIN_S)
         failpoint("drain.mid")
         self._look()
 
     def cut(self) -> None:
         """Second signal: end now. Everything paid for is in the ledger already."""
+        self._reporter.cut_short()
         self._scope.cancel()
 
     def statistics(self) -> RunStatistics:
         """The run at this moment."""
-        state = self.core.state
-        artifacts = [artifact for record in state.records.values() for artifact in record.artifacts]
-        return RunStatistics(
-            counts=Counter(record.state.value for record in state.records.values()),
-            items=len(state.records),
-            results=Counter(artifact.state for artifact in artifacts),
-            saved_bytes=sum(artifact.bytes or 0 for artifact in artifacts),
-            uploads_done=self.counts.uploads_done,
-            uploads_needed=self.counts.uploads_needed,
-            credits=state.books.money,
-            doubted_credits=sum(doubted(record, state.settings.scope) for record in state.records.values()),
-            cap_credits=state.books.cap,
-            pacers=tuple(pacer.statistics() for pacer in self.core.pacers),
-            pauses={why.value: reason for why, reason in state.pauses.items()},
-            elapsed_s=self._clock.now().mono_s - self._began_s,
+        now = self._clock.now()
+        return self._onlooker.look(
+            now,
+            uploads=(self.counts.uploads_done, self.counts.uploads_needed),
+            downloads=self.counts.downloads.total(),
+            due={lane.name: lane.busy for lane in self._lanes if lane.busy},
+            drain_left_s=None if self._drained_s is None else max(0.0, self._drained_s - now.mono_s),
         )
 
     @property

@@ -54,6 +54,11 @@ class Lane(Generic[Job]):
         self._hired += 1
         self._free += 1
 
+    @property
+    def busy(self) -> int:
+        """Requests of this kind that are under way."""
+        return self._hired - self._free
+
     def wake(self) -> None:
         """Something changed: ask again."""
         self._news.set()

@@ -9,6 +9,7 @@ from jobs.item import Item
 from jobs.pacing import PacerStatistics
 from jobs.record import Change, Money
 from jobs.steps import Notice
+from jobs.waiting import Queued, Waiting
 
 __all__ = ["Reporter", "RunOutcome", "RunStarted", "RunStatistics", "Trouble"]
 
@@ -29,6 +30,14 @@ class RunStatistics:
     pacers: tuple[PacerStatistics, ...]
     pauses: Mapping[str, str]
     elapsed_s: float
+    in_flight: int = 0
+    in_flight_max: int = 0
+    accepted: int = 0  # tasks that this life got
+    eta_s: float | None = None  # until the last result is saved; None: nobody knows
+    slowest: tuple[Waiting, ...] = ()  # of the items under way
+    queued: tuple[Queued, ...] = ()  # items that nothing was bought for yet
+    due: Mapping[str, int] = field(default_factory=dict)  # requests under way, by kind
+    drain_left_s: float | None = None  # after the first signal: how long they are still waited for
 
     @property
     def saved(self) -> int:
@@ -94,6 +103,9 @@ class Reporter:
 
     def stopping(self, why: str, wait_s: float) -> None:
         """A signal came: nothing new is started; what was sent is waited for, at most `wait_s`."""
+
+    def cut_short(self) -> None:
+        """A second signal came: the run ends now, and what is under way is left as it is."""
 
     def broken(self, last: RunStatistics) -> None:
         """An error ends the run; it is told elsewhere. These are the last figures that were known."""
