@@ -13,8 +13,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobs.verdict import VerdictKind
+from tests.proof.exhaustive_bounds import Root
+from tests.proof.exhaustive_events import after, calm, next_when_calm
+from tests.proof.exhaustive_laws import judge_end
+from tests.proof.exhaustive_moves import Move, benign, moves
 from tests.proof.exhaustive_roots import ROOTS
-from tests.proof.exhaustive_world import Move, Root, World
+from tests.proof.exhaustive_world import World
 
 _EVENTS = (
     "intent",
@@ -108,38 +112,39 @@ class _Explorer:
 
     def _expand(self, digest: bytes, world: World, ahead: list[tuple[bytes, World]]) -> None:
         goes_on = False
-        for move in world.moves():
+        for move in moves(world):
             try:
-                after = world.after(move)
-                reached = None if after is None else after.digest()
+                following = after(world, move)
+                reached = None if following is None else following.digest()
             except Exception as problem:
                 raise self._counterexample(self._way(digest, move), problem) from problem
-            if after is None or reached is None:
+            if following is None or reached is None:
                 continue
             self.transitions += 1
-            goes_on |= world.benign(move)
+            goes_on |= benign(move)
             if reached not in self.came_from:
                 self.came_from[reached] = (digest, move)
-                ahead.append((reached, after))
+                ahead.append((reached, following))
         if not goes_on:
             self._calm(digest, world)
 
     def _calm(self, digest: bytes, world: World) -> None:
         """When nothing goes wrong any more, everything comes to an end; a way that leads back to itself has none."""
-        calm, here = world.calm(), world.calm().digest()
+        here = calm(world)
+        seal = here.digest()
         way: list[Move] = []
         passed: set[bytes] = set()
         try:
-            while here not in self.calmed:
-                self.calmed.add(here)
-                passed.add(here)
-                following = calm.next_when_calm(way)
+            while seal not in self.calmed:
+                self.calmed.add(seal)
+                passed.add(seal)
+                following = next_when_calm(here, way)
                 if following is None:
-                    calm.judge_end()
+                    judge_end(here)
                     return
-                calm = following.calm()
-                here = calm.digest()
-                assert here not in passed, f"it goes round without end, although nothing goes wrong: {calm.states()}"
+                here = calm(following)
+                seal = here.digest()
+                assert seal not in passed, f"it goes round without end, although nothing goes wrong: {here.states()}"
         except Exception as problem:  # noqa: BLE001 - whatever is raised here is a finding
             moves = (*self._way(digest), "from here on all is well", *map(str, way))
             found = self._counterexample(moves, problem)

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from tests.proof.exhaustive_bounds import Left, Root
 from tests.proof.exhaustive_service import GATES, Bill, Vocabulary
-from tests.proof.exhaustive_world import Left, Root
 
 __all__ = ["ROOTS", "little"]
 

@@ -4,7 +4,7 @@
         explore(MUTANTS["5xx releases"].root)      raises Counterexample
 
 A mutant changes the product's own tables and functions in this process, or one of the two rules that the engine
-keeps (`exhaustive_world.may_leave`, `body_of`). Its root is the smallest world that can show what the rule is for.
+keeps (`World.may_leave`, `World.body_of`). Its root is the smallest world that can show what the rule is for.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import jobs.core
 import jobs.runstate
 import jobs.verdict
 import jobs.watching
-import tests.proof.exhaustive_world
 from jobs.answers import Phase, SendEnd, TaskSeen
 from jobs.budget import Books, Fit
 from jobs.buying import Buying
@@ -32,8 +31,9 @@ from jobs.resending import OpenSend
 from jobs.runstate import RunState
 from jobs.steps import Now, Send, Step
 from jobs.verdict import Follow, Next, Pause, SendPolicy, Verdict, VerdictKind, settle
+from tests.proof.exhaustive_bounds import Left, Root
 from tests.proof.exhaustive_service import Vocabulary
-from tests.proof.exhaustive_world import Left, Root, World
+from tests.proof.exhaustive_world import World
 
 __all__ = ["MUTANTS", "Mutant"]
 
@@ -200,7 +200,7 @@ def _new_upload(world: World, send: Send) -> bytes:
     return frozen if send.step.changes else frozen.replace(b"upload-0", f"upload-{world.uploads}".encode())
 
 
-body_before = tests.proof.exhaustive_world.body_of
+body_before = World.body_of
 
 
 def _key_without_ordinal() -> Change:
@@ -254,7 +254,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "send before commit": Mutant(
         breaks="a create leaves when its intent is durable",
         seen="left without a durable intent",
-        changes=(Change(owner=tests.proof.exhaustive_world, name="may_leave", instead=lambda *_: True),),
+        changes=(Change(owner=World, name="may_leave", instead=lambda *_: True),),
         root=_world(),
     ),
     "new key on timeout": Mutant(
@@ -335,7 +335,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "the body is rebuilt": Mutant(
         breaks="one key, one body",
         seen="left with another body",
-        changes=(Change(owner=tests.proof.exhaustive_world, name="body_of", instead=_new_upload),),
+        changes=(Change(owner=World, name="body_of", instead=_new_upload),),
         root=_world(reference=True),
     ),
     "one key for all attempts": Mutant(

@@ -11,9 +11,10 @@ import pytest
 
 from jobs.steps import Now, Send
 from tests.proof.exhaustive import MUST_MEET, Counterexample, explore
+from tests.proof.exhaustive_bounds import Root
 from tests.proof.exhaustive_core import START_S, picture, twin
 from tests.proof.exhaustive_roots import ROOTS, little
-from tests.proof.exhaustive_world import Root, World
+from tests.proof.exhaustive_world import World
 from tests.proof.mutants import MUTANTS
 from tests.proof.soak import CAMPAIGNS
 
