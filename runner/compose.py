@@ -32,6 +32,7 @@ from runner.engine import Engine, Lanes
 from runner.errors import UsageError
 from runner.exchange import Fetcher, Transport
 from runner.failpoints import failpoint
+from runner.interruption import Interruption
 from runner.ledger import Ledger, PastItem, RunInfo
 from runner.ledger.sqlite import open_ledger
 from runner.models_cache import store_catalogue
@@ -50,6 +51,11 @@ __all__ = ["Run", "balance", "halt_after", "refresh_models", "run_prepared"]
 # failures do not hide the one item that waits for a person.
 TROUBLES_MAX = 20
 
+# By so much the wall clock runs ahead of the monotonic one when the machine slept; honest clocks differ by far less.
+SLEPT_S_MIN = 2.0
+# A clock that still jumps is broken; without the service's word, an intent is as old as our own clocks say.
+LOOKS_MAX = 3
+
 
 async def balance(settings: Settings) -> int:
     """The account's credits, which also proves the key. Raises AuthError, Unreachable or ServiceRefused."""
@@ -63,15 +69,33 @@ async def refresh_models(settings: Settings, *, now_epoch_s: float) -> None:
         store_catalogue(settings.base_url, await Service(transport).models(), now_epoch_s=now_epoch_s)
 
 
-async def run_prepared(prepared: Prepared, *, settings: Settings, reporter: Reporter) -> RunOutcome:
-    """Do what the plan says, or go on with it. Raises RunnerError for what ends a run before or outside its items."""
+async def run_prepared(
+    prepared: Prepared,
+    *,
+    settings: Settings,
+    reporter: Reporter,
+    interruption: Interruption | None = None,
+    hears_signals: bool = True,
+) -> RunOutcome:
+    """Do what the plan says, or go on with it. Raises RunnerError for what ends a run before or outside its items.
+
+    Ctrl-C and SIGTERM are heard unless the process is somebody else's; `interruption` says the same by a call.
+    """
     make_room_for_files()
     ledger = open_ledger(settings.store, account=settings.account, base_url=settings.service)
     try:
         async with AsyncExitStack() as stack:
             transport = await stack.enter_async_context(AiohttpTransport(settings.base_url, settings.need_key()))
             fetcher = await stack.enter_async_context(AiohttpFetcher.beside(settings.base_url))
-            run = Run(prepared, settings=settings, ledger=ledger, reporter=reporter, clock=Clock())
+            run = Run(
+                prepared,
+                settings=settings,
+                ledger=ledger,
+                reporter=reporter,
+                clock=Clock(),
+                interruption=interruption,
+                hears_signals=hears_signals,
+            )
             return await run.live(transport, fetcher)
     finally:
         with anyio.CancelScope(shield=True):
@@ -95,6 +119,8 @@ class Run:
         blobs: Blobs | None = None,
         read: ReadReference = read_reference,
         spread: Callable[[], float] = random.random,
+        interruption: Interruption | None = None,
+        hears_signals: bool = True,
     ) -> None:
         self._prepared = prepared
         self._settings = settings
@@ -104,7 +130,8 @@ class Run:
         self._blobs = blobs or LocalBlobs(prepared.out_dir)
         self._read = read
         self._spread = spread
-        self._signal: int | None = None
+        self._interruption = interruption or Interruption()
+        self._hears_signals = hears_signals
 
     async def live(self, transport: Transport, fetcher: Fetcher) -> RunOutcome:
         """Open a life in the ledger, work, close it."""
@@ -233,7 +260,7 @@ class Run:
         if opened or self._prepared.plan.count(Standing.NEW):
             # How old an intent is decides whether its key may be used again: ask the clock that counts, before the
             # first is written or taken up.
-            core.state.contact(await service.look(), self._clock.now())
+            await self._ask_time(core, service)
         now = self._clock.now()
         for item, record in rest:
             step = core.finish(item, record, now)
@@ -247,6 +274,16 @@ class Run:
             if step != Step():
                 await engine.commit(step)
         return 0 if choices.again else sum(record.state is ItemState.SUCCEEDED for record in records.values())
+
+    async def _ask_time(self, core: Core, service: Service) -> None:
+        """Let the core know the service's clock. An answer that this machine slept over tells of a time long gone."""
+        for _ in range(LOOKS_MAX):
+            asked = self._clock.now()
+            end = await service.look()
+            heard = self._clock.now()
+            if (heard.wall_s - asked.wall_s) - (heard.mono_s - asked.mono_s) < SLEPT_S_MIN:
+                core.state.contact(end, heard)
+                return
 
     def _paid_for(self, asked: Container[str]) -> list[tuple[Item, Record]]:
         """Items of this run that this command did not select, or that the manifest lost, but whose purchase goes on."""
@@ -268,8 +305,8 @@ class Run:
             left=engine.counts.downloads["left"],
             keep=state.settings.save_results,
         )
-        if self._signal is not None and code != 9:
-            code = interrupted_code(self._signal)
+        if self._interruption.signal is not None and code != 9:
+            code = interrupted_code(self._interruption.signal)
         return RunOutcome(
             run_id=self._prepared.plan.run_id,
             exit_code=code,
@@ -280,24 +317,17 @@ class Run:
             pauses={why.value: reason for why, reason in state.pauses.items()},
             troubles=tuple(_troubles(engine.core, {item.identity for item in self._prepared.expansion.items})),
             out_dir=os.path.relpath(self._prepared.out_dir),
-            interrupted=self._signal,
+            interrupted=self._interruption.signal,
         )
 
     @contextmanager
     def _signals(self, engine: Engine) -> Iterator[None]:
         """First Ctrl-C or SIGTERM: drain. Second: now."""
-
-        def received(number: int) -> None:
-            if self._signal is None:
-                self._signal = number
-                engine.drain(signal.Signals(number).name)
-            else:
-                engine.cut()
-
+        self._interruption.attach(drain=engine.drain, cut=engine.cut)
         loop = asyncio.get_running_loop()
-        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+        numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if self._hears_signals else ()
         for number in numbers:
-            loop.add_signal_handler(number, received, number)
+            loop.add_signal_handler(number, self._interruption.say, number)
         try:
             yield
         finally:

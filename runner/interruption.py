@@ -1,0 +1,42 @@
+"""How a run is told from outside to end: the first word drains it, the second ends it at once."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+
+__all__ = ["Interruption"]
+
+
+class Interruption:
+    """One for each life. Signals and cancelled tasks speak through it, also before the run listens."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None  # the first that came
+        self._again = False
+        self._drain: Callable[[str], None] | None = None
+        self._cut: Callable[[], None] | None = None
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether there is a run that listens."""
+        return self._drain is not None
+
+    def attach(self, *, drain: Callable[[str], None], cut: Callable[[], None]) -> None:
+        """The run listens now, and is told what was said before."""
+        self._drain, self._cut = drain, cut
+        if self.signal is not None:
+            drain(signal.Signals(self.signal).name)
+        if self._again:
+            cut()
+
+    def say(self, number: int) -> None:
+        """First time: start nothing new, let what was sent land. Second: now. `number` is the signal it stands for."""
+        if self.signal is None:
+            self.signal = number
+            if self._drain is not None:
+                self._drain(signal.Signals(number).name)
+        else:
+            self._again = True
+            if self._cut is not None:
+                self._cut()
