@@ -56,7 +56,7 @@ def for_csv(cell: str) -> str:
 
     Quoting is the writer's task. Numbers of our own never come here: they would lose their sign to the apostrophe.
     """
-    safe = _HAZARD_IN_CSV.sub(_shown, cell)
+    safe = cell if cell.isprintable() else _HAZARD_IN_CSV.sub(_shown, cell)
     begins_formula = safe.startswith(_FORMULA_STARTS) or safe.lstrip().startswith(_FORMULA_STARTS)
     return f"'{safe}" if begins_formula else safe
 
@@ -65,6 +65,8 @@ def json_text(value: object, *, indent: int | None = None) -> str:
     """JSON that is readable, lossless, and harmless when somebody prints it: hazards are written as JSON escapes."""
     separators = (",", ": ") if indent is not None else (",", ":")
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, indent=indent, separators=separators)
+    if text.isprintable():  # nothing printable is a hazard, and this is asked of every row of an export
+        return text
     return _HAZARD_IN_JSON.sub(_json_escape, text)
 
 

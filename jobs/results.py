@@ -1,7 +1,8 @@
-"""The results of a run: one row per item, and the four ways to write them down.
+"""The results of a run: one row per item, and the ways to write them down as text.
 
-A row is what the ledger knows about one item, in the words people script against. Writing is pure: rows in, text out.
-JSON and JSON lines are lossless; CSV and the table are for eyes and spreadsheets.
+A row is what the ledger knows about one item, in the words people script against. Writing is pure: rows in, pieces of
+text out, so that a hundred thousand rows are never held at once. JSON and JSON lines are lossless; CSV and the table
+are for eyes and spreadsheets.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Final
 
 from jobs.escape import for_csv, for_terminal, json_text
@@ -110,18 +111,29 @@ TABLE_COLUMNS: Final = ("item", "state", "model", "credits", "file")
 
 def as_mapping(row: ResultRow) -> dict[str, object]:
     """The row as JSON writes it, keys in the documented order."""
-    mapping = {name.name: getattr(row, name.name) for name in fields(row)}
+    # Not `asdict`, which copies every value deeply: this is done for every row.
+    mapping = {name: getattr(row, name) for name in _ROW_FIELDS}
     return mapping | {
         "params": dict(row.params),
         "axes": dict(row.axes),
-        "outputs": [asdict(output) for output in row.outputs],
-        "error": asdict(row.error) if row.error else None,
+        "outputs": [{name: getattr(output, name) for name in _OUTPUT_FIELDS} for output in row.outputs],
+        "error": {name: getattr(row.error, name) for name in _ERROR_FIELDS} if row.error else None,
     }
 
 
-def as_json(rows: Iterable[ResultRow]) -> str:
-    """One JSON list, a final newline included."""
-    return json_text([as_mapping(row) for row in rows], indent=2) + "\n"
+_ROW_FIELDS: Final = tuple(one.name for one in fields(ResultRow))
+_OUTPUT_FIELDS: Final = tuple(one.name for one in fields(Output))
+_ERROR_FIELDS: Final = tuple(one.name for one in fields(ErrorRow))
+
+
+def as_json(rows: Iterable[ResultRow]) -> Iterator[str]:
+    """One JSON list in pieces, a final newline included."""
+    before = "["
+    for row in rows:
+        alone = json_text([as_mapping(row)], indent=2)  # a list of one, so that it is indented as in a longer one
+        yield before + alone.removeprefix("[").removesuffix("\n]")
+        before = ","
+    yield "[]\n" if before == "[" else "\n]\n"
 
 
 def as_jsonl(rows: Iterable[ResultRow]) -> Iterator[str]:
@@ -130,15 +142,21 @@ def as_jsonl(rows: Iterable[ResultRow]) -> Iterator[str]:
         yield json_text(as_mapping(row)) + "\n"
 
 
-def as_csv(rows: Iterable[ResultRow]) -> str:
-    """A CSV text (RFC 4180) with a header; text cells quoted and harmless, numbers bare, structured cells as JSON."""
+def as_csv(rows: Iterable[ResultRow]) -> Iterator[str]:
+    """The lines of a CSV text (RFC 4180), a header first.
+
+    Text cells are quoted and harmless, numbers bare, structured cells JSON.
+    """
     out = io.StringIO(newline="")
     writer = csv.writer(out, quoting=csv.QUOTE_NONNUMERIC)
     writer.writerow(CSV_COLUMNS)
+    yield out.getvalue()
     for row in rows:
         cells = _csv_cells(row)
+        out.seek(0)
+        out.truncate()
         writer.writerow([_csv_cell(cells[column]) for column in CSV_COLUMNS])
-    return out.getvalue()
+        yield out.getvalue()
 
 
 def _csv_cells(row: ResultRow) -> dict[str, object]:

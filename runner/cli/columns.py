@@ -25,6 +25,8 @@ def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool], in
 
 def _width(text: str) -> int:
     """Columns a terminal gives the text: wide characters take two, combining ones none."""
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
     )

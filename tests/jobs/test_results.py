@@ -7,6 +7,7 @@ import io
 import json
 from types import MappingProxyType
 
+from jobs.escape import json_text
 from jobs.lifecycle import ItemState
 from jobs.results import (
     CSV_COLUMNS,
@@ -16,6 +17,7 @@ from jobs.results import (
     as_csv,
     as_json,
     as_jsonl,
+    as_mapping,
     table_cells,
 )
 
@@ -64,7 +66,7 @@ FAILED = ResultRow(
 
 
 def test_a_row_has_the_documented_keys_in_their_order() -> None:
-    first = json.loads(as_json([FINE]))[0]
+    first = json.loads("".join(as_json([FINE])))[0]
 
     assert ", ".join(first) == (
         "item, identity, job, run, state, model, prompt, params, axes, tags, task_id, idempotency_key, attempts, "
@@ -73,6 +75,12 @@ def test_a_row_has_the_documented_keys_in_their_order() -> None:
     assert list(first["outputs"][0]) == ["url", "file", "sha256", "bytes", "type", "state"]
     assert first["outputs"][0]["state"] == "verified"
     assert first["prompt"] == FINE.prompt
+
+
+def test_a_list_in_pieces_is_the_list_in_one() -> None:
+    rows = [FINE, FAILED, FINE]
+
+    assert "".join(as_json(rows)) == json_text([as_mapping(row) for row in rows], indent=2) + "\n"
 
 
 def test_json_lines_are_one_object_per_line() -> None:
@@ -88,7 +96,7 @@ def test_json_lines_are_one_object_per_line() -> None:
 
 
 def test_csv_keeps_numbers_and_disarms_text() -> None:
-    text = as_csv([FINE, FAILED])
+    text = "".join(as_csv([FINE, FAILED]))
     header, fine, failed = list(csv.reader(io.StringIO(text, newline="")))
 
     assert tuple(header) == CSV_COLUMNS
@@ -101,9 +109,9 @@ def test_csv_keeps_numbers_and_disarms_text() -> None:
 
 
 def test_no_rows_are_still_a_valid_file() -> None:
-    assert json.loads(as_json([])) == []
+    assert "".join(as_json([])) == "[]\n"
     assert list(as_jsonl([])) == []
-    assert as_csv([]).count("\r\n") == 1
+    assert "".join(as_csv([])).count("\r\n") == 1
 
 
 def test_the_table_says_where_the_file_is_or_why_there_is_none() -> None:
