@@ -168,7 +168,7 @@ class House:
         outcome = await run.live(self.wire, self.wire)
         self._look(ledger)
         if told.judged:
-            self.judge.story(ledger, self._identities)
+            self.judge.whole_story(ledger, self._identities)
             judge_files(self.records, self.blobs.files)
         await self._shelf.close(ledger)
         self._ledger = None
@@ -203,10 +203,15 @@ class House:
             loop.call_later(told.die_at_s, self.die, "some time")
         for at_s in told.signals_s:
             loop.call_later(at_s, self._signal, loop)
-        for name, meddle in (("sleep", told.sleep), ("turn", told.turn_clock)):
-            if meddle is not None:
-                loop.call_later(meddle[0], getattr(self.clocks, name), meddle[1])
+        if told.sleep is not None:
+            loop.call_later(told.sleep[0], self._sleep, told.sleep[1])
+        if told.turn_clock is not None:
+            loop.call_later(told.turn_clock[0], self.clocks.turn, told.turn_clock[1])
         self.wire.under_way.begin_life(loop)
+
+    def _sleep(self, seconds: float) -> None:
+        self.clocks.sleep(seconds)
+        self.wire.under_way.come_in()
 
     def _signal(self, loop: VirtualLoop) -> None:
         self.counts["signal heard"] += loop.signal(2)

@@ -36,7 +36,7 @@ class Judge:
 
     def __init__(self, clocks: Clocks) -> None:
         self.counts: Counter[str] = Counter()
-        self.digest = hashlib.blake2b(digest_size=16)
+        self.story: list[tuple[object, ...]] = []  # what happened, each with its moment first
         self.auditor = Auditor(caps={}, where=self._where)
         self.lives = 0
         self.points = 0  # that the current life has passed
@@ -56,8 +56,13 @@ class Judge:
         return self.auditor.fail(what)
 
     def note(self, *what: object) -> None:
-        """One line of the story, for the digest that tells two stories apart."""
-        self.digest.update(f"{self._clocks.now_s():.6f} {what}\n".encode())
+        """One line of the story."""
+        self.story.append((self._clocks.now_s(), *what))
+
+    @property
+    def digest(self) -> str:
+        """Tells two stories apart."""
+        return hashlib.blake2b("\n".join(map(repr, self.story)).encode(), digest_size=16).hexdigest()
 
     def begin_life(self, told: Told) -> None:
         self.lives += 1
@@ -97,7 +102,7 @@ class Judge:
         """A commit has it."""
         event, attempt = change.event, change.record.attempt
         key = attempt.key if attempt else None
-        self.note(event.identity, event.type.value, sorted(event.data.items()))
+        self.note(event.identity, event.type.value, event.data)
         self.counts[f"event {event.type.value}"] += 1
         self.auditor.committed(event.identity, event.type.value, event.data, key=key, body=change.body)
         if key is None:
@@ -132,7 +137,7 @@ class Judge:
         if (books.reserved, books.settled) != (ours.reserved[SCOPE], ours.settled[SCOPE]):
             raise self.fail(f"the books say {books}")
 
-    def story(self, ledger: LedgerReads, identities: Sequence[str]) -> None:
+    def whole_story(self, ledger: LedgerReads, identities: Sequence[str]) -> None:
         """What the file tells is what the auditor was told."""
         told = judge_story(ledger, identities, SCOPE)
         if told.purchases.keys() != self.auditor.purchases.keys():

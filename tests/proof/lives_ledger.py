@@ -1,8 +1,9 @@
 """One ledger file for all houses of a process, and the connection that most lives take over from the one before.
 
 A life that begins with the file costs more than what it then does: a lock, the checks, the schema, and forty statements
-to prepare. So only every few lives close it and open it again by the product's own way. The others take over what the
-life before them left, as it was left: rolled back to its last commit, with nothing else of that life.
+to prepare. So only every few lives close it and open it again by the product's own way, and write to it under the
+shipped settings. The others take over what the life before them left, as it was left: rolled back to its last commit,
+with nothing else of that life. No power goes there, so the journal of theirs is in memory.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ __all__ = ["SETTINGS", "Shelf", "shelf"]
 SETTINGS: Final = Settings(key=Secret(DEMO_KEY))
 
 # Of so many ends of lives one closes the file.
-CLOSED_EVERY: Final = 4
+CLOSED_EVERY: Final = 8
 
 # A file whose content is noise and whose size only matters on a full disk: 8 MiB of it would be most of the time.
 BALLAST_BYTES: Final = 4096
@@ -57,6 +58,7 @@ class Shelf:
         Finalize(None, self._folder.cleanup, exitpriority=1)  # a forked worker ends without any other
         self.path = Path(self._folder.name) / "ledger.db"
         self._kept: SqliteLedger | None = None
+        self._eased = False  # whether the open connection keeps its journal in memory
         self._ends = 0
         self.counts: Counter[str] = Counter()
 
@@ -83,11 +85,15 @@ class Shelf:
         kept, self._kept = self._kept, None
         if kept is None:
             self.counts["ledger opened"] += 1
+            self._eased = False
             with _cheap_start():
                 return open_ledger(
                     self.path, account=SETTINGS.account, base_url=SETTINGS.service, in_thread=False, now=wall_s
                 )
         self.counts["ledger taken over"] += 1
+        if not self._eased:
+            kept._writer.execute("PRAGMA journal_mode = MEMORY")
+            self._eased = True
         return SqliteLedger(
             self.path,
             writer=kept._writer,

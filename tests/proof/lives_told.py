@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from jobs.catalogue import Catalogue
 from jobs.expand import Expansion
 from jobs.item import Item
 from jobs.manifest import Manifest, parse
@@ -16,11 +15,13 @@ from jobs.plan import Plan, PlannedItem, Standing
 from jobs.rates import Rate
 from jobs.record import Money
 from jobs.yaml12 import load
+from runner.models_cache import packaged_catalogue
 from runner.prepare import Choices, Limits, Prepared
 
 __all__ = ["SCOPE", "Ended", "Told", "prepared"]
 
 SCOPE: Final = "lives"
+CATALOGUE: Final = packaged_catalogue()
 FAST: Final = Rate(count=50, window_s=1.0)
 MANIFEST: Final = """
 version: 1
@@ -82,7 +83,7 @@ def prepared(items: Sequence[Item], told: Told) -> Prepared:
     return Prepared(
         path=Path("lives.yaml"),
         manifest=_manifest(told.on_exhausted, told.resends_max, told.resubmit_failed),
-        catalogue=Catalogue(models={}),
+        catalogue=CATALOGUE,
         expansion=Expansion(items=there, findings=(), steps={}, edition="", run_id=SCOPE),
         plan=plan,
         limits=Limits(

@@ -25,6 +25,9 @@ __all__ = ["UnderWay", "Wire"]
 # After these a client may take it that nothing was made, so the wire makes no copy of the same request come after them.
 DEFINITE: Final = frozenset({400, 402, 403, 413, 422, 429})
 
+# No network holds a request for longer, whatever its sender does meanwhile; it may sleep for days.
+UNDER_WAY_S_MAX: Final = 600.0
+
 
 class UnderWay:
     """Creates that arrive whatever becomes of whoever sent them."""
@@ -45,10 +48,12 @@ class UnderWay:
         self._late.append(flight)
         return flight
 
-    def landed(self, flight: tuple[float, SimRequest]) -> None:
-        """Its sender sees to the rest."""
-        with suppress(ValueError):
-            self._late.remove(flight)
+    def landed(self, flight: tuple[float, SimRequest]) -> bool:
+        """Its sender sees to the rest, unless it came in while the sender's machine slept."""
+        if flight not in self._late:
+            return False
+        self._late.remove(flight)
+        return True
 
     def send_alone(self, request: SimRequest, after_s: float) -> None:
         """A copy that arrives when nobody waits for it any more."""
@@ -68,7 +73,7 @@ class UnderWay:
             self._service.handle(flight[1], self._clocks.now_s())
 
     def come_in(self) -> None:
-        """Between two lives: all that is due."""
+        """All that is due, at its own time: the network does not wait for a machine that is off or asleep."""
         for flight in sorted(self._late, key=_arrival):
             if flight[0] <= self._clocks.now_s():
                 self._late.remove(flight)
@@ -115,7 +120,7 @@ class Wire:
         return response
 
     async def _create(self, request: Request) -> Response:
-        dice, under_way = self._dice, self.under_way
+        dice, under_way, left_s = self._dice, self.under_way, self._clocks.now_s()
         befalls = [name for name, share in self.befalls.items() if dice.random() < share]
         for name in befalls:
             self._judge.counts[f"wire: {name}"] += 1
@@ -129,11 +134,12 @@ class Wire:
             under_way.send_alone(copy, dice.uniform(0.0, 90.0))
         flight = under_way.sent(copy, dice.uniform(0.0, self._lag_s))
         await _pause(flight[0] - self._clocks.now_s())
-        under_way.landed(flight)
-        if "late" in befalls or "lost" in befalls:
+        if not under_way.landed(flight) or "late" in befalls or "lost" in befalls:
             raise TransportError("the connection broke", phase=Phase.SENT)
         response = await self._door.send(request)
-        if "twice" in befalls and response.status not in DEFINITE:  # a copy of what was refused proves nothing
+        young = self._clocks.now_s() - left_s < UNDER_WAY_S_MAX
+        # A copy of what was refused proves nothing to anyone.
+        if "twice" in befalls and young and response.status not in DEFINITE:
             under_way.send_alone(copy, dice.uniform(0.0, 90.0))
         return response
 
