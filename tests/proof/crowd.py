@@ -58,6 +58,8 @@ MEMORY_MB_MAX: Final = 500.0
 DAY_GROWTH_MB_MAX: Final = 50.0
 
 FAST: Final = Rate(count=1000, window_s=1.0)
+# First and second looks meet at 1,000 a second for a while: at that very rate lateness is the queue's, not ours.
+ROOMY: Final = Rate(count=1200, window_s=1.0)
 WAY_S: Final = 0.01  # there and back, of the real variants
 TICK_S: Final = 0.005
 MIB: Final = 1024.0 * 1024.0
@@ -80,7 +82,7 @@ def crowd(tasks: int) -> Counter[str]:
         items(tasks),
         seed=tasks,
         creates=Rate(count=500, window_s=1.0),
-        polls=FAST,
+        polls=ROOMY,
         profile={"durations": (("*", 300.0),), "initial_credits": 10 * tasks},
         floors=PollFloors(first_poll_s=120.0, poll_gap_s=120.0),
         in_flight_max=tasks,
