@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from jobs.lifecycle import EventType
-from jobs.record import Event, Money, Record, money_of
+from jobs.record import NO_MONEY, Event, Money, Record
 
 __all__ = ["Books", "Fit", "delta"]
 
@@ -58,6 +58,8 @@ class Books:
 
     def moved(self, change: Money) -> Books:
         """The books after a change of one attempt."""
+        if not (change.reserved or change.settled):
+            return self
         reserved, settled = self.reserved + change.reserved, self.settled + change.settled
         assert reserved >= 0, "no more can come back than was reserved"
         assert settled >= 0, "no more can be refunded than was settled"
@@ -66,8 +68,11 @@ class Books:
 
 def delta(before: Record | None, event: Event, after: Record) -> Money:
     """What one event adds to the books of its attempt's scope."""
-    now = money_of(after)
+    now, was = after.attempt, before.attempt if before else None
     if event.type is EventType.INTENT:
-        return now  # a new attempt: what the one before it settled stays where it is
-    was = money_of(before)
+        was = None  # a new attempt: what the one before it settled stays where it is
+    if now is None or now is was:
+        return NO_MONEY
+    if was is None:
+        return Money(reserved=now.reserved, settled=now.settled)
     return Money(reserved=now.reserved - was.reserved, settled=now.settled - was.settled)

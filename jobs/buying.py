@@ -20,7 +20,7 @@ from jobs.record import NOT_SENT_CODE, RUNNER
 from jobs.resending import BAD_SENDS_MAX, Resending, Weather
 from jobs.retry import BACKOFF_CAP_S, wait_s
 from jobs.runstate import RunState
-from jobs.steps import Notice, Now, Send, Step, Wait, earliest, join
+from jobs.steps import NOTHING, Notice, Now, Send, Step, Wait, earliest, join, tell, until
 from jobs.verdict import Follow, Next, Pause, Verdict, VerdictKind, judge, settle
 
 __all__ = ["Buying"]
@@ -29,7 +29,7 @@ __all__ = ["Buying"]
 REFUSED_ALIKE = "refused_alike"
 
 # Pauses after which not even an open attempt is sent again in this life.
-_SILENCING = (Pause.AUTH, Pause.NETWORK, Pause.CONFIG, Pause.CREATES)
+_SILENCING = frozenset({Pause.AUTH, Pause.NETWORK, Pause.CONFIG, Pause.CREATES})
 
 
 # How long an empty budget waits for a look at what may come back, before it ends buying.
@@ -89,7 +89,7 @@ class Buying:
         self._resending.open(identity, Now(now.mono_s - age_s, now.wall_s - age_s), restarted=True)
         state.occupy(identity)
         self._resending.put_off(identity, now.mono_s)
-        return Step()
+        return NOTHING
 
     def next(self, now: Now, *, new: bool) -> Send | Wait | Step:
         """The next create, or how long there is none; a `Step` means changes without a request: commit, ask again.
@@ -97,21 +97,21 @@ class Buying:
         Without `new` only open attempts are sent again: their keys grow old.
         """
         state = self._state
-        if state.stopping or any(why in state.pauses for why in _SILENCING):
-            return Wait(until_s=None)
-        paced_s = self._pacer.due_s(now.mono_s)
+        if self.silenced:
+            return until(None)
         resend_s = self._resending.due_s(now.mono_s)
         if resend_s is not None and resend_s <= now.mono_s:
-            return self._resend(now) if paced_s <= now.mono_s else _until(paced_s)
+            paced_s = self._pacer.due_s(now.mono_s)
+            return self._resend(now) if paced_s <= now.mono_s else until(paced_s)
         if not (new and self._may_buy()):
-            return _until(resend_s)
+            return until(resend_s)
         if self._weather.bad_sends >= BAD_SENDS_MAX and self._weather.probe_due_s > now.mono_s:
-            return _until(self._weather.probe_due_s)
+            return until(self._weather.probe_due_s)
         pick = state.ready.pick(lambda item: state.books.fit(self.bound(item)), pass_over=self._passes_over)
         if pick.fit is Fit.WAIT and not state.slots:
             pick = state.ready.pick(lambda _: Fit.NEVER, pass_over=False)  # what is held comes back from nobody here
         if pick.item is None:
-            return _until(resend_s)
+            return until(resend_s)
         shut = self._breaker.why(pick.item)
         if shut is not None:
             message = f"{REFUSALS_MAX} items with {shut.what} were refused: {shut.message}"
@@ -119,11 +119,12 @@ class Buying:
         if pick.fit is Fit.TOO_DEAR:
             return self._skip(pick.item, now, "over_per_item", f"per_item is {state.books.per_item}")
         if pick.fit is Fit.NEVER and state.owed:  # credits may come back: first see
-            return _until(earliest(resend_s, now.mono_s + LOOK_S))
+            return until(earliest(resend_s, now.mono_s + LOOK_S))
         if pick.fit is Fit.NEVER:
             return self._exhausted(pick.item, now)
+        paced_s = self._pacer.due_s(now.mono_s)
         if paced_s > now.mono_s:
-            return _until(earliest(resend_s, paced_s))
+            return until(earliest(resend_s, paced_s))
         return self._buy(state.ready.take(pick.item.identity), now)
 
     @property
@@ -200,7 +201,7 @@ class Buying:
         self._sending.add(identity)
         self._resending.leaves(identity, now.mono_s)
         key = state.attempt(identity).key
-        return Send(identity=identity, key=key, token=self._pacer.leave(now.mono_s), step=Step())
+        return Send(identity=identity, key=key, token=self._pacer.leave(now.mono_s), step=NOTHING)
 
     def _skip(self, item: Item, now: Now, code: str, room: str) -> Step:
         self._state.ready.take(item.identity)
@@ -232,7 +233,7 @@ class Buying:
         step = self._apply(send.identity, verdict, follow, now)
         if Pause.CONFIG in state.pauses or Pause.CREATES in state.pauses:
             step = join(step, self.give_up(now))
-        return join(step, Step(notices=notices))
+        return join(step, tell(notices))
 
     def _without_twin(self, send: Send, end: SendEnd) -> SendEnd:
         """A task that was made for another attempt is no answer to this one, whatever the service means by it."""
@@ -271,7 +272,7 @@ class Buying:
             self._leave(identity)
             if verdict.kind is VerdictKind.NO_CREDITS:
                 return step
-            return join(step, Step(notices=state.item_failed() + self._refused_alike(identity, data)))
+            return join(step, tell(state.item_failed() + self._refused_alike(identity, data)))
         sent = {
             "outcome": verdict.kind.value,
             "ambiguous": follow.ambiguous,
@@ -296,7 +297,7 @@ class Buying:
         self._breaker.taken(state.items[identity])
         if not task.reserved_credits:
             return step
-        return join(step, Step(notices=state.figure_seen(identity, bound, task.reserved_credits)))
+        return join(step, tell(state.figure_seen(identity, bound, task.reserved_credits)))
 
     def _refused_alike(self, identity: str, refusal: Mapping[str, object]) -> tuple[Notice, ...]:
         """The same refusal again: perhaps everything that shares a value with this item would meet it too."""
@@ -331,7 +332,7 @@ class Buying:
         An attempt that this life opened, and of which no byte left, is no purchase: its credits are free again. Of one
         that an earlier life opened, or that is under way, a send may have left unseen.
         """
-        state, step = self._state, Step()
+        state, step = self._state, NOTHING
         for identity, restarted in self._resending.give_up():
             attempt = state.attempt(identity)
             if not (restarted or attempt.sends or attempt.ambiguous):
@@ -353,7 +354,3 @@ def _reference_item(uploaded: Uploaded) -> dict[str, object]:
     if uploaded.duration_token is not None:
         item["durationToken"] = uploaded.duration_token
     return item
-
-
-def _until(moment_s: float | None) -> Wait:
-    return Wait(until_s=None if moment_s == float("inf") else moment_s)

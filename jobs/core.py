@@ -20,7 +20,7 @@ from jobs.lifecycle import EventType, ItemState
 from jobs.pacing import Pacer
 from jobs.record import Record, rebuys
 from jobs.runstate import CoreSettings, RunState
-from jobs.steps import Download, Notice, Now, Poll, Send, Step, Wait, join
+from jobs.steps import NOTHING, Download, Notice, Now, Poll, Send, Step, Wait, join
 from jobs.verdict import Pause
 from jobs.watching import Watching
 
@@ -89,7 +89,7 @@ class Core:
                 self._want(item)
             case ItemState.FAILED if record.attempt is not None and record.attempt.task_id is not None:
                 self._watching.look_back(item.identity, now)
-        return Step()
+        return NOTHING
 
     def finish(self, item: Item, record: Record, now: Now) -> Step:
         """Take in an item that was not asked for this time but was paid for: see it through, never buy it again."""
@@ -127,7 +127,7 @@ class Core:
 
     def upload_failed(self, digest: str, now: Now, *, code: str, message: str) -> Step:
         """A reference cannot be had: items that need it are not bought."""
-        step = Step()
+        step = NOTHING
         for identity in sorted(self._lacking.pop(digest, set()), key=lambda i: self.state.items[i].index):
             del self.state.missing[identity]
             for waiting in self._lacking.values():
@@ -200,7 +200,7 @@ class Core:
         if disk:
             return Step(notices=self.state.pause(Pause.DISK, why))
         if why in self._reasons_told:
-            return Step()
+            return NOTHING
         self._reasons_told.add(why)
         item = self.state.items[download.identity].key
         return Step(notices=(Notice(name="left", data={"item": item, "why": why}),))

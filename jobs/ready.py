@@ -25,6 +25,10 @@ class Pick:
     fit: Fit | None = None
 
 
+_NONE = Pick(item=None)
+_HELD_BACK = Pick(item=None, fit=Fit.WAIT)
+
+
 class ReadyQueue:
     """Items with everything they need, in manifest order, one lane per price class."""
 
@@ -67,7 +71,7 @@ class ReadyQueue:
         With `pass_over` an item that has to wait for credits does not hold back cheaper ones behind it.
         """
         waiting: list[tuple[int, str, str]] = []
-        found = Pick(item=None)
+        found = _NONE
         while self._heads:
             head = self._heads[0]
             if not self._is_head(head):
@@ -78,7 +82,7 @@ class ReadyQueue:
             if verdict is not Fit.WAIT:
                 found = Pick(item=item, fit=verdict)
                 break
-            found = Pick(item=None, fit=Fit.WAIT)
+            found = _HELD_BACK
             if not pass_over:
                 break
             waiting.append(heapq.heappop(self._heads))

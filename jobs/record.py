@@ -15,6 +15,7 @@ from typing import Any, Literal
 from jobs.lifecycle import HELD, IN_DOUBT, EventType, ItemState, after
 
 __all__ = [
+    "NO_MONEY",
     "Artifact",
     "ArtifactState",
     "Attempt",
@@ -126,6 +127,9 @@ class Money:
     settled: int = 0
 
 
+NO_MONEY = Money()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One event with what it leads to: what the ledger writes, all or nothing.
@@ -154,7 +158,7 @@ def rebuys(record: Record, *, resubmit_failed: int) -> bool:
         case ItemState.REJECTED:
             return record.error_code in (NO_CREDITS_CODE, NOT_CREATED_CODE, NOT_SENT_CODE)
         case ItemState.FAILED if record.error_code == NO_CREDITS_CODE:
-            return money_of(record) == Money()
+            return money_of(record) == NO_MONEY
         case ItemState.FAILED:
             return record.error_code != WRITTEN_OFF_CODE and record.failures <= resubmit_failed
         case _:
@@ -164,7 +168,7 @@ def rebuys(record: Record, *, resubmit_failed: int) -> bool:
 def money_of(record: Record | None) -> Money:
     """What the item's latest attempt holds now."""
     if record is None or record.attempt is None:
-        return Money()
+        return NO_MONEY
     return Money(reserved=record.attempt.reserved, settled=record.attempt.settled)
 
 

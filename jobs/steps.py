@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from jobs.record import Change
 
-__all__ = ["Download", "Notice", "Now", "Poll", "Send", "Step", "Wait", "earliest", "join"]
+__all__ = ["NOTHING", "Download", "Notice", "Now", "Poll", "Send", "Step", "Wait", "earliest", "join", "tell", "until"]
 
 
 class Now(NamedTuple):
@@ -32,6 +33,9 @@ class Step:
 
     changes: tuple[Change, ...] = ()
     notices: tuple[Notice, ...] = ()
+
+
+NOTHING = Step()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,17 +74,29 @@ class Wait:
     until_s: float | None
 
 
+_FOR_AN_END = Wait(until_s=None)
+
+
+def until(moment_s: float | None) -> Wait:
+    """Wait for a moment; None and infinity are no moments, but wait until something else ends."""
+    return _FOR_AN_END if moment_s is None or moment_s == math.inf else Wait(until_s=moment_s)
+
+
 def earliest(*moments: float | None) -> float | None:
     """The first of the known moments; None when none is known."""
     known = [moment for moment in moments if moment is not None]
     return min(known) if known else None
 
 
+def tell(notices: tuple[Notice, ...]) -> Step:
+    """Only these notices: mostly there are none."""
+    return Step(notices=notices) if notices else NOTHING
+
+
 def join(*steps: Step) -> Step:
     """One step of several, in order."""
-    changes: list[Change] = []
-    notices: list[Notice] = []
-    for step in steps:
-        changes += step.changes
-        notices += step.notices
-    return Step(changes=tuple(changes), notices=tuple(notices))
+    full = [step for step in steps if step.changes or step.notices]
+    if len(full) < 2:
+        return full[0] if full else NOTHING
+    changes = tuple(change for step in full for change in step.changes)
+    return Step(changes=changes, notices=tuple(notice for step in full for notice in step.notices))

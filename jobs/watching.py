@@ -11,13 +11,16 @@ from jobs.polling import PollHeap, first_wait_s, next_wait_s
 from jobs.record import NO_CREDITS_CODE, Attempt
 from jobs.retry import RETRY_AFTER_CAP_S
 from jobs.runstate import RunState
-from jobs.steps import Notice, Now, Poll, Step, Wait, earliest, join
+from jobs.steps import NOTHING, Notice, Now, Poll, Step, Wait, earliest, join, tell, until
 from jobs.verdict import Pause, refuses_key
 
 __all__ = ["Watching"]
 
 # A task that answers 404 right after its creation may only be late to appear.
 VANISH_GRACE_S = 60.0
+
+# Pauses in which nothing is asked for either.
+_SILENCING = frozenset({Pause.AUTH, Pause.NETWORK})
 
 _WATCHED = frozenset({ItemState.ACCEPTED, ItemState.VANISHED, ItemState.STALLED})
 
@@ -78,14 +81,14 @@ class Watching:
     def next(self, now: Now) -> Poll | Wait:
         """The next status request, or how long there is none."""
         state = self._state
-        if state.stopping or Pause.AUTH in state.pauses or Pause.NETWORK in state.pauses:
-            return Wait(until_s=None)
+        if state.stopping or not _SILENCING.isdisjoint(state.pauses):
+            return until(None)
         due_s = self._first_due_s(now)
         if due_s is None:
-            return Wait(until_s=None)
+            return until(None)
         at_s = max(due_s, self._pacer.due_s(now.mono_s))
         if at_s > now.mono_s:
-            return Wait(until_s=None if at_s == float("inf") else at_s)
+            return until(at_s)
         first = self._heap.due_s()
         identity = (self._heap if first is not None and first <= now.mono_s else self._past).pop()
         task_id = state.attempt(identity).task_id
@@ -113,14 +116,14 @@ class Watching:
         self._asking.discard(poll.token)
         state.owed.discard(poll.identity)
         notices = state.pace(self._pacer, poll.token, end, now) + state.contact(end, now)
-        told = Step(notices=notices)
+        told = tell(notices)
         if state.attempt(poll.identity).task_id != poll.task_id:
             return told  # a look back, and the item was bought again meanwhile: this says nothing of its new attempt
         if state.records[poll.identity].state is ItemState.FAILED:
             return join(told, self._looked_back(poll, end, now))
         if refuses_key(end.status, end.error):
             self._again(poll.identity, now)
-            return join(told, Step(notices=state.pause(Pause.AUTH, end.reason)))
+            return join(told, tell(state.pause(Pause.AUTH, end.reason)))
         if end.task is not None and end.task.id == poll.task_id:
             return join(told, self.seen(poll.identity, end.task, end, now))
         if end.phase is Phase.ANSWERED and end.status == 404:
@@ -132,7 +135,7 @@ class Watching:
         """The service showed the task. Unknown words of status are no end."""
         if task.status in ("succeeded", "failed"):
             return self._finished(identity, task, end, now)
-        state, attempt, step = self._state, self._state.attempt(identity), Step()
+        state, attempt, step = self._state, self._state.attempt(identity), NOTHING
         vanished = state.records[identity].state is ItemState.VANISHED
         data: dict[str, object] = {"status": task.status}
         if task.reserved_credits and task.reserved_credits != attempt.reserved_credits:
@@ -142,7 +145,7 @@ class Watching:
         if vanished:
             state.occupy(identity)
         if "reserved_credits" in data:
-            step = join(step, Step(notices=state.figure_seen(identity, attempt.reserved, task.reserved_credits or 0)))
+            step = join(step, tell(state.figure_seen(identity, attempt.reserved, task.reserved_credits or 0)))
         self._again(identity, now)
         return join(step, self._overdue(identity, now))
 
@@ -166,9 +169,9 @@ class Watching:
             data["message"] = task.error.message if task.error else "the service gave no reason"
             step = state.move(identity, EventType.FAILED, now, data)
             if data["code"] == NO_CREDITS_CODE:
-                step = join(step, Step(notices=state.pause(Pause.CREDITS, str(data["message"]))))
+                step = join(step, tell(state.pause(Pause.CREDITS, str(data["message"]))))
             else:
-                step = join(step, Step(notices=state.item_failed()))
+                step = join(step, tell(state.item_failed()))
             if charge:
                 self._past.push(identity, now.mono_s + LOOK_BACK_S[0])
         state.release(identity)
@@ -178,7 +181,7 @@ class Watching:
         notices = state.surprise(identity, attempt.reserved, charge)
         if task.status == "succeeded" and not assumed:
             notices += state.drift(identity, charge)
-        return join(step, Step(notices=notices))
+        return join(step, tell(notices))
 
     def _looked_back(self, poll: Poll, end: SendEnd, now: Now) -> Step:
         """Credits that came back after the end, told by an answer; until then nothing is assumed."""
@@ -190,10 +193,10 @@ class Watching:
         settled = state.attempt(identity).settled
         task = end.task
         if task is None or task.id != poll.task_id or task.status != "failed":  # while it runs, 0 says nothing
-            return Step()
+            return NOTHING
         final = task.final_credits
         if final is None or final >= settled:
-            return Step()
+            return NOTHING
         step = state.move(identity, EventType.REFUNDED, now, {"credits": settled - final, "request_id": end.request_id})
         data = {"item": state.items[identity].key, "credits": settled - final}
         return join(step, Step(notices=(Notice(name="refund", data=data),)))
@@ -203,7 +206,7 @@ class Watching:
         self._again(identity, now)
         in_grace = self._age_s(identity, now) < VANISH_GRACE_S
         if in_grace or state.records[identity].state is ItemState.VANISHED:
-            return Step()
+            return NOTHING
         reason = f"the service answers 404 for {state.attempt(identity).task_id}; its credits count as spent"
         step = state.move(identity, EventType.VANISHED, now, {"reason": reason, "request_id": end.request_id})
         state.release(identity)
@@ -212,9 +215,9 @@ class Watching:
     def _overdue(self, identity: str, now: Now) -> Step:
         state = self._state
         if state.records[identity].state is not ItemState.ACCEPTED:
-            return Step()
+            return NOTHING
         if self._age_s(identity, now) < state.settings.item_timeout_s:
-            return Step()
+            return NOTHING
         timeout_s = state.settings.item_timeout_s
         told = f"{timeout_s:g} s" if timeout_s < 120.0 else f"{timeout_s / 60:g} min"
         reason = f"no end {told} after it was accepted (limits.timeout); it may still finish"
