@@ -123,6 +123,17 @@ def test_a_clock_that_was_set_back_does_not_make_young_what_was_bought_before_th
         assert {record.state for record in house.records.values()} == {ItemState.UNCERTAIN}
 
 
+@pytest.mark.parametrize("slept_at_s", [0.25 * n for n in range(1, 8)])
+def test_the_time_that_the_service_told_is_old_when_the_machine_slept_over_its_answer(slept_at_s: float) -> None:
+    with House([item(0)], seed=1, lag_s=2.0) as house:
+        house.live(Told(die_at_point=("create.answered", 1)))
+        ended = house.live(Told(sleep=(slept_at_s, 72 * 3600.0)))
+
+        assert ended.exit_code == 7
+        assert {record.state for record in house.records.values()} == {ItemState.UNCERTAIN}
+        assert house.service.stats().tasks == 1
+
+
 def test_a_number_tells_the_same_story_whatever_the_hash_seed() -> None:
     numbers = [str(number) for number in range(40, 46)]
     stories = [
