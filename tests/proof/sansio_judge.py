@@ -85,7 +85,8 @@ class Judge:
 
     def durable(self, change: Change) -> None:
         """What later lives will know."""
-        _learn(change, self.named, self.failures)
+        if change.event.type in _TEACHING:
+            _learn(change, self.named, self.failures)
 
     def decided(self, change: Change) -> None:
         """One change of the core's, before it is written down."""
@@ -94,7 +95,7 @@ class Judge:
         if record.version != before.version + 1:
             raise world.fail("versions jump")
         life.records[record.identity] = record
-        world.counts[f"event {kind.value}"] += 1
+        world.counts[f"event {kind}"] += 1
         attempt = record.attempt
         if kind is _E.SKIPPED:
             self._skipped(record)
@@ -115,7 +116,8 @@ class Judge:
             age_s = world.true_s - self.accepted_s.get(attempt.key, 0.0)
             if kind is _E.VANISHED and age_s < GRACE_S - 5.0 and not world.jump:
                 raise world.fail(f"{attempt.key} vanished {age_s:.0f} s after it was accepted")
-        _learn(change, self.prices, self.failed)
+        if kind in _TEACHING:
+            _learn(change, self.prices, self.failed)
 
     def _moved(self, attempt: Attempt, change: Change) -> None:
         """The change says what it does to the books, and to whose."""
@@ -300,13 +302,13 @@ class Judge:
 
 def _learn(change: Change, prices: dict[str, int], failures: dict[tuple[str, int], int]) -> None:
     """What an event teaches about prices and failures, read from the event alone."""
-    kind, data, attempt = change.event.type, change.event.data, change.record.attempt
-    if attempt is None or kind not in _TEACHING:
-        return
+    kind, attempt = change.event.type, change.record.attempt
+    assert attempt is not None
     if kind is _E.FAILED:  # what a failure cost may be a part of the price
         of = change.record.identity, attempt.epoch
         failures[of] = failures.get(of, 0) + 1
         return
+    data = change.event.data
     told = max(_whole(data.get("reserved_credits")), _whole(data.get("final_credits")))
     if told:
         prices[attempt.price_class] = max(told, prices.get(attempt.price_class, 0))

@@ -116,6 +116,7 @@ class Life:
                 self._stir(creates=True, polls=True)
         self.commit(core.leave_unbought(self.now))
         self._flush(NEVER_S)
+        heap.clear()
         world.judge.life_ended(self)
 
     def _admit(self) -> None:
@@ -151,7 +152,7 @@ class Life:
         self.mono_s = max(self.mono_s, mono_s)
         world.true_s = self.mono_s + self.base_s
         self.now = Now(self.mono_s, world.true_s + world.skew_s)
-        if self.commits:
+        if self.commits and self.commits[0][0] <= self.mono_s:
             self._flush(self.mono_s)
         while world.wire and world.wire[0][0] <= world.true_s:
             arrival_s, _, key = world.wire.pop(0)
@@ -357,3 +358,4 @@ class Life:
                     world.strand(world.true_s + self.dice.random() * LATE_S_MAX, what.key)
             elif do == self._create_ended and what[1] is not NOT_SENT:
                 world.met("crash with an answer under way")
+        self.heap.clear()
