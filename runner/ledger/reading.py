@@ -29,6 +29,8 @@ class LedgerReads:
         self.snapshot = snapshot
 
     def records(self, identities: Sequence[str]) -> dict[str, Record]:
+        if not identities:
+            return {}
         asked = {"identities": json.dumps(list(identities))}
         artifacts: dict[str, list[Artifact]] = {}
         with self.snapshot():
