@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -11,17 +10,18 @@ import click
 
 from jobs.answers import TaskSeen
 from jobs.escape import for_terminal
-from jobs.record import RUNNER, Record
+from jobs.record import Record
 from jobs.resolving import Said, Word
 from runner.cli.columns import shortened
 from runner.cli.figures import count
 from runner.cli.flags import verb
-from runner.cli.lazy import simulator
 from runner.cli.loading import settings_for
 from runner.cli.loop import run_async
 from runner.cli.voice import Voice
 from runner.commands import command_line
 from runner.errors import UsageError
+from runner.on_demand import simulator
+from runner.people import account_name
 from runner.resolving import check_word, find_task, record_word
 from runner.settings import Settings
 from runner.story import Story, item_story
@@ -76,7 +76,9 @@ def command(
         warnings.append(warning)
         voice.alert(for_terminal(f"warning: {warning}"))
 
-    record = run_async(record_word(settings, story, Said(word=word, by=_who(), task=task), show=show, warn=warn))
+    record = run_async(
+        record_word(settings, story, Said(word=word, by=account_name(os.getuid()), task=task), show=show, warn=warn)
+    )
     _tell(voice, story, word, record, warnings)
 
 
@@ -134,19 +136,6 @@ def _confirm(voice: Voice, story: Story, word: Word, task: TaskSeen | None) -> N
         raise UsageError(
             "The answer was not `yes`. Nothing was changed.", code="declined", next_step="run the same command again"
         )
-
-
-# Names in the event log that are no person's: the service's word, and what the runner itself knows.
-_NOBODY = ("", "service", RUNNER)
-
-
-def _who() -> str:
-    """The name that is recorded: the account of this machine that said it."""
-    try:
-        name = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # a container's number without a name
-        name = ""
-    return name if name not in _NOBODY else f"user {os.getuid()}"
 
 
 def _tell(voice: Voice, story: Story, word: Word, record: Record, warnings: Sequence[str]) -> None:
