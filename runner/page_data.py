@@ -133,9 +133,9 @@ def page_data(store: Path, run_id: str, *, now_s: float, tell: Callable[[Notice]
     return PageData(run=run, items=items, events=events, files=files, summary=summary)
 
 
-def folder_of(summary: RunSummary) -> Path:
-    """Where the run's results are."""
-    return Path(summary.out_dir)
+def folder_of(out_dir: str) -> Path:
+    """Where a run's results are, as a person in the current folder would name it."""
+    return Path(os.path.relpath(out_dir))
 
 
 def source_of(summary: RunSummary) -> Source:

@@ -1,28 +1,22 @@
 """The verbs, and how one of them is imported only when it is asked for.
 
 `--help` and completion name all verbs and must not pay for what each needs, so names and lines stand here and the rest
-is looked up late; so is the simulator, whose drawing libraries a run for real has no use for. This is the only place of
-the project where a module is imported inside a function.
+is looked up late.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import click
 from click.shell_completion import CompletionItem
 
 from jobs.suggest import did_you_mean
 
-if TYPE_CHECKING:
-    from contextlib import AbstractAsyncContextManager
-
-    from runner.settings import Settings
-
-__all__ = ["VERBS", "LazyGroup", "simulator"]
+__all__ = ["VERBS", "LazyGroup"]
 
 # name -> its line in the help; the module is `runner.cli.verbs.NAME`, and its `command` says the same line.
 VERBS: Final[Mapping[str, str]] = MappingProxyType(
@@ -37,6 +31,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "show": "Tell one item's whole story.",
         "resolve": "Record a person's word on an item whose purchase is in doubt.",
         "results": "Write one row per item.",
+        "report": "Write the run as one HTML page: its results to play, compare and pick from.",
         "credits": "Ask for the balance; the cheap way to try a key.",
         "models": "List the models, or one model's params.",
         "doctor": "Check this machine, and show where each setting came from.",
@@ -47,13 +42,6 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "version": "Print the version.",
     }
 )
-
-
-def simulator() -> Callable[[Settings], AbstractAsyncContextManager[Settings]]:
-    """`runner.simulated.simulated`, imported now."""
-    simulated: Callable[[Settings], AbstractAsyncContextManager[Settings]]
-    simulated = importlib.import_module("runner.simulated").simulated
-    return simulated
 
 
 class LazyGroup(click.Group):
