@@ -51,7 +51,11 @@ def met() -> set[str]:
 def test_no_number_loses_or_doubles_or_overspends_or_hangs(part: int, met: set[str]) -> None:
     """Here with the constructors that are shipped; the campaign takes quick ones."""
     for number in range(part * NUMBERS_A_PART, (part + 1) * NUMBERS_A_PART):
-        met.update(play(number))
+        try:
+            met.update(play(number))
+        except Exception as problem:
+            problem.add_note(f"replay: python -m tests.proof.soak sansio --first {number} --count 1")
+            raise
 
 
 def test_nearly_every_fault_met_every_state(met: set[str]) -> None:
