@@ -157,7 +157,17 @@ what a manifest buys can be read without running it, and nothing with braces is 
 choose: `matrix: {grid: {model: [a, b]}}`.""",
         "bad-url": """\
 Notifications go to `https://` addresses (plain http only to this machine). Names and passwords in an address would
-end up in logs, so they are refused.""",
+end up in logs, so they are refused. Other schemes (`slack://`, `mailto://`) are services that the extra
+`rivya-batch[notify]` knows; those that post to any address (`json://`, `form://`, `xml://`) are not taken.""",
+        "notify-incomplete": """\
+`notify` needs both: `on`, the events to tell (`finished`, `failed`, `budget`, `attention`), and `urls`, whom to tell.
+With one of them nobody is told, which is found out on the first bad night.""",
+        "notify-extra": """\
+An address that is not `https://` belongs to a chat or mail service, and those are reached by a library that is not
+installed here. Install it with `pip install 'rivya-batch[notify]'`. The run works without; nobody is told.""",
+        "notify-unknown": """\
+The library for chat and mail services cannot read this address: the scheme is misspelt, or a part is missing. The
+address is not shown, because tokens stand in it. See the library's own list of services for how each is written.""",
         "secret-in-manifest": """\
 Something here looks like a key or a password. Manifests are committed, shared and shown in reports; consider the
 key lost and replace it. Keys come from `RIVYA_API_KEY` or `RIVYA_API_KEY_FILE`, never from a manifest.""",

@@ -35,6 +35,9 @@ _SPANS: Final = {"timeout": "`1s` to `7d`", "first_poll": "`0s` to `10m`", "poll
 _RATES: Final = ("creates", "polls", "uploads", "downloads")
 
 _ID: Final = re.compile(r"\w[\w.-]*")
+# What apprise posts anywhere as it is told; a plain `https://` address does the same, checked and signed.
+_PLAIN_POSTS: Final = frozenset({"json", "jsons", "xml", "xmls", "form", "forms"})
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.")
 _LOOPBACK: Final = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 
 
@@ -203,13 +206,28 @@ def _fixed_texts(data: Raw) -> Iterator[tuple[Path, JsonValue]]:
 
 
 def notify_urls(document: Document, data: Raw) -> Iterator[Finding]:
-    for index, url in enumerate(entries(fields(data.get("notify")).get("urls"))):
+    notify = fields(data.get("notify"))
+    events, urls = entries(notify.get("on")), entries(notify.get("urls"))
+    for index, url in enumerate(urls):
         problem = _url_problem(url) if isinstance(url, str) else None
         if problem is not None:
             yield note(document, "bad-url", ("notify", "urls", index), problem, "write it as `https://host/path`")
+    if bool(events) != bool(urls):
+        message = "nobody is told: `notify` has " + (
+            "events and no `urls`" if events else "`urls` and no events in `on`"
+        )
+        remedy = "add `urls: [https://host/path]`" if events else "add `on: [failed, budget, attention]`"
+        yield note(document, "notify-incomplete", ("notify",), message, remedy, key=True, severity="warning")
 
 
 def _url_problem(url: str) -> str | None:
+    scheme = url.partition("://")[0].lower()
+    if not _SCHEME.match(url) or re.search(r"\s", url):
+        return "this is no address"
+    if scheme in _PLAIN_POSTS:
+        return f"`{scheme}://` would get around the checks of addresses"
+    if scheme not in ("http", "https"):
+        return None  # a chat or a mail service: whether its address is whole, the library that knows it says
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
@@ -218,11 +236,9 @@ def _url_problem(url: str) -> str | None:
         return "this is no address"
     if parts.username is not None or parts.password is not None:
         return "an address cannot carry a name and a password"
-    if parts.scheme == "http" and _LOOPBACK.fullmatch(host):
-        return None
-    if parts.scheme != "https":
-        return "a notification address must start with `https://`"
-    return None if host and not re.search(r"\s", url) else "this is no address"
+    if scheme == "http" and not _LOOPBACK.fullmatch(host):
+        return "plain `http://` is for this machine alone"
+    return None if host else "this is no address"
 
 
 def secrets(document: Document, _data: Raw) -> Iterator[Finding]:

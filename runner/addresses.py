@@ -16,7 +16,7 @@ from yarl import URL
 
 from runner.errors import AddressRefused, UsageError
 
-__all__ = ["address_allowed", "base_url", "is_loopback", "result_url"]
+__all__ = ["address_allowed", "base_url", "hook_url", "is_loopback", "result_url"]
 
 URL_CHARS_MAX: Final = 8192  # beyond it common servers refuse the request line
 
@@ -74,24 +74,46 @@ def result_url(text: str, *, loopback: bool) -> URL:
 
     `loopback`: the service itself is on this machine (the simulator), so its results may be too, and over http.
     """
+    try:
+        return _public_url(text, loopback=loopback)
+    except _UnfitError as unfit:
+        # The address itself is left out: its query is often a signature that opens the file to anybody.
+        message = f"A result's address {unfit}, so it was not opened. The item stays paid for."
+    raise AddressRefused(message)
+
+
+def hook_url(text: str) -> URL:
+    """The address of a notification, by the rules for results, or on this machine; raises AddressRefused."""
+    try:
+        return _public_url(text, loopback=True)
+    except _UnfitError as unfit:
+        message = f"The address {unfit}."
+    raise AddressRefused(message)
+
+
+class _UnfitError(ValueError):
+    """Why an address is not opened, to be said after its name."""
+
+
+def _public_url(text: str, *, loopback: bool) -> URL:
     authority = _AUTHORITY.match(text)
     if len(text) > URL_CHARS_MAX or _FORBIDDEN.search(text) or authority is None:
-        raise _refused("is not a plain https address")
+        raise _UnfitError("is not a plain https address")
     if not authority[1].isascii() or "@" in authority[1] or "%" in authority[1]:
-        raise _refused("names its host in a way that hides it")
+        raise _UnfitError("names its host in a way that hides it")
     try:
         # What is ASCII goes out exactly as written, because a signature may cover the exact characters.
         url = URL(text, encoded=text.isascii())
         host, port, scheme = url.raw_host or "", url.port, url.scheme.lower()
     except ValueError:
-        raise _refused("is not an address") from None
+        raise _UnfitError("is not an address") from None
     _check_host(host, bracketed="[" in authority[1], loopback=loopback)
     if loopback and is_loopback(host) and scheme in {"http", "https"}:
         return url
     if scheme != "https":
-        raise _refused("is not https")
+        raise _UnfitError("is not https")
     if port != 443:
-        raise _refused("uses an unusual port")
+        raise _UnfitError("uses an unusual port")
     return url
 
 
@@ -99,14 +121,14 @@ def _check_host(host: str, *, bracketed: bool, loopback: bool) -> None:
     if bracketed:
         literal = host
     elif not _HOST_NAME.fullmatch(host) or ".." in host:
-        raise _refused("has no usable host name")
+        raise _UnfitError("has no usable host name")
     elif _NUMERIC_LABEL.fullmatch(host.rstrip(".").rpartition(".")[2]):
         # 2130706433, 0x7f.1, 127.1 and 0177.0.0.1 all mean 127.0.0.1 to some resolver: one spelling is enough.
         literal = host
     else:
         return
     if not address_allowed(literal, loopback=loopback):
-        raise _refused("is not on a public address")
+        raise _UnfitError("is not on a public address")
 
 
 def address_allowed(literal: str, *, loopback: bool) -> bool:
@@ -129,8 +151,3 @@ def _is_public(address: IPv4Address | IPv6Address) -> bool:
     if isinstance(address, IPv6Address):
         return address in _IPV6_PUBLIC and not any(address in block for block in _IPV6_NOT_PUBLIC)
     return address not in _IPV4_6TO4_RELAY
-
-
-def _refused(why: str) -> AddressRefused:
-    # The address itself is left out: its query is often a signature that opens the file to anybody.
-    return AddressRefused(f"A result's address {why}, so it was not opened. The item stays paid for.")

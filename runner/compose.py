@@ -331,6 +331,7 @@ class Run:
         try:
             yield
         finally:
+            self._interruption.detach()
             for number in numbers:
                 loop.remove_signal_handler(number)
 

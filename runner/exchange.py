@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-__all__ = ["Fetched", "Fetcher", "Part", "Request", "Response", "Resume", "Sink", "Transport"]
+__all__ = ["Fetched", "Fetcher", "Part", "Poster", "Request", "Response", "Resume", "Sink", "Transport"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,4 +90,12 @@ class Fetcher(Protocol):
 
     async def fetch(self, url: str, *, sink: Sink, resume: Resume | None = None) -> Fetched:
         """Raises `runner.errors.FetchError` and its kinds, nothing else."""
+        ...
+
+
+class Poster(Protocol):
+    """Brings one notification to where a manifest says. Knows nothing of the key, and follows nothing."""
+
+    async def post(self, address: str, *, headers: Mapping[str, str], body: bytes) -> int:
+        """The status of the answer, whatever it is; raises AddressRefused or TransportError, without the address."""
         ...

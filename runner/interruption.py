@@ -30,6 +30,10 @@ class Interruption:
         if self._again:
             cut()
 
+    def detach(self) -> None:
+        """The run is over; what is said now is for whoever asks."""
+        self._drain = self._cut = None
+
     def say(self, number: int) -> None:
         """First time: start nothing new, let what was sent land. Second: now. `number` is the signal it stands for."""
         if self.signal is None:

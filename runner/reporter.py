@@ -11,7 +11,7 @@ from jobs.record import Change, Money
 from jobs.steps import Notice
 from jobs.waiting import Queued, Waiting
 
-__all__ = ["Reporter", "RunOutcome", "RunStarted", "RunStatistics", "Trouble"]
+__all__ = ["Reporter", "Reporters", "RunOutcome", "RunStarted", "RunStatistics", "Trouble"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,3 +115,46 @@ class Reporter:
 
     def closed(self) -> None:
         """Nothing more will be told, whether the run ended or an error ended it: give back what was taken."""
+
+
+class Reporters(Reporter):
+    """Tells several, in order."""
+
+    def __init__(self, *each: Reporter) -> None:
+        self._each = each
+
+    def started(self, run: RunStarted) -> None:
+        for one in self._each:
+            one.started(run)
+
+    def changed(self, item: Item, change: Change) -> None:
+        for one in self._each:
+            one.changed(item, change)
+
+    def noticed(self, notice: Notice) -> None:
+        for one in self._each:
+            one.noticed(notice)
+
+    def uploaded(self, name: str, size_bytes: int) -> None:
+        for one in self._each:
+            one.uploaded(name, size_bytes)
+
+    def stopping(self, why: str, wait_s: float) -> None:
+        for one in self._each:
+            one.stopping(why, wait_s)
+
+    def cut_short(self) -> None:
+        for one in self._each:
+            one.cut_short()
+
+    def broken(self, last: RunStatistics) -> None:
+        for one in self._each:
+            one.broken(last)
+
+    def ended(self, outcome: RunOutcome) -> None:
+        for one in self._each:
+            one.ended(outcome)
+
+    def closed(self) -> None:
+        for one in self._each:
+            one.closed()

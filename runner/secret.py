@@ -1,4 +1,4 @@
-"""The API key, held so that it cannot be shown by accident."""
+"""The API key, or another secret, held so that it cannot be shown by accident."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ class Secret:
 
     __slots__ = ("_copies", "_text")
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, *, what: str = "API key") -> None:
         if not text:
-            raise AuthError("No API key was given. Nothing was sent.", code="key-missing")
+            raise AuthError(f"No {what} was given. Nothing was sent.", code="key-missing")
         if len(text) > SECRET_CHARS_MAX:
-            raise _malformed(f"is longer than {SECRET_CHARS_MAX} characters")
+            raise _malformed(what, f"is longer than {SECRET_CHARS_MAX} characters")
         if len(text) < SECRET_CHARS_MIN:
-            raise _malformed(f"is shorter than {SECRET_CHARS_MIN} characters")
+            raise _malformed(what, f"is shorter than {SECRET_CHARS_MIN} characters")
         if any(not "!" <= char <= "~" for char in text):
-            raise _malformed("holds a space, a line break, or a character outside printable ASCII")
+            raise _malformed(what, "holds a space, a line break, or a character outside printable ASCII")
         self._text = text
         self._copies = re.compile("|".join(("".join(map(_spelled, text)), *_in_base64(text))).encode("ascii"))
 
@@ -92,9 +92,9 @@ def _in_base64(text: str) -> Iterator[str]:
         yield from {re.escape(inner), re.escape(inner.translate(str.maketrans("+/", "-_")))}
 
 
-def _malformed(why: str) -> AuthError:
+def _malformed(what: str, why: str) -> AuthError:
     return AuthError(
-        f"The API key {why}, so it cannot be a key. Nothing was sent.",
+        f"The {what} {why}, so it cannot be one. Nothing was sent.",
         code="key-malformed",
         next_step="copy the key again, without quotes or line breaks, into RIVYA_API_KEY or the file it names",
     )

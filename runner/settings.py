@@ -61,6 +61,8 @@ ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType(
         "RIVYA_BASE_URL": f"where the service is, default {BASE_URL}; http only for a loopback address",
         "RIVYA_BATCH_STORE": f"the ledger, default {STORE} in the current folder",
         "RIVYA_BATCH_BUDGET": "a hard cap in credits for every run",
+        "RIVYA_BATCH_NOTIFY_SECRET": "what notifications are signed with",
+        "RIVYA_BATCH_NOTIFY_SECRET_FILE": "a file that holds it and that only you can read",
         "RIVYA_BATCH_ACCOUNT": f"a label for the account behind the key, default `{ACCOUNT}`",
         "NO_COLOR": "no colours when set",
         "FORCE_COLOR": "colours even without a terminal when set",
@@ -72,7 +74,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType(
 FILE_BYTES_MAX: Final = 64 * 1024
 
 _CAPS: Final = ("budget", "creates", "polls", "uploads", "downloads", "in_flight")
-_USER_KEYS: Final = ("store", "account", *_CAPS, "base_url", "api_key_file")
+_USER_KEYS: Final = ("store", "account", *_CAPS, "base_url", "api_key_file", "notify_secret_file")
 _PROJECT_KEYS: Final = ("store", "account", *_CAPS)
 
 
@@ -101,6 +103,8 @@ class Settings:
     embedded: bool = False  # against the simulator inside this command, wherever it listens
     key: Secret | None = None
     key_problem: RunnerError | None = None  # why there is no usable key; told only to those who need one
+    notify_secret: Secret | None = None
+    notify_problem: str = ""  # why there is none that can be used, though one was meant
     origins: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     @property
@@ -188,7 +192,7 @@ def load_settings(
             origin = layer.origins[name]
             cap: dict[str, Any] = {name: _cap(name, layer.values[name], origin)}
             settings = settings.capped(Caps(**cap), origin=origin)
-    return _with_key(settings, layers)
+    return _with_notify_secret(_with_key(settings, layers), layers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +209,8 @@ def _from_environment(environ: Mapping[str, str]) -> _Layer:
         "store": "RIVYA_BATCH_STORE",
         "budget": "RIVYA_BATCH_BUDGET",
         "account": "RIVYA_BATCH_ACCOUNT",
+        "notify_secret": "RIVYA_BATCH_NOTIFY_SECRET",
+        "notify_secret_file": "RIVYA_BATCH_NOTIFY_SECRET_FILE",
     }
     origins = {name: variable for name, variable in named.items() if environ.get(variable)}  # empty is unset
     return _Layer(values={name: environ[variable] for name, variable in origins.items()}, origins=origins)
@@ -231,7 +237,7 @@ def _from_toml(file: Path, allowed: tuple[str, ...]) -> _Layer:
             raise UsageError(
                 f"{file} has a setting `{name}`, which {_why_not(name)}.", next_step=_instead(name, allowed)
             )
-    for name in ("store", "api_key_file"):
+    for name in ("store", "api_key_file", "notify_secret_file"):
         if name in values:  # a path in a file is meant from that file's folder
             values[name] = str(file.parent / Path(_text(values[name], str(file))).expanduser())
     return _Layer(values=values, origins=dict.fromkeys(values, str(file)))
@@ -318,6 +324,20 @@ def _with_key(settings: Settings, layers: Iterable[_Layer]) -> Settings:
     return replace(
         settings, key=key, key_problem=problem, origins=MappingProxyType({**settings.origins, "key": origin})
     )
+
+
+def _with_notify_secret(settings: Settings, layers: Iterable[_Layer]) -> Settings:
+    """A secret that cannot be used must not end a run: the problem is told to who waits for a notification."""
+    text, origin = _first(layers, "notify_secret", None)
+    file, file_origin = _first(layers, "notify_secret_file", None)
+    if text is None and file is None:
+        return settings
+    try:
+        if text is None:
+            text, origin = _read_key(_text(file, file_origin), file_origin), file_origin
+        return replace(settings, notify_secret=Secret(str(text).strip(), what=f"notification secret ({origin})"))
+    except RunnerError as problem:
+        return replace(settings, notify_problem=problem.message.removesuffix(" Nothing was sent."))
 
 
 def _read_key(name: str, origin: str) -> str:

@@ -28,8 +28,8 @@ FUNCTION_LINES_MAX = 70
 # Names that say nothing; what is in such a file has a subject, and the file should be named after it.
 BANNED_NAMES = {"base", "common", "helper", "helpers", "manager", "misc", "util", "utils"}
 
-# The only imports inside functions: verbs are looked up when they are called.
-LAZY = {"runner/cli/lazy.py"}
+# The only imports inside functions: verbs, what is dear or need not be installed, and the names of the package itself.
+LAZY = {"runner/__init__.py", "runner/cli/lazy.py", "runner/on_demand.py"}
 
 PURE = {"pydantic", "pydantic_core", "yaml", "jinja2", "jobs"}
 # What of the standard library waits, reads a clock, opens files, or asks the machine.

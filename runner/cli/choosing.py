@@ -50,6 +50,10 @@ class Asked:
         """The same without `--again`: what goes on with a run must not buy everything anew."""
         return replace(self, choices=replace(self.choices, again=False))
 
+    def on(self, day: str | None) -> Asked:
+        """The same for this day: a run that depends on it goes on with the same one after midnight."""
+        return replace(self, choices=replace(self.choices, date=day or self.choices.date))
+
     def words(self) -> list[str]:
         """These flags as they are typed."""
         picked = self.choices

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from jobs.plan import Standing
 from runner.cli.gate import confirm, refusal
-from runner.cli.lazy import simulator
 from runner.cli.loop import run_async
-from runner.cli.plan_screen import plan_object, plan_screen
+from runner.cli.plan_screen import plan_lines, plan_object, plan_screen
 from runner.cli.progress import reporter_for
-from runner.cli.summary import done_facts, tell_summary
+from runner.cli.summary import done_facts, tell_summary, tell_verdict
 from runner.cli.voice import Voice
-from runner.compose import balance, run_prepared
+from runner.launch import Launch
+from runner.onward import Onward, day_of
 from runner.prepare import Prepared
-from runner.reporter import Reporter, RunOutcome
 from runner.settings import Settings
 
 __all__ = ["do"]
@@ -26,18 +25,24 @@ def do(voice: Voice, prepared: Prepared, *, settings: Settings, command: str, on
     `command` is what was typed, to be completed; `onward` is what goes on with a run that has begun.
     """
     plan = prepared.plan
+    is_watched = voice.is_live()
+    after = Onward(command=onward, store_flag=voice.store_flag(), day=day_of(prepared))
+    launch = Launch(prepared=prepared, settings=settings, onward=after, warn=lambda why: _warn(voice, why))
     refused = refusal(voice, plan, command=command)
     quiet = refused is not None or settings.embedded or not plan.count(Standing.NEW)
-    account = None if quiet else run_async(balance(settings))
+    account = None if quiet else run_async(launch.balance())
     notes = [finding.message for finding in prepared.warnings]
     if voice.json:
         voice.event("plan", plan_object(plan))
-    voice.talk(plan_screen(plan, balance=account, pace=prepared.limits.pace, notes=notes).rstrip("\n"))
+    if is_watched or voice.can_ask():
+        voice.talk(plan_screen(plan, balance=account, pace=prepared.limits.pace, notes=notes).rstrip("\n"))
+    else:
+        voice.talk(plan_lines(plan, pace=prepared.limits.pace, notes=notes))
     if refused is not None:
         raise refused
     confirm(voice, plan)
     try:
-        outcome = run_async(_live(prepared, settings, reporter_for(voice)))
+        outcome = run_async(launch.run(reporter_for(voice, onward=after)))
     except KeyboardInterrupt:  # before the run listens to signals, or after it did: it ended at once, in good order
         if voice.json:
             voice.event("done", {"exit_code": INTERRUPTED})
@@ -45,12 +50,11 @@ def do(voice: Voice, prepared: Prepared, *, settings: Settings, command: str, on
         return INTERRUPTED
     if voice.json:
         voice.event("done", done_facts(outcome))
-    tell_summary(voice, outcome, command=onward, store_flag=voice.store_flag())
+    (tell_summary if is_watched else tell_verdict)(voice, outcome, onward=after)
     return outcome.exit_code
 
 
-async def _live(prepared: Prepared, settings: Settings, reporter: Reporter) -> RunOutcome:
-    if not settings.embedded:
-        return await run_prepared(prepared, settings=settings, reporter=reporter)
-    async with simulator()(settings) as served:
-        return await run_prepared(prepared, settings=served, reporter=reporter)
+def _warn(voice: Voice, why: str) -> None:
+    if voice.json:
+        voice.event("notice", {"name": "notify", "why": why})
+    voice.alert(f"warning: {why}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["EXITS", "worst"]
+__all__ = ["EXITS"]
 
 EXITS: Final[Mapping[int, str]] = MappingProxyType(
     {
@@ -24,11 +24,3 @@ EXITS: Final[Mapping[int, str]] = MappingProxyType(
         143: "told to stop, and saved: run again",
     }
 )
-
-# When several hold, the first of these is told; whatever is not in here comes last.
-_PRECEDENCE: Final = (1, 9, 4, 7, 5, 8, 3)
-
-
-def worst(codes: Iterable[int]) -> int:
-    """The code that stands for all of them; 0 for none."""
-    return min(codes, key=lambda code: _PRECEDENCE.index(code) if code in _PRECEDENCE else len(_PRECEDENCE), default=0)

@@ -6,6 +6,7 @@ from jobs.plan import Plan, Standing
 from runner.cli.figures import count
 from runner.cli.voice import Voice
 from runner.errors import UsageError
+from runner.launch import is_agreed
 
 __all__ = ["confirm", "refusal"]
 
@@ -16,8 +17,7 @@ def refusal(voice: Voice, plan: Plan, *, command: str) -> UsageError | None:
     Without a terminal `--yes` and a budget are needed both: a budget alone is no consent, and consent without a budget
     has no end.
     """
-    agreed = voice.yes and plan.cap_credits is not None
-    return None if agreed or voice.can_ask() or not plan.count(Standing.NEW) else _cannot_ask(voice, plan, command)
+    return None if is_agreed(plan, yes=voice.yes) or voice.can_ask() else _cannot_ask(voice, plan, command)
 
 
 def confirm(voice: Voice, plan: Plan) -> None:

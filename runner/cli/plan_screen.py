@@ -12,7 +12,7 @@ from jobs.plan import Plan, PlannedItem, Standing
 from runner.cli.columns import columns
 from runner.cli.figures import count, duration, size
 
-__all__ = ["explained", "plan_object", "plan_screen"]
+__all__ = ["explained", "plan_lines", "plan_object", "plan_screen"]
 
 ITEMS_EXPLAINED = 200  # more reasons than that are for `--json`
 
@@ -21,6 +21,14 @@ def plan_screen(plan: Plan, *, balance: int | None = None, pace: str = "", notes
     """The plan as text. `pace` says how fast it would go (`20/min, 8 in flight`); `balance` is told when known."""
     facts = "".join(f"  {name:<8} {text}\n" for name, text in _facts(plan, balance, pace, notes))
     return f"{_headline(plan)}\n\n{_table(plan)}\n{facts}"
+
+
+def plan_lines(plan: Plan, *, pace: str = "", notes: Sequence[str] = ()) -> str:
+    """The plan for a log: one line, and one for each note."""
+    facts = list(_facts(plan, None, pace, notes))
+    said = [f"{name} {text}" for name, text in facts if name in ("spend", "time")]
+    rest = [f"  note: {text}" for name, text in facts if name == "note"]
+    return "\n".join(["; ".join([_headline(plan), *said]), *rest])
 
 
 def plan_object(plan: Plan, *, explain: bool = False) -> dict[str, object]:

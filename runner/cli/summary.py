@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
 from jobs.escape import for_terminal
 from jobs.lifecycle import OPEN, ItemState
-from jobs.verdict import Pause
+from jobs.notification import News, verdict_line
 from runner.cli.columns import shortened
 from runner.cli.figures import credits_line, credits_object, duration, figures, size
 from runner.cli.voice import Voice
-from runner.commands import command_line, item_words
+from runner.notify import news_of
+from runner.onward import Onward
 from runner.reporter import RunOutcome, Trouble
 
-__all__ = ["done_facts", "tell_summary"]
+__all__ = ["done_facts", "tell_summary", "tell_verdict"]
 
 TROUBLES_SHOWN = 5  # the rest are a `results` away
 KEY_CHARS = 60
+
+# The gravest first.
+TROUBLE_STATES: Final = (
+    ItemState.UNCERTAIN,
+    ItemState.VANISHED,
+    ItemState.STALLED,
+    ItemState.FAILED,
+    ItemState.REJECTED,
+)
 
 # What became of a result that is not on disk, in a person's words.
 _LACKING: Final[Mapping[str, str]] = MappingProxyType(
@@ -48,8 +58,8 @@ def done_facts(outcome: RunOutcome) -> dict[str, object]:
     }
 
 
-def tell_summary(voice: Voice, outcome: RunOutcome, *, command: str, store_flag: Sequence[str] = ()) -> None:
-    """Tell how the run ended. `command` is what to type to go on; `store_flag` what looking at it needs."""
+def tell_summary(voice: Voice, outcome: RunOutcome, *, onward: Onward) -> None:
+    """Tell a person at a screen how the run ended, and what to do now."""
     color = "green" if outcome.exit_code == 0 else "yellow"
     voice.talk()
     voice.talk(voice.paint(_headline(outcome), fg=color, bold=True))
@@ -57,7 +67,30 @@ def tell_summary(voice: Voice, outcome: RunOutcome, *, command: str, store_flag:
         voice.talk(f"  {name:<9} {text}")
     if voice.sim and outcome.statistics.results:
         voice.talk("  note      a rehearsal: clear these files before a run for real saves its own beside them")
-    voice.talk(voice.paint("next:", bold=True) + " " + "\n      ".join(_next(outcome, command, store_flag)))
+    voice.talk(voice.paint("next:", bold=True) + " " + "\n      ".join(map(str, onward.after(outcome))))
+
+
+def tell_verdict(voice: Voice, outcome: RunOutcome, *, onward: Onward) -> None:
+    """Tell a log or a mail: what went wrong with which items, and last, everything in one line.
+
+    With `-q` that line alone, and only when there was trouble: cron mails nothing after a good night.
+    """
+    for state in TROUBLE_STATES:
+        for _, text in _state_lines(outcome, state):
+            voice.talk(f"  {text}")
+    line = verdict_line(
+        news_of(
+            News(run=outcome.run_id, edition="", exit_code=outcome.exit_code, rehearsal=voice.sim),
+            outcome.statistics,
+            done_before=outcome.done_before,
+            reason=next(iter(outcome.pauses.values()), ""),
+            next_command=onward.after(outcome)[0].command,
+        )
+    )
+    if outcome.exit_code:
+        voice.alert(line)
+    else:
+        voice.talk(line)
 
 
 def _headline(outcome: RunOutcome) -> str:
@@ -74,7 +107,7 @@ def _facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
     yield "credits", credits_line(outcome.statistics)
     for reason in outcome.pauses.values():
         yield "stopped", for_terminal(reason)
-    for state in (ItemState.UNCERTAIN, ItemState.VANISHED, ItemState.STALLED, ItemState.FAILED, ItemState.REJECTED):
+    for state in TROUBLE_STATES:
         yield from _state_lines(outcome, state)
     under_way = sum(outcome.statistics.counts.get(state, 0) for state in OPEN)
     if under_way:
@@ -106,35 +139,3 @@ def _trouble(trouble: Trouble) -> str:
     ids = [f"task {trouble.task_id}" if trouble.task_id else "", trouble.request_id or ""]
     known = ", ".join(part for part in ids if part)
     return for_terminal(f"{shortened(trouble.key, KEY_CHARS)} {word}" + (f" ({known})" if known else ""))
-
-
-def _next(outcome: RunOutcome, command: str, store_flag: Sequence[str]) -> Sequence[str]:
-    """Commands that make sense now, the most urgent first."""
-    counts, run = outcome.statistics.counts, (outcome.run_id, *store_flag)
-    lines = []
-    if outcome.exit_code == 4:
-        lines.append(f"{command}    # with a key that may; nothing is bought twice")
-    elif outcome.exit_code in (130, 143, 8, 9) or outcome.interrupted:
-        lines.append(f"{command}    # goes on; nothing is bought twice")
-    elif outcome.exit_code == 3 and counts.get(ItemState.PLANNED):
-        lines.append(f"{command}    # goes on with what was not bought yet")
-    if outcome.exit_code == 5:
-        short = Pause.CREDITS in outcome.pauses
-        lines.append(f"{command}    # {'after a top-up' if short else 'with more budget; the lowest one set counts'}")
-    lost = [trouble for trouble in outcome.troubles if trouble.state in (ItemState.VANISHED, ItemState.STALLED)]
-    if lost and not lines:
-        lines.append(f"{command}    # asks for it again; nothing is bought twice")
-    doubtful = [trouble for trouble in outcome.troubles if trouble.state == ItemState.UNCERTAIN]
-    lines += _judging(outcome.run_id, doubtful, "--adopt TASK | --assume-not-created | --write-off", store_flag)
-    lines += _judging(outcome.run_id, lost, "--write-off    # if it is not worth waiting for", store_flag)
-    if counts.get(ItemState.FAILED) or counts.get(ItemState.REJECTED):
-        lines.append(command_line("retry", *run, "--failed"))
-    return [*lines, command_line("results", *run)]
-
-
-def _judging(run: str, troubles: Sequence[Trouble], ways: str, store_flag: Sequence[str]) -> Iterator[str]:
-    """How the first of the items that wait for a person is looked at and judged."""
-    for trouble in troubles[:1]:
-        item = item_words(trouble.key, run=run, identity=trouble.identity, is_found_by_key=trouble.wanted)
-        yield f"{command_line('show', *item, *store_flag)}    # what is known of it"
-        yield f"{command_line('resolve', *item, *store_flag)} {ways}"

@@ -15,9 +15,9 @@ import click
 from jobs.escape import for_terminal
 from jobs.leaks import masked
 from jobs.render import findings_json, findings_text
-from runner.cli.exits import worst
 from runner.cli.voice import Voice
 from runner.errors import InternalError, ManifestRejected, RunnerError, UsageError
+from runner.gravity import worst
 
 __all__ = ["tell", "tell_fault", "tell_usage"]
 

@@ -1,11 +1,11 @@
 """The network, over aiohttp: the only package that imports its client.
 
-`connections` makes the sessions, `sending` talks to the service, `fetching` downloads results, `reading` takes answers
-in.
+`connections` makes the sessions, `sending` talks to the service, `fetching` downloads results, `posting` brings
+notifications, `reading` takes answers in.
 
-Two sessions that share nothing. `AiohttpTransport` talks to the service and carries the key; `AiohttpFetcher` downloads
-results from anywhere and has no key to lose. Both follow no redirect by themselves, keep no cookies, and take neither
-proxy nor password from the environment.
+Sessions that share nothing. `AiohttpTransport` talks to the service and carries the key; `AiohttpFetcher` downloads
+results from anywhere, `AiohttpPoster` goes where a manifest says, and neither has a key to lose. None of them follows a
+redirect by itself, keeps cookies, or takes proxy or password from the environment.
 
 What a broken exchange means depends on one question only: may the request have left? aiohttp's trace answers it, just
 before the first header is written. Which exception came up afterwards is told to people and decides nothing. aiohttp
@@ -21,6 +21,7 @@ No foreign exception travels further, not even as a cause: aiohttp's hold the re
 from __future__ import annotations
 
 from runner.transport.fetching import AiohttpFetcher
+from runner.transport.posting import AiohttpPoster
 from runner.transport.sending import AiohttpTransport
 
-__all__ = ["AiohttpFetcher", "AiohttpTransport"]
+__all__ = ["AiohttpFetcher", "AiohttpPoster", "AiohttpTransport"]

@@ -14,9 +14,10 @@ from click.testing import CliRunner
 
 from jobs.yaml12 import load
 from runner.cli.entry import group, run_command
-from runner.cli.exits import EXITS, worst
+from runner.cli.exits import EXITS
 from runner.cli.lazy import VERBS
 from runner.cli.voice import Voice
+from runner.gravity import worst
 from runner.sim.faults import parse_faults
 from runner.version import VERSION
 

@@ -11,6 +11,7 @@ from runner.cli.choosing import Asked, choosing
 from runner.cli.doing import do
 from runner.cli.flags import verb
 from runner.cli.voice import Voice
+from runner.onward import day_of
 from runner.prepare import prepare
 from runner.saved_plan import prepare_saved, read_saved
 
@@ -38,5 +39,6 @@ def command(voice: Voice, file: Path, *, asked: Asked) -> int:
         prepared = prepare(file, settings=settings, choices=asked.choices)
     # A saved plan is spent once it was begun; what goes on is the manifest, asked for in the same words.
     command = shlex.join(["rivya-batch", "run", str(file), *typed.words(), *voice.store_flag()])
-    onward = shlex.join(["rivya-batch", "run", str(prepared.path), *asked.once().words(), *voice.store_flag()])
+    again = asked.once().on(day_of(prepared))
+    onward = shlex.join(["rivya-batch", "run", str(prepared.path), *again.words(), *voice.store_flag()])
     return do(voice, prepared, settings=settings, command=command, onward=onward)
