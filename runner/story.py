@@ -22,7 +22,8 @@ from runner.commands import item_words, quoted
 from runner.errors import UsageError
 from runner.ledger.rows import Row, artifact_of, attempt_of
 from runner.ledger.sqlite import LedgerReader
-from runner.views import from_here, maybe_stamp, need_ledger
+from runner.places import from_here
+from runner.views import maybe_stamp, need_ledger
 
 __all__ = ["AttemptStory", "EventLine", "SendLine", "Story", "item_story"]
 

@@ -7,9 +7,8 @@ whole history is in `runner.story`.
 from __future__ import annotations
 
 import json
-import os
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -25,13 +24,13 @@ from runner.ledger import Life, Note
 from runner.ledger.lock import holder
 from runner.ledger.rows import Row
 from runner.ledger.sqlite import LedgerReader, open_reader
+from runner.places import from_here
 from runner.settings import SIM_STORE
 
 __all__ = [
     "InFlight",
     "Liveness",
     "RunSummary",
-    "from_here",
     "layout",
     "list_runs",
     "maybe_stamp",
@@ -44,6 +43,9 @@ __all__ = [
 ]
 
 Liveness = Literal["alive", "ended", "died"]
+
+# Rows that are in memory at once: enough to be quick, few enough that a run of any size is a few megabytes.
+ROWS_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,14 +118,31 @@ def resolve_run(path: Path, name: str | None) -> str:
     raise _unknown_run(name, [row["run_id"] for row in runs])
 
 
-def result_rows(path: Path, run_id: str, *, wanted_only: bool = True) -> list[ResultRow]:
-    """One row per item of a run, in order; with `wanted_only=False` also what its manifest no longer has."""
-    with need_ledger(path) as reader, reader.snapshot():
-        _summary(reader, run_id)
-        items = reader.ask("run_items", {"run_id": run_id, "wanted": int(wanted_only)})
-        records = reader.records([row["identity"] for row in items])
-        folders = {(row["identity"], row["n"]): row["out_dir"] for row in reader.ask("run_folders", {"run_id": run_id})}
-    return [_result(run_id, row, records[row["identity"]], folders) for row in items]
+def result_rows(path: Path, run_id: str, *, wanted_only: bool = True) -> Iterator[ResultRow]:
+    """One row per item of a run, in order; with `wanted_only=False` also what its manifest no longer has.
+
+    Each row is of one moment, and so are its neighbours; of a run that goes on, the last row may know more than the
+    first. Holding one moment for as long as all rows take would hold up the run.
+    """
+    run_summary(path, run_id)
+    return _each_result(path, run_id, wanted_only=wanted_only)
+
+
+def _each_result(path: Path, run_id: str, *, wanted_only: bool) -> Iterator[ResultRow]:
+    with need_ledger(path) as reader:
+        order = reader.ask("run_order", {"run_id": run_id, "wanted": int(wanted_only)})
+        for first in range(0, len(order), ROWS_AT_ONCE):
+            yield from _results(reader, run_id, [row["identity"] for row in order[first : first + ROWS_AT_ONCE]])
+
+
+def _results(reader: LedgerReader, run_id: str, identities: Sequence[str]) -> Iterator[ResultRow]:
+    asked = {"run_id": run_id, "identities": json.dumps(identities)}
+    with reader.snapshot():
+        items = reader.ask("run_items", asked)
+        records = reader.records(identities)
+        folders = {(row["identity"], row["n"]): row["out_dir"] for row in reader.ask("item_folders", asked)}
+    for row in items:
+        yield _result(run_id, row, records[row["identity"]], folders)
 
 
 def notes(path: Path, run_id: str, *, after: int = 0) -> list[Note]:
@@ -278,11 +297,6 @@ def _output(file: Artifact, folder: str | None) -> Output:
         type=file.type,
         state=file.state,
     )
-
-
-def from_here(file: str | None, folder: str | None) -> str | None:
-    """A file as a person in the current folder would name it."""
-    return None if file is None else os.path.relpath(Path(folder or "", file))
 
 
 def maybe_stamp(at_s: float | None) -> str | None:

@@ -81,6 +81,8 @@ ERRORS: Final[Mapping[str, str]] = MappingProxyType(
         "declined": "The question was answered with something other than `yes`. Nothing was sent or changed.",
         "download-too-large": "A result is larger than the runner saves. It is paid for and stays at the service; the "
         "address is in `results`.",
+        "extra-missing": "What was asked for comes with an extra that is not installed. The next line has the command "
+        "that installs it, such as `pip install 'rivya-batch[parquet]'`. Nothing was sent.",
         "item-ambiguous": "More than one item is called so. Write more of its identity, or its whole key.",
         "item-unknown": "No item of the run is called so. `rivya-batch results` lists them; an item may be named by "
         "its key, the beginning of its identity, its task id or its idempotency key.",

@@ -6,10 +6,11 @@ One `Voice` belongs to one command. It holds the flags that every verb takes; no
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 import click
 
@@ -45,6 +46,13 @@ class Voice:
         """What was asked for, to stdout, with its own line breaks."""
         click.echo(self._masked(text), nl=False, color=True)
 
+    @contextmanager
+    def raw(self) -> Iterator[BinaryIO]:
+        """Stdout for what is no text."""
+        stream = click.get_binary_stream("stdout")
+        yield stream
+        stream.flush()
+
     def object(self, value: object) -> None:
         """One JSON object (or line) to stdout."""
         click.echo(self._masked(json_text(value, indent=None if self.events else 2)), color=True)
@@ -63,6 +71,10 @@ class Voice:
         """A line for people to stderr that --quiet does not silence."""
         click.echo(self._masked(text), err=True, color=True)
 
+    def draw(self, text: str) -> None:
+        """A piece of a screen to stderr, as it is."""
+        click.echo(self._masked(text), err=True, nl=False, color=True)
+
     def paint(self, text: str, *, fg: str | None = None, bold: bool = False, err: bool = True) -> str:
         """`text` in colour where colours are wanted and seen."""
         return click.style(text, fg=fg, bold=bold) if self.colors(err=err) else text
@@ -79,6 +91,10 @@ class Voice:
         """Whether a progress screen that redraws itself may be shown."""
         ci = self.settings is not None and self.settings.ci
         return not (self.quiet or self.no_progress or self.json or ci) and _is_terminal(sys.stderr)
+
+    def shows_data(self) -> bool:
+        """Whether a person reads stdout as it is written."""
+        return _is_terminal(sys.stdout)
 
     def can_ask(self) -> bool:
         """Whether there is a person to answer."""

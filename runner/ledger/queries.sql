@@ -260,12 +260,25 @@ GROUP BY r.run_id, i.state;
 SELECT scope, sum(reserved) AS credits FROM attempts
 WHERE state IN ('uncertain', 'vanished', 'stalled') GROUP BY scope;
 
+-- name: run_order
+-- A run's items in order.
+SELECT identity FROM run_items WHERE run_id = :run_id AND wanted >= :wanted ORDER BY item_index, wanted DESC, identity;
+
 -- name: run_items
--- What a run calls its items, in order.
+-- What a run calls these items, in the order they are asked for.
 SELECT r.identity, r.item_key, r.job, r.axes, r.tags, i.model, i.prompt, i.params
-FROM run_items AS r JOIN items AS i USING (identity)
-WHERE r.run_id = :run_id AND r.wanted >= :wanted
-ORDER BY r.item_index, r.wanted DESC, r.identity;
+FROM json_each(:identities) AS asked
+CROSS JOIN run_items AS r ON r.run_id = :run_id AND r.identity = asked.value
+CROSS JOIN items AS i ON i.identity = r.identity
+ORDER BY asked.key;
+
+-- name: item_folders
+-- The places that result files of these items are relative to.
+SELECT i.identity, f.n, l.out_dir
+FROM json_each(:identities) AS asked
+CROSS JOIN items AS i ON i.identity = asked.value
+CROSS JOIN artifacts AS f ON f.attempt_key = i.latest_attempt_key
+CROSS JOIN lives AS l ON l.life_id = f.life_id;
 
 -- name: run_folders
 -- The output folders that result files of a run's items are relative to.

@@ -322,7 +322,7 @@ async def test_a_damaged_ledger_is_refused_before_its_shape_is_touched(path: Pat
 def test_every_shape_can_be_looked_at_before_a_run_reshapes_it(path: Path) -> None:
     (latest, *_) = list_runs(path)
 
-    assert result_rows(path, latest.run_id)
+    assert list(result_rows(path, latest.run_id))
     assert slowest(path, latest.run_id)
     assert layout(path, latest.run_id) == ({} if shape(path) < 2 else run_info().layout)
     assert len(notes(path, latest.run_id)) == (0 if shape(path) < 2 else 1)

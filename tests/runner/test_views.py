@@ -160,7 +160,7 @@ def test_a_damaged_ledger_is_not_taken_for_a_missing_one(path: Path) -> None:
 async def test_a_result_row_tells_what_was_bought_and_where_it_is(path: Path) -> None:
     teller = await told(path)
 
-    row = result_rows(path, "night")[0]
+    row = next(result_rows(path, "night"))
 
     attempt = teller.records[ONE.identity].attempt
     assert attempt is not None
@@ -193,7 +193,7 @@ async def test_a_result_row_tells_what_was_bought_and_where_it_is(path: Path) ->
 async def test_results_come_in_the_order_of_the_manifest_with_their_errors(path: Path) -> None:
     await told(path)
 
-    rows = result_rows(path, "night")
+    rows = list(result_rows(path, "night"))
 
     assert [row.item for row in rows] == [one.key for one in ITEMS]
     assert rows[1].error == ErrorRow(code="validation_failed", message="too long", request_id="req-9")
@@ -234,7 +234,7 @@ async def test_the_final_credits_are_the_services_figure_else_ours_less_what_cam
         await ledger.record([teller.tell(ONE.identity, EventType.REFUNDED, credits=refund)])
     await ledger.close()
 
-    assert result_rows(path, "night")[0].final_credits == final
+    assert next(result_rows(path, "night")).final_credits == final
 
 
 async def test_a_file_is_found_where_the_life_that_saved_it_put_it(path: Path) -> None:
@@ -247,7 +247,7 @@ async def test_a_file_is_found_where_the_life_that_saved_it_put_it(path: Path) -
     await ledger.close()
 
     for run_id in ("night", "day"):
-        assert result_rows(path, run_id)[0].outputs[0].file == "old/a.mp4"
+        assert next(result_rows(path, run_id)).outputs[0].file == "old/a.mp4"
 
 
 async def test_the_slowest_items_are_those_in_flight_the_longest(path: Path) -> None:
@@ -401,7 +401,7 @@ async def test_stories_and_results_can_be_read_beside_a_run(path: Path) -> None:
     teller = await begin(ledger, ONE)
     await ledger.record([teller.intent(ONE)])
 
-    assert result_rows(path, "night")[0].state == "submitting"
+    assert next(result_rows(path, "night")).state == "submitting"
     assert item_story(path, None, ONE.key).record == teller.records[ONE.identity]
 
     await ledger.record([teller.accepted(ONE)])  # looking took no lock of the run's away

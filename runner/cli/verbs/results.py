@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -15,15 +18,29 @@ from runner.cli.files import write_whole
 from runner.cli.flags import verb
 from runner.cli.loading import settings_for
 from runner.cli.voice import Voice
+from runner.errors import UsageError
+from runner.on_demand import parquet
 from runner.views import resolve_run, result_rows
+from runner.whole_files import whole_file
 
 __all__ = ["command"]
 
+STDOUT: Final = Path("-")
 
-@verb("results", example="rivya-batch results --format csv -o results.csv", more="RUN defaults to the latest.")
+# Rows are told in pieces of this many characters: each piece is flushed, and a hundred thousand flushes take seconds.
+PIECE_CHARS: Final = 64 * 1024
+
+
+@verb(
+    "results",
+    example="rivya-batch results --format csv -o results.csv",
+    more="RUN defaults to the latest. Parquet has real types, and needs the extra `parquet`.",
+)
 @click.argument("run", required=False)
-@click.option("--format", "form", type=click.Choice(["table", "json", "jsonl", "csv"]), help="[default: table]")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write a file, whole or not at all.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "jsonl", "csv", "parquet"]), help="[default: table]"
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write a file, whole or not at all; - is stdout.")
 @click.option("--state", type=click.Choice([state.value for state in ItemState]), multiple=True, help="Only these.")
 @click.option("--all", "every", is_flag=True, help="Also items that the manifest no longer has.")
 @click.pass_obj
@@ -31,23 +48,70 @@ def command(
     voice: Voice, run: str | None, form: str | None, output: Path | None, state: Sequence[str], *, every: bool
 ) -> None:
     store = settings_for(voice).store
-    rows = result_rows(store, resolve_run(store, run), wanted_only=not every)
-    rows = [row for row in rows if not state or row.state in state]
-    text = _written(rows, form or ("json" if voice.json else "table"))
-    if output is None:
-        voice.data(text)
+    form = form or ("json" if voice.json else "table")
+    if form == "parquet" and output is None and voice.shows_data():
+        raise UsageError(
+            "Parquet is nothing to read on a terminal.",
+            next_step="name a file with -o results.parquet, or a pipe with -o -",
+        )
+    found = result_rows(store, resolve_run(store, run), wanted_only=not every)
+    rows = _Counted(row for row in found if not state or row.state in state)
+    if form == "parquet":
+        _write_parquet(voice, rows, output)
+    elif output is None or output == STDOUT:
+        for piece in _pieces(_texts(rows, form)):
+            voice.data(piece)
     else:
-        write_whole(output, text)
-        voice.talk(f"{count(len(rows), 'row')} in {output}")
+        write_whole(output, _texts(rows, form))
+    if output is not None and output != STDOUT:
+        voice.talk(f"{count(rows.seen, 'row')} in {output}")
 
 
-def _written(rows: Sequence[ResultRow], form: str) -> str:
+class _Counted:
+    """Rows that pass by, and how many did."""
+
+    def __init__(self, rows: Iterable[ResultRow]) -> None:
+        self._rows = rows
+        self.seen = 0
+
+    def __iter__(self) -> Iterator[ResultRow]:
+        for row in self._rows:
+            self.seen += 1
+            yield row
+
+
+def _texts(rows: Iterable[ResultRow], form: str) -> Iterable[str]:
     match form:
         case "json":
             return as_json(rows)
         case "jsonl":
-            return "".join(as_jsonl(rows))
+            return as_jsonl(rows)
         case "csv":
             return as_csv(rows)
         case _:
-            return columns(TABLE_COLUMNS, table_cells(rows), right=("credits",))
+            return [columns(TABLE_COLUMNS, table_cells(rows), right=("credits",))]
+
+
+def _pieces(texts: Iterable[str]) -> Iterator[str]:
+    """The same text in fewer pieces, each of whole rows."""
+    waiting: list[str] = []
+    size = 0
+    for text in texts:
+        waiting.append(text)
+        size += len(text)
+        if size >= PIECE_CHARS:
+            yield "".join(waiting)
+            waiting, size = [], 0
+    yield "".join(waiting)
+
+
+def _write_parquet(voice: Voice, rows: Iterable[ResultRow], output: Path | None) -> None:
+    write = parquet()
+    if output is not None and output != STDOUT:
+        with whole_file(output) as part:
+            write(rows, part)
+        return
+    with tempfile.NamedTemporaryFile(prefix="rivya-batch-") as whole:  # it cannot be written to a pipe: it has an index
+        write(rows, Path(whole.name))
+        with voice.raw() as stream, Path(whole.name).open("rb") as content:
+            shutil.copyfileobj(content, stream)
