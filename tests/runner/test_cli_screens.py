@@ -33,6 +33,7 @@ from runner.cli.plan_screen import explained, plan_object, plan_screen
 from runner.cli.summary import done_facts, tell_summary
 from runner.cli.voice import Voice
 from runner.errors import UsageError
+from runner.onward import Onward
 from runner.reporter import RunOutcome, RunStarted, RunStatistics, Trouble
 
 
@@ -504,7 +505,7 @@ def test_a_notice_is_one_line(notice: Notice, line: str) -> None:
 
 
 def summary(outcome: RunOutcome, capfd: pytest.CaptureFixture[str], *, store_flag: Sequence[str] = ()) -> str:
-    tell_summary(Voice(), outcome, command="rivya-batch run a.yaml", store_flag=store_flag)
+    tell_summary(Voice(), outcome, onward=Onward(command="rivya-batch run a.yaml", store_flag=store_flag))
     return capfd.readouterr().err
 
 
