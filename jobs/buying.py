@@ -57,6 +57,11 @@ class Buying:
         return bool(self._sending)
 
     @property
+    def sending(self) -> Container[str]:
+        """Items whose create is under way."""
+        return self._sending
+
+    @property
     def weather(self) -> Weather:
         """How the service takes creates."""
         return self._weather

@@ -17,8 +17,10 @@ __all__ = ["Durations", "Load", "Steady", "seconds_left"]
 
 # Durations kept for each price class: enough for a steady mean, few enough to follow a service that slows down.
 DURATIONS_KEPT = 64
-# How many seen tasks the plan's guess counts for.
-GUESS_WEIGHT = 1.0
+# For how many seen tasks the plan's guess counts at first, and after how many seen ones for half of that. The first
+# that end are the quick ones, so they must not be believed at once.
+GUESS_WEIGHT = 3.0
+GUESS_HALVES_AFTER = 10.0
 # A class nobody has a guess for; the plan takes the longest that is typical.
 UNKNOWN_S = 90.0
 # A task that is past its time already is expected to take this share of its age longer.
@@ -43,6 +45,7 @@ class Durations:
     def __init__(self, typical_s: Mapping[str, float]) -> None:
         self._typical_s = dict(typical_s)
         self._seen: dict[str, _Seen] = {}
+        self._count = 0
         self._took_s = 0.0  # of all tasks seen ...
         self._guessed_s = 0.0  # ... and what was typical of them
 
@@ -53,6 +56,7 @@ class Durations:
             seen.total_s -= seen.last[0]
         seen.last.append(seconds)
         seen.total_s += seconds
+        self._count += 1
         self._took_s += seconds
         self._guessed_s += self.typical_s(price_class)
 
@@ -65,18 +69,21 @@ class Durations:
         return price_class in self._seen
 
     def expected_s(self, price_class: str) -> float:
-        """What a task of the class takes: the mean of the last ones, and the guess as if it were one more of them.
+        """What a task of the class takes: the mean of the last ones, with the guess among them.
 
-        The guess is scaled by how wrong guesses were so far: a service that is twice as slow with one model is likely
-        to be so with the next.
+        Where none was seen the guess is scaled by how wrong guesses were so far: a service that is twice as slow with
+        one model is likely to be so with the next.
         """
-        typical_s = self.typical_s(price_class)
-        wrong = (GUESS_WEIGHT * typical_s + self._took_s) / (GUESS_WEIGHT * typical_s + self._guessed_s)
-        guess_s = typical_s * wrong
-        seen = self._seen.get(price_class)
+        typical_s, seen = self.typical_s(price_class), self._seen.get(price_class)
         if seen is None:
-            return guess_s
-        return (GUESS_WEIGHT * guess_s + max(0.0, seen.total_s)) / (GUESS_WEIGHT + len(seen.last))
+            counted_s = _weight(self._count) * typical_s
+            return typical_s * (counted_s + self._took_s) / (counted_s + self._guessed_s)
+        weight = _weight(len(seen.last))
+        return (weight * typical_s + max(0.0, seen.total_s)) / (weight + len(seen.last))
+
+
+def _weight(seen: int) -> float:
+    return GUESS_WEIGHT * GUESS_HALVES_AFTER / (GUESS_HALVES_AFTER + seen)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,9 @@ from jobs.steps import Now
 
 __all__ = ["On", "Queued", "Waiting", "queued", "slowest"]
 
+# A look that is less late than this says nothing about the limiter of polls: it is taking turns.
+LATE_LOOK_S = 3.0
+
 
 class On(StrEnum):
     """What is waited for. Public words: `--json` tells them."""
@@ -61,13 +64,17 @@ class Queued:
 
 
 def slowest(core: Core, now: Now, *, limit: int, why_again: Callable[[str], str]) -> tuple[Waiting, ...]:
-    """Those that are under way for longest. `why_again` tells why a create must be sent again."""
+    """Those that are under way for longest. `why_again` tells why a create must be sent again.
+
+    Of a run that stops only those whose answer or result is still waited for: the next run asks for the others.
+    """
     state = core.state
+    flying = (identity for identity in state.slots if not state.stopping or identity in core.buying.sending)
 
     def began_s(identity: str) -> float:
         return state.attempt(identity).opened_at_s
 
-    oldest = heapq.nsmallest(limit, (*state.slots, *core.saving), key=began_s)
+    oldest = heapq.nsmallest(limit, (*flying, *core.saving), key=began_s)
     if not oldest:
         return ()
     look = _Look(core, now, frozenset(oldest), why_again)
@@ -119,7 +126,9 @@ class _Look:
             return On.GENERATION, None
         if due_s > now_s:
             return On.GENERATION, due_s - now_s
-        return On.POLLS, _finite(max(0.0, self._core.pacers[1].due_s(now_s) - now_s))
+        paced_s = self._core.pacers[1].due_s(now_s)
+        on = On.POLLS if max(now_s, paced_s) - due_s >= LATE_LOOK_S else On.GENERATION
+        return on, _finite(max(0.0, paced_s - now_s))
 
 
 def queued(core: Core, now: Now) -> tuple[Queued, ...]:
@@ -153,8 +162,9 @@ def _next_create(core: Core, now: Now) -> tuple[On, float | None, str]:
         return On.SERVICE, max(0.0, weather.probe_due_s - now.mono_s), f"{weather.bad_sends} bad answers in a row"
     first = state.ready.first
     if first is not None and state.books.fit(core.buying.bound(first)) is Fit.WAIT:
-        return On.BUDGET, None, f"{state.books.reserved} credits are held"
-    return On.CREATES, _finite(max(0.0, core.pacers[0].due_s(now.mono_s) - now.mono_s)), ""
+        return On.BUDGET, None, f"{state.books.reserved:,} credits are held"
+    creates = core.pacers[0]
+    return On.CREATES, _finite(max(0.0, creates.due_s(now.mono_s) - now.mono_s)), f"{creates.per_s * 60:.3g}/min"
 
 
 def _finite(seconds: float) -> float | None:

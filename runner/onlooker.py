@@ -81,6 +81,17 @@ class Onlooker:
             drain_left_s=drain_left_s,
         )
 
+    def _keep_to_budget(self, unbought: Counter[str]) -> None:
+        """What the cap leaves no credits for is not bought: it takes no time. A price nobody saw yet is no reason."""
+        left = self._core.state.books.left
+        if left is None:
+            return
+        for price_class, number in unbought.items():
+            price = self._core.state.prices.get(price_class, 0)
+            if price:
+                unbought[price_class] = min(number, max(0, left) // price)
+            left -= price * unbought[price_class]
+
     def _eta_s(self, now: Now, census: Census, elapsed_s: float) -> float | None:
         core, state = self._core, self._core.state
         creates = core.pacers[0]
@@ -88,6 +99,7 @@ class Onlooker:
         if not (state.pauses or state.stopping):
             unbought.update(state.ready.by_class)
             unbought.update(state.items[identity].price_class for identity in state.missing)
+            self._keep_to_budget(unbought)
         running = []
         for identity in state.slots:
             attempt = state.attempt(identity)

@@ -1,70 +1,97 @@
-"""The live screen: a few bars on stderr that redraw themselves while a run goes on."""
+"""The live screen: a picture of the run on stderr that redraws itself, and what cannot wait as lines above it."""
 
 from __future__ import annotations
 
+import textwrap
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Final
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-
-from jobs.escape import for_terminal
-from runner.cli.figures import figures, size
-from runner.cli.ticking import Ticking
-from runner.cli.voice import Voice
+from runner.cli.canvas import Canvas, Terminal
+from runner.cli.live_frame import Line, Look, frame
+from runner.cli.pieces import Glyphs, Piece
+from runner.cli.ticking import Speaking
+from runner.onward import Onward
 from runner.reporter import RunOutcome, RunStarted, RunStatistics
 
 __all__ = ["Screen"]
 
 SCREEN_EVERY_S: Final = 0.25  # faster is not seen, and costs the run its core
 
-_BARS: Final = ("uploads", "created", "finished", "saved", "credits")
+# What a line above the picture is about: what slows or stops the run is seen at a glance.
+_STYLES: Final[Mapping[str, str]] = MappingProxyType(
+    {"broken": "bad", "paused": "alarm", "price": "held", "rate": "held", "shut": "held", "stopping": "alarm"}
+)
 
 
-class Screen(Ticking):
-    """A few bars; each has beside it the one number that matters."""
+class Screen(Speaking):
+    """`onward` is what to type after a pause."""
 
-    def __init__(self, voice: Voice, *, console: Console | None = None) -> None:
-        super().__init__(voice, SCREEN_EVERY_S)
-        color = voice.colors()
-        self._console = console or Console(stderr=True, no_color=not color, highlight=False, markup=False)
-        self._progress = Progress(
-            TextColumn("{task.description:<9}", markup=False),
-            BarColumn(bar_width=28),
-            TextColumn("{task.completed:>6,.0f} / {task.total:,.0f}", markup=False),
-            TextColumn("{task.fields[note]}", markup=False),
-            console=self._console,
-            auto_refresh=False,  # the run's own loop redraws: a thread would read the figures while they change
-        )
-        self._bars = {name: self._progress.add_task(name, visible=False, note="") for name in _BARS}
+    def __init__(
+        self,
+        *,
+        terminal: Terminal,
+        glyphs: Glyphs,
+        onward: Onward | None = None,
+        is_rehearsal: bool = False,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC).astimezone(),
+    ) -> None:
+        super().__init__(SCREEN_EVERY_S)
+        self._terminal = terminal
+        self._glyphs = glyphs
+        self._onward = onward
+        self._is_rehearsal = is_rehearsal
+        self._clock = clock
+        self._canvas = Canvas(terminal)
+        self._above: list[Line] = []  # lines that wait for the next picture
+        self._last: Look | None = None
 
     def started(self, run: RunStarted) -> None:
         super().started(run)
-        self._progress.start()
-        self._show(run.statistics())
+        self._show(self._look())
 
     def ended(self, outcome: RunOutcome) -> None:
-        self._show(outcome.statistics)
+        self._draw(outcome.statistics, is_over=True)
 
     def closed(self) -> None:
         """The cursor and stderr are the terminal's again, also when an error is about to be told on it."""
         super().closed()
-        self._progress.stop()
+        if self._above and self._last is not None:
+            self._draw(self._last.now, is_over=self._last.is_over)
+        self._canvas.close()
 
     def _show(self, now: RunStatistics) -> None:
-        seen = figures(now)
-        creates = now.pacers[0] if now.pacers else None
-        speed = f"up to {creates.per_s * 60:.0f}/min" if creates is not None else ""
-        self._bar("uploads", now.uploads_done, now.uploads_needed, "")
-        self._bar("created", seen.created, seen.items, "; ".join([*map(for_terminal, now.pauses.values())]) or speed)
-        failed = f"{seen.failed} failed, " if seen.failed else ""
-        self._bar("finished", seen.finished, seen.items, f"{failed}eta {self._eta(now, seen)}")
-        self._bar("saved", now.saved, sum(now.results.values()), size(now.saved_bytes))
-        self._bar("credits", seen.credits, seen.cap, f"{now.credits.reserved:,} held")
-        self._progress.refresh()
+        if self._terminal.ready():
+            self._draw(now)
 
-    def _bar(self, name: str, done: int, total: int | None, note: str) -> None:
-        """A bar is seen once there is something to fill it."""
-        self._progress.update(self._bars[name], completed=done, total=total, note=note, visible=bool(total))
+    def _line(self, text: str, *, about: str) -> None:
+        style = _STYLES.get(about, "")
+        width, _ = self._terminal.size()
+        told_at = f"{self._clock():%H:%M:%S} "
+        lines = textwrap.wrap(text, max(20, width - 2 - len(told_at)), break_on_hyphens=False)
+        margins = [told_at, *(" " * len(told_at) for _ in lines[1:])]
+        self._above += [
+            [Piece(" " + gap, "faint"), Piece(line, style)] for gap, line in zip(margins, lines, strict=False)
+        ]
+        if self._run is not None and self._terminal.ready():
+            self._draw(self._look())
 
-    def _line(self, text: str) -> None:
-        self._console.print(text)
+    def _draw(self, now: RunStatistics, *, is_over: bool = False) -> None:
+        assert self._run is not None, "a run is drawn after it began"
+        width, height = self._terminal.size()
+        self._last = Look(
+            run_id=self._run.run_id,
+            now=now,
+            clock=self._clock(),
+            width=max(1, width - 1),
+            height=max(1, height - 1),
+            glyphs=self._glyphs,
+            created_per_s=self._created.per_s,
+            saved_bytes_per_s=self._saved.per_s,
+            is_rehearsal=self._is_rehearsal,
+            is_over=is_over,
+            onward=self._onward,
+        )
+        above, self._above = self._above, []
+        self._canvas.show(frame(self._last), above)

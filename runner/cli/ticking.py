@@ -1,66 +1,82 @@
-"""What screen and plain lines share: they tell the figures every so often, and at once what cannot wait."""
+"""What all who show a run share: a timer, the speeds of the last minute, and the lines of those who speak to people."""
 
 from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
 
+from jobs.speeds import Speed
 from jobs.steps import Notice
-from runner.cli.figures import Figures, credits_line, duration, figures
+from jobs.wording import duration
+from runner.cli.figures import credits_line, figures
 from runner.cli.notices import told
-from runner.cli.voice import Voice
+from runner.cli.waits import due_words
 from runner.reporter import Reporter, RunStarted, RunStatistics
 
-__all__ = ["Ticking"]
+__all__ = ["Speaking", "Ticking"]
 
 
 class Ticking(Reporter, ABC):
-    """Shows the run's figures every so often while it lasts, and at once what cannot wait."""
+    """Shows the run's figures every so often while it lasts."""
 
-    def __init__(self, voice: Voice, every_s: float) -> None:
-        self._voice = voice
+    def __init__(self, every_s: float) -> None:
         self._every_s = every_s
         self._timer: asyncio.TimerHandle | None = None
         self._run: RunStarted | None = None
-        self._finished_before = 0
+        self._created = Speed()
+        self._saved = Speed()
 
     def started(self, run: RunStarted) -> None:
         self._run = run
-        self._finished_before = figures(run.statistics()).finished
+        self._look()
         self._again()
-
-    def noticed(self, notice: Notice) -> None:
-        line = told(notice)
-        if line:
-            self._line(line)
-
-    def stopping(self, why: str, wait_s: float) -> None:
-        self._line(f"{why}: nothing new is started; waiting at most {duration(wait_s)} for answers still due")
-
-    def broken(self, last: RunStatistics) -> None:
-        seen = figures(last)
-        self._line(f"stopped by an error with {seen.finished:,} of {seen.items:,} done; {credits_line(last)}")
 
     def closed(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
 
+    def _look(self) -> RunStatistics:
+        """The figures of this moment, with which the speeds move on."""
+        assert self._run is not None, "a run is looked at after it began"
+        now = self._run.statistics()
+        self._created.look(now.elapsed_s, now.accepted)
+        self._saved.look(now.elapsed_s, now.saved_bytes)
+        return now
+
     def _again(self) -> None:
         self._timer = asyncio.get_running_loop().call_later(self._every_s, self._tick)
 
     def _tick(self) -> None:
-        assert self._run is not None, "a run ticks after it began"
-        self._show(self._run.statistics())
+        self._show(self._look())
         self._again()
 
     @abstractmethod
     def _show(self, now: RunStatistics) -> None:
         """Tell where the run stands."""
 
-    def _line(self, text: str) -> None:
-        self._voice.talk(text)
 
-    def _eta(self, now: RunStatistics, seen: Figures) -> str:
-        """How long the rest takes at the speed so far; unknown until something finished."""
-        done = seen.finished - self._finished_before
-        return duration(now.elapsed_s / done * seen.open) if done > 0 else "?"
+class Speaking(Ticking):
+    """Tells people at once, in a line each, what cannot wait."""
+
+    def noticed(self, notice: Notice) -> None:
+        line = told(notice)
+        if line:
+            self._line(line, about=notice.name)
+
+    def stopping(self, why: str, wait_s: float) -> None:
+        due = "" if self._run is None else due_words(self._run.statistics().due)
+        waited = f"waiting for {due}, {duration(wait_s)} at most" if due else "nothing is waited for"
+        again = "Ctrl-C again" if why == "SIGINT" else "a second signal"
+        self._line(f"{why}: nothing new is started; {waited}. {again} ends at once; nothing is lost", about="stopping")
+
+    def cut_short(self) -> None:
+        self._line("ended at once: what was sent is in the ledger, and the next run asks for it", about="stopping")
+
+    def broken(self, last: RunStatistics) -> None:
+        seen = figures(last)
+        line = f"stopped by an error with {seen.finished:,} of {seen.items:,} done; {credits_line(last)}"
+        self._line(line, about="broken")
+
+    @abstractmethod
+    def _line(self, text: str, *, about: str) -> None:
+        """Tell this now; `about` names a notice or what else it comes from."""

@@ -176,6 +176,8 @@ class Told:
     delay_s: Callable[[str], float] = lambda _: 0.0  # each way, of `POST /api/v1/files` and its like
     hook: Hook = lambda *_: None
     faults: Faults | None = None  # of the ledger
+    typical_s: Mapping[str, float] = field(default_factory=dict)
+    watch: Callable[[Engine], object] = lambda _: None  # meets the engine just before it runs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -360,8 +362,10 @@ class _Living:
             reporter=self.spy,
             clock=clock,
             lanes=told.lanes,
+            typical_s=told.typical_s,
         )
         await _admit(engine, world, told, clock)
+        told.watch(engine)
         if told.drain_at_s is not None:
             loop.call_later(told.drain_at_s, engine.drain, "SIGINT")
         if told.cut_at_s is not None:
