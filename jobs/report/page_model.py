@@ -146,7 +146,16 @@ def _item(
     }
     if record.error_code is not None and record.state is not ItemState.SUCCEEDED:
         told["error"] = {"code": record.error_code, "message": record.error_message or ""}
-    return {name: value for name, value in told.items() if value not in (None, (), [], {}, False)}
+    return _lean(told)
+
+
+def _lean(told: JsonObject) -> JsonObject:
+    """Without what says nothing: thousands of items are one page."""
+    return {
+        name: value
+        for name, value in told.items()
+        if value is not None and value is not False and value not in ((), [], {})
+    }
 
 
 def _is_free(state: ItemState) -> bool:
@@ -172,7 +181,7 @@ def _file(file: ReportFile) -> JsonObject:
         "poster": file.poster,
         "ratio": None if file.ratio is None else round(file.ratio, 4),
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return _lean(told)
 
 
 def _model(model: Model | None) -> list[JsonObject]:

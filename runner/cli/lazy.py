@@ -32,6 +32,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "resolve": "Record a person's word on an item whose purchase is in doubt.",
         "results": "Write one row per item.",
         "report": "Write the run as one HTML page: its results to play, compare and pick from.",
+        "serve": "Serve the same page live, on this machine only.",
         "credits": "Ask for the balance; the cheap way to try a key.",
         "models": "List the models, or one model's params.",
         "doctor": "Check this machine, and show where each setting came from.",

@@ -19,7 +19,7 @@ from runner.page_data import PageData, ResultFile
 from runner.report.parts import page_parts
 from runner.report.posters import poster_bytes, poster_name, posters_beside
 
-__all__ = ["EMBED_BYTES_MAX", "PageFile", "embedded_page", "linked_page"]
+__all__ = ["EMBED_BYTES_MAX", "PageFile", "embedded_page", "is_shown", "linked_page", "told_file"]
 
 # As text it grows by a third, to what most mail servers take in one message.
 EMBED_BYTES_MAX: Final = 15 * 1024 * 1024
@@ -53,7 +53,7 @@ def linked_page(
 
     def address(file: ResultFile) -> ReportFile:
         poster = posters.get(names.get(file, ""))
-        return _file(
+        return told_file(
             file,
             src=_relative(file.path, base) if file.path is not None and file.is_there else None,
             poster=None if poster is None else _relative(poster.path, base),
@@ -76,11 +76,11 @@ def embedded_page(data: PageData, *, catalogue: Catalogue, source: Source) -> Pa
         )
 
     def address(file: ResultFile) -> ReportFile:
-        if file.path is None or not file.is_there or not _is_shown(file):
-            return _file(file)
+        if file.path is None or not file.is_there or not is_shown(file):
+            return told_file(file)
         mime = str(file.artifact.type)
         poster = poster_bytes(file.path, mime) if mime.startswith("video/") else None
-        return _file(
+        return told_file(
             file,
             src=_data(mime, file.path.read_bytes()),
             poster=None if poster is None else _data("image/webp", poster),
@@ -97,7 +97,7 @@ def _page(
     return PageFile(text=document(page_parts(), model), items=len(items))
 
 
-def _file(
+def told_file(
     file: ResultFile, *, src: str | None = None, poster: str | None = None, ratio: float | None = None
 ) -> ReportFile:
     artifact = file.artifact
@@ -105,7 +105,7 @@ def _file(
     return ReportFile(
         n=file.n,
         state="missing" if is_lost else artifact.state,
-        src=src if _is_shown(file) else None,
+        src=src if is_shown(file) else None,
         name=artifact.file,
         type=artifact.type,
         bytes=artifact.bytes,
@@ -114,7 +114,7 @@ def _file(
     )
 
 
-def _is_shown(file: ResultFile) -> bool:
+def is_shown(file: ResultFile) -> bool:
     return (file.artifact.type or "").startswith(_SHOWN)
 
 

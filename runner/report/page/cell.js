@@ -35,7 +35,7 @@ function showIn(cell) {
     class: 'pick', tabindex: '-1', 'aria-label': 'Pick', 'aria-pressed': String(marks.has(item.id)), title: 'Pick (x)',
   }));
   cell.classList.toggle('stacked', cell.stack.length > 1);
-  cell.replaceChildren(frame, el('div', { class: 'facts' }, facts(item)), cell.caption ? el('div', { class: 'caption' }, cell.caption(item)) : '');
+  put(cell, frame, el('div', { class: 'facts' }, facts(item)), cell.caption && el('div', { class: 'caption' }, cell.caption(item)));
 }
 
 function over(item) {

@@ -103,7 +103,7 @@ function crowd() {
     const buckets = Math.max(40, Math.min(240, Math.floor(width / 5)));
     const sums = Object.fromEntries(PHASES.map(([name]) => [name, new Array(buckets + 1).fill(0)]));
     items.forEach((item) => phases(item).forEach(([name, from, to]) => {
-      for (let b = Math.floor((from / span) * buckets); b <= Math.min(buckets, Math.floor((to / span) * buckets)); b += 1) sums[name][b] += 1;
+      for (let b = Math.ceil((from / span) * buckets); b < Math.min(buckets + 1, (to / span) * buckets); b += 1) sums[name][b] += 1;
     }));
     const stacked = [];
     const base = new Array(buckets + 1).fill(0);
@@ -183,13 +183,12 @@ function histogram(model, name, spread) {
 
 function drawCharts() {
   const across = page.times.reduce((sum, one) => sum + one.across, 0);
-  $('#view-charts').replaceChildren(...[
+  put($('#view-charts'),
     burnDown(), crowd(), timeline(),
     el('div', { class: 'small-ones' }, page.times.flatMap((one) => [
       one.making && histogram(one.model, 'generating', one.making), one.waiting && histogram(one.model, 'waiting', one.waiting)])),
     across > 0 && el('p', { class: 'hint' }, `${plural(across, 'item')} went on in a later life and ${across === 1 ? 'is' : 'are'} not in these times.`),
-    moneyTable('Credits by model', page.money.models), page.money.jobs.length > 1 && moneyTable('Credits by job', page.money.jobs),
-  ].filter(Boolean));
+    moneyTable('Credits by model', page.money.models), page.money.jobs.length > 1 && moneyTable('Credits by job', page.money.jobs));
 }
 
 function moneyTable(title, rows) {

@@ -21,12 +21,16 @@ function fill(made, attributes, children) {
 }
 
 const el = (name, attributes = {}, ...children) => fill(document.createElement(name), attributes, children);
+const put = (holder, ...children) => {
+  holder.replaceChildren();
+  return fill(holder, {}, children);
+};
 const svg = (name, attributes = {}, ...children) =>
   fill(document.createElementNS('http://www.w3.org/2000/svg', name), attributes, children);
 
 // A file's or poster's address. It is percent-encoded and relative, or data of this page: nothing that runs.
 function source(element, address) {
-  if (/^(?:\.\.?\/|media\/|posters\/|data:(?:image|video|audio)\/)/.test(address)) element.setAttribute('src', address);
+  if (/^(?:\.\.?\/|data:(?:image|video|audio)\/)/.test(address)) element.setAttribute('src', address);
   return element;
 }
 

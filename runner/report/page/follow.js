@@ -133,10 +133,10 @@ function openFollow() {
   const field = (text, input) => el('label', {}, el('span', {}, text), input);
   const set = (name, read) => (event) => { follow[name] = read(event.target.value); draw(); };
   const whole = (least) => (text) => Math.max(least, Math.floor(Number(text)) || least);
-  $('#follow').replaceChildren(el('form', { method: 'dialog' },
+  put($('#follow'), el('form', { method: 'dialog' },
     el('div', { class: 'row' }, el('h2', {}, `Next: ${plural(chosen.length, 'pick')} as a manifest`), el('span', { class: 'space' }), button('×', () => $('#follow').close(), { 'aria-label': 'Close', class: 'quiet' })),
     el('div', { class: 'fields' },
-      field('Name', el('input', { value: follow.name, maxlength: 64, pattern: '[a-z0-9][a-z0-9-]*', required: true, 'data-field': 'name',
+      field('Name', el('input', { autofocus: true, value: follow.name, maxlength: 64, pattern: '[a-z0-9][a-z0-9-]*', required: true, 'data-field': 'name',
         input: set('name', (text) => text.toLowerCase().replace(/[^a-z0-9-]+/g, '-').replace(/^-+/, '') || 'picks') })),
       field('Budget, credits', el('input', { type: 'number', min: 0, value: follow.budget, 'data-field': 'budget', input: set('budget', whole(0)) })),
       field('Of each', el('input', { type: 'number', min: 1, max: 100, value: 1, 'data-field': 'repeat', input: set('repeat', whole(1)) })),

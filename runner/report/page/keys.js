@@ -107,7 +107,7 @@ function inViewer(event) {
 }
 
 function openHelp() {
-  $('#help').replaceChildren(el('div', { class: 'row' }, el('h2', {}, 'Keys'), el('span', { class: 'space' }), button('×', () => $('#help').close(), { 'aria-label': 'Close', class: 'quiet' })),
+  put($('#help'), el('div', { class: 'row' }, el('h2', {}, 'Keys'), el('span', { class: 'space' }), button('×', () => $('#help').close(), { 'aria-label': 'Close', class: 'quiet' })),
     el('dl', { class: 'keys' }, KEYS.map(([keys, does]) => [el('dt', {}, keys.split(' ').map((key) => el('kbd', {}, key))), el('dd', {}, does)])),
     el('p', { class: 'hint' }, 'A clip plays while you point at it, muted. Shift-click picks.'));
   $('#help').showModal();

@@ -2,8 +2,9 @@
 
 function startLive() {
   if (!page.live) return;
-  const feed = new EventSource('events');
+  const feed = new EventSource(`events?from=${page.version}`);
   feed.addEventListener('change', (event) => receive(JSON.parse(event.data)));
+  feed.addEventListener('reload', () => location.reload()); // away for longer than the server remembers
   feed.addEventListener('open', () => document.body.classList.remove('cut'));
   feed.addEventListener('error', () => document.body.classList.add('cut'));
 }

@@ -26,7 +26,7 @@ function drawHead() {
     making.length === 1 ? [duration(making[0].median), 'median'] : null,
     [duration(run.span), run.lives > 1 ? `in ${run.lives} lives` : 'in all'],
   ].filter(Boolean);
-  $('#head').replaceChildren(
+  put($('#head'),
     el('div', { class: 'names' }, el('h1', {}, run.name), run.edition && el('span', { class: 'edition' }, run.edition),
       el('span', { class: `pill ${tone}`, title: run.state === 'died' ? 'Its process is gone. The same run command goes on; nothing is bought twice.' : null }, word),
       page.live && el('span', { class: 'feed' }, el('i'), 'live'),
@@ -50,7 +50,7 @@ function stateBar(run) {
 
 function drawTabs() {
   const troubled = page.failures.reduce((sum, group) => sum + group.count, 0);
-  $('#tabs').replaceChildren(...Object.entries(views).map(([name, { name: words }], place) => button(words, () => show(name), {
+  put($('#tabs'), Object.entries(views).map(([name, { name: words }], place) => button(words, () => show(name), {
     role: 'tab', id: `tab-${name}`, 'aria-selected': String(name === view), 'aria-controls': `view-${name}`, title: `${words} (${place + 1})`,
     'data-count': name === 'trouble' && troubled ? number(troubled) : null,
   })));
@@ -106,6 +106,7 @@ function setTheme(theme) {
 }
 
 function start() {
+  document.body.classList.toggle('mixed', new Set(items.map((item) => kindOf(fileOf(item))).filter(Boolean)).size > 1);
   try { setTheme(localStorage.getItem('rivya-batch-theme') ?? ''); } catch { /* as the system says */ }
   setSize(cellSize);
   drawHead();

@@ -44,7 +44,7 @@ function drawTray() {
   tray.hidden = marks.size === 0;
   document.body.classList.toggle('with-tray', marks.size > 0);
   if (tray.hidden) return;
-  tray.replaceChildren(
+  put(tray,
     el('strong', {}, `${plural(marks.size, 'pick')}`),
     el('span', { class: 'thumbs', 'aria-hidden': 'true' }, picked().slice(0, 8).map((item) => small(item))),
     button('picks.txt', () => download('picks.txt', picksText()), { title: 'A file for --select @picks.txt', 'data-do': 'picks' }),

@@ -47,9 +47,8 @@ function drawMatrix() {
     at.get(here).push(item);
   });
   matrix.at = at;
-  view.replaceChildren(matrixBar(job), ...pagesBar(job), matrix.y === null ? flow(job) : table(job));
+  put(view, matrixBar(job), pagesBar(job), matrix.y === null ? flow(job) : table(job));
   view.style.setProperty('--ratio', commonRatio(job.items));
-  matrix.grown?.upTo(0);
 }
 
 function stackAt(job, places) {

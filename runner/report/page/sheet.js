@@ -27,7 +27,7 @@ function meets(item) {
 }
 
 function startSheet() {
-  $('#view-sheet').replaceChildren(el('div', { class: 'bar' }), el('p', { class: 'count', role: 'status' }), el('ul', { class: 'cells flow' }));
+  put($('#view-sheet'), el('div', { class: 'bar' }), el('p', { class: 'count', role: 'status' }), el('ul', { class: 'cells flow' }));
   listeners.add(refreshSheet);
 }
 
@@ -48,7 +48,13 @@ function fillSheet() {
   }, 120);
 }
 
-const nameOf = (item) => item.key.replace(/\b(?:vars|params|options)\./g, '').replace(`${item.job}/`, jobs.size > 1 ? `${item.job} / ` : '').replaceAll(',', ', ');
+// What tells an item from its neighbours: its places on the axes, or else its key.
+function nameOf(item) {
+  const job = jobs.get(item.job);
+  const values = (item.axes ?? []).map((value, axis) => (value === null ? null : label(job, axis, value))).filter((value) => value !== null);
+  if (!values.length) return item.key;
+  return `${jobs.size > 1 ? `${item.job} / ` : ''}${values.join(' · ')}${item.repeat > 1 ? ` #${item.repeat}` : ''}`;
+}
 
 function sheetBar() {
   const counts = new Map();
@@ -58,7 +64,7 @@ function sheetBar() {
   const choice = (name, any, values, put = (value) => value) =>
     values.length > 1 && select(any, [['', any], ...values.map((value) => [put(value), value])], sheet[name], set(name));
   const tags = distinct(items.flatMap((item) => item.tags ?? []));
-  $('#view-sheet .bar').replaceChildren(...[
+  put($('#view-sheet .bar'),
     el('input', { type: 'search', placeholder: 'Find in prompts, keys, errors…  /', 'aria-label': 'Find', value: sheet.text, input: (event) => set('text')(event.target.value.trim()) }),
     el('span', { class: 'chips', role: 'group', 'aria-label': 'States' }, Object.keys(STATES).filter((state) => counts.has(state)).map((state) =>
       button(`${STATES[state].word} ${number(counts.get(state))}`, (event) => {
@@ -72,8 +78,7 @@ function sheetBar() {
     select('Order', Object.entries(SORTS).map(([name, [words]]) => [name, words]), sheet.sort, set('sort')),
     el('span', { class: 'space' }),
     el('label', { class: 'check' }, factsSwitch(), 'Cost and time'),
-    el('label', { class: 'check' }, 'Size', sizeSlider()),
-  ].filter(Boolean));
+    el('label', { class: 'check' }, 'Size', sizeSlider()));
 }
 
 function refreshSheet(changed) {

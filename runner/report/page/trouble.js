@@ -4,13 +4,12 @@ function drawTrouble() {
   const view = $('#view-trouble');
   const lost = items.filter((item) => item.state === 'succeeded' && why(item));
   const open = items.filter((item) => ['planned', 'submitting', 'accepted'].includes(item.state));
-  view.replaceChildren(...[
-    ...page.failures.map((group) => troubleCard(group.code, group.count, group.messages, group.items.map((place) => items[place]))),
+  put(view,
+    page.failures.map((group) => troubleCard(group.code, group.count, group.messages, group.items.map((place) => items[place]))),
     lost.length > 0 && troubleCard('no file to show', lost.length, [], lost),
     open.length > 0 && troubleCard(page.run.state === 'alive' ? 'under way' : 'not finished', open.length, [[page.run.state === 'alive' ? 'The run is at work on these.' : 'The same run command goes on with these.', open.length]], open),
     page.notes.length > 0 && notes(),
-    !page.failures.length && !lost.length && !open.length && el('p', { class: 'fine' }, 'Nothing went wrong.'),
-  ].filter(Boolean));
+    !page.failures.length && !lost.length && !open.length && el('p', { class: 'fine' }, 'Nothing went wrong.'));
 }
 
 function troubleCard(code, count, messages, members) {

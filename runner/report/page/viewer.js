@@ -6,7 +6,7 @@ function openViewer(item, from = viewer.from) {
   player.stop();
   Object.assign(viewer, { item, from });
   const box = $('#viewer');
-  box.replaceChildren(
+  put(box,
     el('div', { class: 'show' }, large(item)),
     el('div', { class: 'story' },
       el('div', { class: 'row' },
@@ -91,7 +91,7 @@ function openCompare(left, right) {
     area.style.setProperty('--split', `${slider.value}%`);
   });
   viewer.item = null;
-  box.replaceChildren(area, el('div', { class: 'story' },
+  put(box, area, el('div', { class: 'story' },
     el('div', { class: 'row' }, el('span', { class: 'space' }), button('×', () => box.close(), { 'aria-label': 'Close', class: 'quiet' })),
     el('div', { class: 'versus' }, el('span', {}, nameOf(left)), slider, el('span', {}, nameOf(right)))));
   if (!box.open) box.showModal();
