@@ -33,6 +33,9 @@ __all__ = ["MUST_MEET", "Scenario", "play"]
 # From the end of the faults to the end of every item.
 LIVENESS_S = 30 * 60.0
 
+# After this a key is too old to be tried.
+KEY_FORGOTTEN_S = 3700.0
+
 STORMY_CODES = frozenset({0, 3, 4, 5, 7, 8, 130})
 DOUBTFUL = frozenset({ItemState.UNCERTAIN, ItemState.VANISHED, ItemState.STALLED})
 ENDED = frozenset({ItemState.SUCCEEDED, ItemState.FAILED, ItemState.REJECTED})
@@ -249,6 +252,10 @@ class Scenario:
         self._calm(Told(resubmit_failed=self.dice.choice((0, 0, 1))))
         house.pass_time(200.0)  # whatever is still under way arrives
         states = self._states()
+        if ItemState.SUBMITTING in states:  # the service repeats an error to its key for as long as it knows that
+            house.pass_time(KEY_FORGOTTEN_S)
+            self._calm(Told())
+            states = self._states()
         if states & DOUBTFUL:
             self._person()
             self._calm(Told())
@@ -278,6 +285,8 @@ class Scenario:
     def _code(self) -> int:
         """What a life in fine weather must end with."""
         states, records = self._states(), self.house.records.values()
+        if ItemState.SUBMITTING in states and "5xx" in self.house.service.profile.remembers:
+            return 8
         if states & DOUBTFUL:
             return 7
         got = all(artifact.state not in ("gone", "quarantined") for one in records for artifact in one.artifacts)
