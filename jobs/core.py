@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from jobs.answers import SendEnd, Uploaded
 from jobs.budget import Books
@@ -18,9 +19,11 @@ from jobs.buying import Buying
 from jobs.item import Item
 from jobs.lifecycle import EventType, ItemState
 from jobs.pacing import Pacer
+from jobs.rates import Rate
 from jobs.record import Record, rebuys
-from jobs.runstate import CoreSettings, RunState
-from jobs.steps import NOTHING, Download, Notice, Now, Poll, Send, Step, Wait, join
+from jobs.runstate import BUDGET_EXHAUSTED, CoreSettings, RunState
+from jobs.steering import Dial, Turned, Value
+from jobs.steps import NOTHING, Download, Notice, Now, Poll, Send, Step, Wait, join, tell
 from jobs.verdict import Pause
 from jobs.watching import Watching
 
@@ -215,6 +218,60 @@ class Core:
             if artifact.state in ("wanted", "partial")
         )
 
+    # Steering
+
+    def hold(self, by: str) -> Step:
+        """A person pauses the run: nothing new is bought, and what is bought goes on. It waits for `let_go`."""
+        if Pause.PERSON in self.state.pauses:
+            return NOTHING
+        reason = f"{by} paused the run"
+        self.state.pauses[Pause.PERSON] = reason
+        return tell((Notice(name="paused", data={"why": Pause.PERSON.value, "reason": reason, "by": by}),))
+
+    def let_go(self, by: str) -> Step:
+        """A person lets a paused run go on."""
+        if self.state.pauses.pop(Pause.PERSON, None) is None:
+            return NOTHING
+        return tell((Notice(name="resumed", data={"by": by}),))
+
+    def dial(self, dial: Dial) -> Value | None:
+        """What a dial stands at; None is no limit."""
+        creates, polls = self.pacers
+        match dial:
+            case Dial.CREATES:
+                return creates.rate
+            case Dial.POLLS:
+                return polls.rate
+            case Dial.IN_FLIGHT:
+                return self.state.settings.in_flight_max
+            case Dial.BUDGET:
+                return self.state.books.cap
+
+    def retune(self, change: Turned, now: Now, by: str) -> Step:
+        """Turn a dial for the rest of this life. The budget it sets is that of every intent from now on."""
+        state, value = self.state, change.after
+        match change.dial:
+            case Dial.CREATES | Dial.POLLS:
+                assert isinstance(value, Rate), "rates are paced by rates"
+                self.pacers[change.dial is Dial.POLLS].set_rate(value, now.mono_s)
+            case Dial.IN_FLIGHT:
+                assert isinstance(value, int), "tasks are counted"
+                state.settings = replace(state.settings, in_flight_max=value)
+            case Dial.BUDGET:
+                assert isinstance(value, int), "so are credits"
+                is_more = state.books.cap is not None and value > state.books.cap
+                state.books = replace(state.books, cap=value)
+                if is_more:
+                    self._fund()
+        return tell((change.note(by),))
+
+    def _fund(self) -> None:
+        """There is more to spend: what the budget had ended, or passed over, is looked at again."""
+        self.state.pauses.pop(Pause.BUDGET, None)
+        for identity in sorted(self.state.unfunded, key=lambda identity: self.state.items[identity].index):
+            self._want(self.state.items[identity])
+        self.state.unfunded.clear()
+
     # Looking on (`jobs.waiting`)
 
     @property
@@ -256,6 +313,8 @@ class Core:
             return True
         if state.slots or state.owed:
             return False
+        if Pause.PERSON in state.pauses and (state.ready or self._lacking):
+            return False  # somebody will say how it goes on
         return bool(state.pauses) or not (state.ready or self._lacking)
 
     def leave_unbought(self, now: Now) -> Step:
@@ -269,4 +328,4 @@ class Core:
         self.state.missing.clear()
         self._lacking.clear()
         skip = self.state.skip
-        return join(step, *(skip(item.identity, now, code="budget_exhausted", message=reason) for item in left))
+        return join(step, *(skip(item.identity, now, code=BUDGET_EXHAUSTED, message=reason) for item in left))

@@ -72,7 +72,7 @@ class Pacer:
         self._cut_at_s = float("-inf")
         self._window_began_s = float("-inf")
         self._window_used = 0
-        self._floor = max(FLOOR_FACTOR, min(FLOOR_FACTOR_MAX, 1.0 / (FLOOR_GAP_S * rate.per_second)))
+        self._floor = _floor(rate)
         self._refusals = 0
         self._stands = False  # the present speed was used for a whole window, and nothing was refused
         self._regrow_to = 1.0  # the factor that comes back quickly
@@ -92,11 +92,11 @@ class Pacer:
 
     def due_s(self, now_s: float) -> float:
         """When the next request may leave: `now_s` or earlier means at once; infinity means after an answer."""
-        held = len(self._left) + len(self._recent(now_s))
-        if held >= self.rate.count:
-            window_due_s = self._answered[0] + self.rate.window_s if self._answered else float("inf")
-        else:
+        over = len(self._left) + len(self._recent(now_s)) - self.rate.count  # slots to come back, less one
+        if over < 0:
             window_due_s = float("-inf")
+        else:
+            window_due_s = self._answered[over] + self.rate.window_s if over < len(self._answered) else float("inf")
         return max(self._next_even_s, self._paused_until_s, window_due_s)
 
     def leave(self, now_s: float) -> int:
@@ -140,6 +140,28 @@ class Pacer:
         self._window_began_s, self._window_used = max(now_s, self._paused_until_s), 0
         self._next_even_s = max(self._next_even_s, self._paused_until_s)
         return RateChange(name=self.name, before_per_s=before, after_per_s=self.per_s, reason=reason)
+
+    def set_rate(self, rate: Rate, now_s: float) -> None:
+        """A person set another ceiling. What left already counts in the new window too, as far back as the old went.
+
+        So after a cut nothing leaves until the service sees no more than the lower number in any window that ends now.
+        What was learned of the service's limits is about requests per second, and stays: a speed that refusals brought
+        down goes on as it is (or lower), and what is to come back quickly comes back to what it was. Only without any
+        refusal a higher ceiling is the speed at once.
+        """
+        before, scale = self.per_s, self.rate.per_second / rate.per_second
+        is_full, is_higher = self._factor >= 1.0, scale < 1.0
+        self.rate, self._floor = rate, _floor(rate)
+        self._factor = 1.0 if is_full and is_higher else max(self._floor, min(1.0, self._factor * scale))
+        self._regrow_to, self._stood = min(1.0, self._regrow_to * scale), min(1.0, self._stood * scale)
+        self._stands = self._stands and not is_higher
+        self._next_even_s += 1.0 / self.per_s - 1.0 / before
+        self._window_began_s, self._window_used = now_s, 0
+        self._clean = 0
+
+    def held(self, now_s: float) -> int:
+        """Slots that are taken: requests without an answer, and those that were answered within the window."""
+        return len(self._left) + len(self._recent(now_s))
 
     @property
     def refusals(self) -> int:
@@ -214,3 +236,7 @@ class Pacer:
         self._factor = min(1.0, self._factor * GROWTH_FACTOR)
         self._stands = False
         return RateChange(name=self.name, before_per_s=before, after_per_s=self.per_s, reason="a clean, full window")
+
+
+def _floor(rate: Rate) -> float:
+    return max(FLOOR_FACTOR, min(FLOOR_FACTOR_MAX, 1.0 / (FLOOR_GAP_S * rate.per_second)))

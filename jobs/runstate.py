@@ -20,7 +20,10 @@ from jobs.retry import wait_s
 from jobs.steps import Notice, Now, Step
 from jobs.verdict import Pause, SendPolicy
 
-__all__ = ["UNREACHABLE_AFTER_S", "CoreSettings", "RunState"]
+__all__ = ["BUDGET_EXHAUSTED", "UNREACHABLE_AFTER_S", "CoreSettings", "RunState"]
+
+# Why an item was not bought: it did not fit what was left of the budget.
+BUDGET_EXHAUSTED = "budget_exhausted"
 
 # Without an answer to anything for this long the service counts as unreachable; the run stops and can go on later.
 UNREACHABLE_AFTER_S = 300.0
@@ -68,6 +71,7 @@ class RunState:
         self._failed = 0  # items that failed in this life
         self._charged: dict[str, int] = {}  # what a success of each class cost last, in this life
         self._unanswered_since_s: float | None = None  # the first failure since the last usable answer
+        self.unfunded: set[str] = set()  # items that this life left because of the budget
         self.owed: set[str] = set()  # items whose task an earlier life left, and that were not asked for yet
 
     def move(
@@ -94,6 +98,8 @@ class RunState:
 
     def skip(self, identity: str, now: Now, *, code: str, message: str) -> Step:
         """Not bought in this life. An item that a person asked to buy once more keeps the end it had."""
+        if code == BUDGET_EXHAUSTED:
+            self.unfunded.add(identity)
         if self.records[identity].state not in _SKIPPABLE:
             return Step(notices=(Notice(name="kept", data={"item": self.items[identity].key, "why": message}),))
         return self.move(identity, EventType.SKIPPED, now, {"code": code, "message": message})

@@ -119,10 +119,16 @@ class Turned:
         """Such as `creates 60/min -> 30/min`."""
         return _turned_words(self.dial, _said(self.before), _said(self.asked), _said(self.after), self.held_by)
 
+    @property
+    def facts(self) -> dict[str, object]:
+        """As JSON tells it."""
+        values = {"before": self.before, "asked": self.asked, "after": self.after}
+        plain = {name: _plain(value) for name, value in values.items()}
+        return {"dial": self.dial.value, **plain, "held_by": self.held_by}
+
     def note(self, by: str) -> Notice:
         """For the ledger and everybody who watches."""
-        data = {"dial": self.dial.value, "before": _plain(self.before), "after": _plain(self.after)}
-        return Notice(name="tuned", data={**data, "asked": _plain(self.asked), "held_by": self.held_by, "by": by})
+        return Notice(name="tuned", data={**self.facts, "by": by})
 
 
 def read_dial(dial: Dial, given: object) -> Value | Misunderstood:
@@ -154,24 +160,20 @@ def read_ask(message: object) -> Ask | Misunderstood:
             "use the same release of rivya-batch in both shells",
         )
     unknown = sorted(str(key)[:40] for key in message.keys() - _KEYS)
-    verb, run, now = message.get("do"), message.get("run"), message.get("now", False)
-    is_verb = isinstance(verb, str) and verb in set(Verb)
-    if unknown or not is_verb or not isinstance(run, str | None) or not isinstance(now, bool):
-        wrong = f"`{unknown[0]}` means nothing" if unknown else "the request cannot be read"
+    named, run, now = message.get("do"), message.get("run"), message.get("now", False)
+    verb = Verb(named) if isinstance(named, str) and named in set(Verb) else None
+    if unknown or verb is None or not isinstance(run, str | None) or not isinstance(now, bool):
+        wrong = f"`{unknown[0]}` means nothing" if unknown else "The request means nothing"
         return Misunderstood(f"{wrong} to this run; it understands {listed(list(Verb))}.", "correct the request")
-    dials: dict[Dial, Value] = {}
-    for dial in Dial:
-        if dial in message:
-            value = read_dial(dial, message[dial])
-            if isinstance(value, Misunderstood):
-                return value
-            dials[dial] = value
-    if bool(dials) != (verb == Verb.TUNE) or (now and verb != Verb.STOP):
-        return Misunderstood(
-            f"{verb} takes {'at least one of ' + listed(list(Dial)) if verb == Verb.TUNE else 'no such thing'}.",
-            "see `rivya-batch tune --help`",
-        )
-    return Ask(verb=Verb(verb), run=run, now=now, dials=dials)
+    given = {dial: read_dial(dial, message[dial]) for dial in Dial if dial in message}
+    dials = {dial: value for dial, value in given.items() if not isinstance(value, Misunderstood)}
+    for value in given.values():
+        if isinstance(value, Misunderstood):
+            return value
+    if bool(dials) != (verb is Verb.TUNE) or (now and verb is not Verb.STOP):
+        takes = f"at least one of {listed(list(Dial))}" if verb is Verb.TUNE else "nothing of the kind"
+        return Misunderstood(f"`{verb}` takes {takes}.", "see `rivya-batch tune --help`")
+    return Ask(verb=verb, run=run, now=now, dials=dials)
 
 
 def turned(dial: Dial, *, before: Value | None, asked: Value, ceiling: Ceiling | None) -> Turned:

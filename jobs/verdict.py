@@ -40,6 +40,7 @@ class Pause(StrEnum):
     CONFIG = "config"
     DISK = "disk"
     HALT = "halt"  # more items failed than `--halt` allows
+    PERSON = "person"  # somebody said `pause`: the run stays alive and waits for `resume`
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,8 +8,9 @@ import random
 import signal
 import socket
 from collections import Counter
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncIterator, Callable, Container, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
 
 import anyio
 
@@ -28,6 +29,8 @@ from jobs.steps import Notice, Step
 from jobs.verdict import SendPolicy
 from runner.blobs import Blobs, LocalBlobs
 from runner.clock import Clock
+from runner.control_door import control_door
+from runner.control_helm import Helm
 from runner.engine import Engine, Lanes
 from runner.errors import UsageError
 from runner.exchange import Fetcher, Transport
@@ -95,6 +98,7 @@ async def run_prepared(
                 clock=Clock(),
                 interruption=interruption,
                 hears_signals=hears_signals,
+                controlled=settings.store,
             )
             return await run.live(transport, fetcher)
     finally:
@@ -105,7 +109,8 @@ async def run_prepared(
 class Run:
     """One life of one run over any ledger, transport, fetcher and folder.
 
-    `blobs` is the manifest's output folder if not given; `spread` gives the jitter, uniform in 0..1.
+    `blobs` is the manifest's output folder if not given; `spread` gives the jitter, uniform in 0..1. `controlled` is
+    the ledger beside which the run listens to people in other shells; without it to nobody.
     """
 
     def __init__(
@@ -121,6 +126,7 @@ class Run:
         spread: Callable[[], float] = random.random,
         interruption: Interruption | None = None,
         hears_signals: bool = True,
+        controlled: Path | None = None,
     ) -> None:
         self._prepared = prepared
         self._settings = settings
@@ -132,6 +138,7 @@ class Run:
         self._spread = spread
         self._interruption = interruption or Interruption()
         self._hears_signals = hears_signals
+        self._controlled = controlled
 
     async def live(self, transport: Transport, fetcher: Fetcher) -> RunOutcome:
         """Open a life in the ledger, work, close it."""
@@ -160,7 +167,10 @@ class Run:
             for warning in ledger.warnings:
                 self._reporter.noticed(Notice(name="ledger", data={"why": warning}))
             with self._signals(engine):
-                await engine.run()
+                async with self._controls(engine) as deaf:
+                    if deaf is not None:
+                        self._reporter.noticed(Notice(name="ledger", data={"why": deaf}))
+                    await engine.run()
             outcome = self._outcome(engine, done_before)
             failpoint("end_life.before")
             await ledger.end_life(life, at_s=self._clock.now().wall_s, exit_code=outcome.exit_code)
@@ -319,6 +329,22 @@ class Run:
             out_dir=os.path.relpath(self._prepared.out_dir),
             interrupted=self._interruption.signal,
         )
+
+    @asynccontextmanager
+    async def _controls(self, engine: Engine) -> AsyncIterator[str | None]:
+        """Let the run be steered from another shell while the block lasts; gives why it cannot be."""
+        if self._controlled is None:
+            yield None
+            return
+        helm = Helm(
+            engine,
+            run_id=self._prepared.plan.run_id,
+            ceilings=self._settings.ceilings,
+            interruption=self._interruption,
+            clock=self._clock,
+        )
+        async with control_door(self._controlled, helm.heed) as deaf:
+            yield deaf
 
     @contextmanager
     def _signals(self, engine: Engine) -> Iterator[None]:

@@ -158,6 +158,14 @@ class Engine:
                 self._reporter.noticed(notice)
         self._heed_reserve()
 
+    async def steer(self, step: Step, *, cap_credits: int | None = None) -> None:
+        """A person has changed the run: let every lane ask anew, make it durable, tell."""
+        self._queue_uploads()
+        self._look(*self._lanes)
+        await self.commit(step)
+        if cap_credits is not None:
+            await self._ledger.set_cap(cap_credits)
+
     def drain(self, why: str) -> None:
         """First signal: start nothing; what was sent may come back for `DRAIN_S`, then the rest is left as it is."""
         self.core.stop()

@@ -13,6 +13,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.signal: int | None = None  # the first that came
+        self._why = ""
         self._again = False
         self._drain: Callable[[str], None] | None = None
         self._cut: Callable[[], None] | None = None
@@ -26,7 +27,7 @@ class Interruption:
         """The run listens now, and is told what was said before."""
         self._drain, self._cut = drain, cut
         if self.signal is not None:
-            drain(signal.Signals(self.signal).name)
+            drain(self._why)
         if self._again:
             cut()
 
@@ -34,12 +35,15 @@ class Interruption:
         """The run is over; what is said now is for whoever asks."""
         self._drain = self._cut = None
 
-    def say(self, number: int) -> None:
-        """First time: start nothing new, let what was sent land. Second: now. `number` is the signal it stands for."""
+    def say(self, number: int, why: str = "") -> None:
+        """First time: start nothing new, let what was sent land. Second: now.
+
+        `number` is the signal it stands for; its name is told, or `why`.
+        """
         if self.signal is None:
-            self.signal = number
+            self.signal, self._why = number, why or signal.Signals(number).name
             if self._drain is not None:
-                self._drain(signal.Signals(number).name)
+                self._drain(self._why)
         else:
             self._again = True
             if self._cut is not None:

@@ -25,6 +25,7 @@ import platformdirs
 
 from jobs.leaks import is_secret_text
 from jobs.rates import Rate, parse_rate
+from jobs.steering import Ceiling, Dial
 from jobs.suggest import did_you_mean
 from jobs.wording import listed
 from runner.addresses import base_url
@@ -98,6 +99,9 @@ class Settings:
     store: Path = STORE
     account: str = ACCOUNT
     caps: Caps = Caps()
+    ceilings: Mapping[Dial, Ceiling] = field(
+        default_factory=lambda: MappingProxyType({})
+    )  # of all layers but the flags
     color: bool | None = None  # None: as the terminal says
     ci: bool = False
     embedded: bool = False  # against the simulator inside this command, wherever it listens
@@ -192,6 +196,7 @@ def load_settings(
             origin = layer.origins[name]
             cap: dict[str, Any] = {name: _cap(name, layer.values[name], origin)}
             settings = settings.capped(Caps(**cap), origin=origin)
+    settings = replace(settings, ceilings=_ceilings(layers[1:]))
     return _with_notify_secret(_with_key(settings, layers), layers)
 
 
@@ -199,6 +204,19 @@ def load_settings(
 class _Layer:
     values: Mapping[str, object]
     origins: Mapping[str, str]
+
+
+def _ceilings(layers: Iterable[_Layer]) -> Mapping[Dial, Ceiling]:
+    """What no flag, manifest or `tune` may exceed: the smallest that environment and files set for each dial."""
+    standing = Settings()
+    for layer in layers:
+        for dial in (dial for dial in Dial if dial in layer.values):
+            cap: dict[str, Any] = {dial: _cap(dial, layer.values[dial], layer.origins[dial])}
+            standing = standing.capped(Caps(**cap), origin=layer.origins[dial])
+    found = {dial: getattr(standing.caps, dial) for dial in Dial}
+    return MappingProxyType(
+        {dial: Ceiling(value=cap, origin=standing.origins[dial]) for dial, cap in found.items() if cap is not None}
+    )
 
 
 def _from_environment(environ: Mapping[str, str]) -> _Layer:

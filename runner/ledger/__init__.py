@@ -112,6 +112,12 @@ class Ledger(Protocol):
     async def note(self, notices: Sequence[Notice], *, at_s: float) -> None:
         """Keep what happened to the run as a whole in this life; durable when it returns. For people and pages only."""
 
+    async def set_cap(self, cap_credits: int) -> None:
+        """The budget of the run of this life is another one, until its next life says; for people and pages only.
+
+        What an intent may reserve is in the intent.
+        """
+
     async def save_upload(self, upload: KnownUpload) -> None:
         """Remember (or refresh) what the account holds for a content hash."""
 

@@ -114,6 +114,12 @@ class MemoryLedger:
             life_id = self._life_id
             await self._write(lambda: _note(self.store, notices, life_id=life_id, at_s=at_s))
 
+    async def set_cap(self, cap_credits: int) -> None:
+        assert self._life_id is not None, "a budget belongs to a run"
+        run_id = self.store.lives[self._life_id].run_id
+        run = replace(self.store.runs[run_id], cap_credits=cap_credits)
+        await self._write(lambda: self.store.runs.update({run_id: run}))
+
     async def save_upload(self, upload: KnownUpload) -> None:
         await self._write(lambda: self.store.uploads.update({upload.sha256: upload}))
 

@@ -66,6 +66,10 @@ INSERT INTO lives (run_id, started_at_s, pid, host, out_dir) VALUES (:run_id, :s
 -- Close a life.
 UPDATE lives SET ended_at_s = :ended_at_s, exit_code = :exit_code WHERE life_id = :life_id;
 
+-- name: set_cap
+-- A person gave the run of this life another budget.
+UPDATE runs SET cap_credits = :cap_credits WHERE run_id = (SELECT run_id FROM lives WHERE life_id = :life_id);
+
 -- name: known_identities
 -- Which of these items the ledger has.
 SELECT items.identity FROM json_each(:identities) AS wanted CROSS JOIN items ON items.identity = wanted.value;

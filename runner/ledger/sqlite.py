@@ -92,6 +92,10 @@ class SqliteLedger(LedgerReads):
             db = _as_seam(self._writer)
             await self._write(partial(writing.add_notes, db, notices, life_id=self._life_id, at_s=at_s))
 
+    async def set_cap(self, cap_credits: int) -> None:
+        assert self._life_id is not None, "a budget belongs to a run"
+        await self._write(partial(writing.set_cap, _as_seam(self._writer), cap_credits, life_id=self._life_id))
+
     async def save_upload(self, upload: KnownUpload) -> None:
         await self._write(partial(writing.put_upload, _as_seam(self._writer), upload))
 

@@ -331,3 +331,90 @@ def test_statistics_say_what_a_pacer_does_now() -> None:
 
     assert (statistics.name, statistics.ceiling_per_s, statistics.per_s) == ("creates", 20.0, 10.0)
     assert (statistics.unanswered, statistics.paused_until_s) == (1, 2.1)
+
+
+# A person sets another rate
+
+MINUTE_RATES = [Rate(count=count, window_s=60.0) for count in (1, 7, 30, 60)]
+
+
+@given(st.lists(st.tuples(st.sampled_from(MINUTE_RATES), st.floats(1.0, 150.0)), min_size=2, max_size=6))
+def test_no_window_that_ends_after_a_cut_holds_more_than_the_lower_rate(turns: list[tuple[Rate, float]]) -> None:
+    way = _Way(turns[0][0])
+    for rate, for_s in turns:
+        way.pacer.set_rate(rate, way.now_s)
+        before = len(way.counted_s)
+        way.run(way.now_s + for_s)
+        for n in range(before, len(way.counted_s)):
+            began_s = way.counted_s[n] - rate.window_s + 1e-9
+            assert sum(moment_s >= began_s for moment_s in way.counted_s[: n + 1]) <= rate.count
+
+
+@given(
+    st.lists(st.tuples(RATES, st.floats(0.1, 100.0), st.integers(0, 2)), min_size=2, max_size=6),
+    DELAYS,
+    st.integers(0, 10**6),
+)
+def test_after_any_change_no_window_of_the_service_holds_more_than_the_new_limit_and_what_was_under_way(
+    turns: list[tuple[Rate, float, int]], delay_s: float, seed: int
+) -> None:
+    way = _Way(turns[0][0], seed=seed, delay_s=delay_s)
+    for rate, for_s, refuse in turns:
+        way.pacer.set_rate(rate, way.now_s)
+        changed_s, under_way = way.now_s, way.pacer.statistics().unanswered
+        share = 0.2 * refuse
+        way.says = lambda _, share=share: 0.5 if way.dice.random() < share else None  # type: ignore[misc]
+        way.run(way.now_s + for_s)
+        counted_s = [moment_s for moment_s in way.counted_s if changed_s <= moment_s <= way.now_s]
+        assert _most_in_a_window(counted_s, rate.window_s) <= max(rate.count, under_way)
+        assert 0.0 < way.pacer.per_s <= rate.per_second
+
+
+def test_a_higher_rate_is_the_speed_at_once_where_nothing_was_refused() -> None:
+    way = _Way(Rate(count=30, window_s=60.0))
+    way.run(120.0)
+    way.pacer.set_rate(Rate(count=120, window_s=60.0), way.now_s)
+    before = len(way.left_s)
+    way.run(180.0)
+
+    assert way.pacer.per_s == 2.0
+    assert len(way.left_s) - before >= 119 - 30  # the half minute before counts in the first window
+
+
+def test_a_cut_waits_until_the_last_window_fits_it_and_then_keeps_even_spacing() -> None:
+    way = _Way(Rate(count=60, window_s=60.0))
+    way.run(120.0)
+    way.pacer.set_rate(Rate(count=30, window_s=60.0), way.now_s)
+    before = len(way.left_s)
+    way.run(300.0)
+    after_s = way.left_s[before:]
+
+    assert after_s[0] == pytest.approx(150.0, abs=1.5)
+    assert min(later - earlier for earlier, later in pairwise(after_s)) >= 2.0 - 1e-6
+    assert len(after_s) == pytest.approx(75, abs=1)
+
+
+def test_another_ceiling_forgets_nothing_that_refusals_taught() -> None:
+    """A limit is about requests per second, whatever ceiling a person sets above it."""
+    pacer = Pacer("creates", Rate(count=60, window_s=60.0))
+    pacer.refused(pacer.leave(0.0), 0.1, wait_s=0.0, reason="HTTP 429")
+    pacer.refused(pacer.leave(10.0), 10.1, wait_s=0.0, reason="HTTP 429")
+    assert pacer.per_s == pytest.approx(0.25)
+
+    pacer.set_rate(Rate(count=240, window_s=60.0), 20.0)
+    assert pacer.per_s == pytest.approx(0.25)
+    pacer.set_rate(Rate(count=30, window_s=60.0), 20.0)
+    assert pacer.per_s == pytest.approx(0.25)
+    pacer.set_rate(Rate(count=6, window_s=60.0), 20.0)
+    assert pacer.per_s == pytest.approx(0.1)
+
+
+def test_the_next_slot_follows_the_new_spacing_from_the_last_departure() -> None:
+    pacer = Pacer("creates", Rate(count=1, window_s=60.0))
+    pacer.answered(pacer.leave(100.0), 100.0)
+    assert pacer.due_s(101.0) == 160.0
+    pacer.set_rate(Rate(count=60, window_s=60.0), 101.0)
+    assert pacer.due_s(101.0) == 101.0
+    pacer.set_rate(Rate(count=2, window_s=60.0), 101.0)
+    assert pacer.due_s(101.0) == 130.0
+    assert pacer.held(101.0) == 1
