@@ -73,7 +73,7 @@ NEEDS_A_PERSON: Final = frozenset({Pause.AUTH, Pause.CREDITS, Pause.CONFIG, Paus
 
 _VERDICTS: Final[Mapping[int, str]] = MappingProxyType(
     {
-        0: "done",
+        0: "ok",
         1: "a fault of rivya-batch",
         2: "not begun",
         3: "some items failed",

@@ -75,16 +75,18 @@ def tell_verdict(voice: Voice, outcome: RunOutcome, *, onward: Onward) -> None:
 
     With `-q` that line alone, and only when there was trouble: cron mails nothing after a good night.
     """
-    for state in TROUBLE_STATES:
-        for _, text in _state_lines(outcome, state):
-            voice.talk(f"  {text}")
+    advice = onward.after(outcome)
+    for name, text in _trouble_facts(outcome):
+        voice.talk(f"  {name:<9} {text}")
+    for other in advice[1:-1]:  # the last is where the results are
+        voice.talk(f"  {'or':<9} {other}")
     line = verdict_line(
         news_of(
             News(run=outcome.run_id, edition="", exit_code=outcome.exit_code, rehearsal=voice.sim),
             outcome.statistics,
             done_before=outcome.done_before,
             reason=next(iter(outcome.pauses.values()), ""),
-            next_command=onward.after(outcome)[0].command,
+            next_command=str(advice[0]),
         )
     )
     if outcome.exit_code:
@@ -105,10 +107,7 @@ def _headline(outcome: RunOutcome) -> str:
 
 def _facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
     yield "credits", credits_line(outcome.statistics)
-    for reason in outcome.pauses.values():
-        yield "stopped", for_terminal(reason)
-    for state in TROUBLE_STATES:
-        yield from _state_lines(outcome, state)
+    yield from _trouble_facts(outcome)
     under_way = sum(outcome.statistics.counts.get(state, 0) for state in OPEN)
     if under_way:
         yield "open", f"{under_way:,} under way, their credits held"
@@ -117,9 +116,18 @@ def _facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
             yield state.value, f"{outcome.statistics.counts[state]:,} not bought"
     results = outcome.statistics.results
     if results:
-        lacking = "".join(f"; {results[state]:,} {words}" for state, words in _LACKING.items() if results.get(state))
         where = f"{outcome.statistics.saved:,} in {for_terminal(outcome.out_dir)}"
-        yield "files", f"{where} ({size(outcome.statistics.saved_bytes)}){lacking}"
+        yield "files", f"{where} ({size(outcome.statistics.saved_bytes)})"
+
+
+def _trouble_facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
+    for reason in outcome.pauses.values():
+        yield "stopped", for_terminal(reason)
+    for state in TROUBLE_STATES:
+        yield from _state_lines(outcome, state)
+    lacking = [(outcome.statistics.results.get(state, 0), words) for state, words in _LACKING.items()]
+    if any(number for number, _ in lacking):
+        yield "missing", "; ".join(f"{number:,} {words}" for number, words in lacking if number)
 
 
 def _state_lines(outcome: RunOutcome, state: ItemState) -> Iterator[tuple[str, str]]:

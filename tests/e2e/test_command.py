@@ -69,16 +69,15 @@ def test_a_run_is_planned_done_shown_and_done_again_for_nothing(folder: Path, co
     code, out, err = command("run", "boats.yaml", "--sim", "--yes", "--no-progress")
     assert (code, out) == (0, "")
     assert "boats: 3 items in 1 job" in err
-    assert "boats  3 of 3 done in" in err
-    assert "3 spent, 0 held, 47 of the cap left" in err
+    assert "rehearsal of boats: ok; 3 of 3 done; 3 of 50 credits spent; took " in err
     assert "next: rivya-batch results boats --sim" in err
     pictures = sorted((folder / "out" / "boats").rglob("*.png"))
     assert len(pictures) == 3
 
     code, out, err = command("run", "boats.yaml", "--sim", "--yes")
     assert code == 0
-    assert "spend    nothing" in err
-    assert "boats  nothing to do (3 more were done before)" in err
+    assert "spend nothing" in err
+    assert "rehearsal of boats: nothing to do; 3 of 3 done; 3 of 50 credits spent; took " in err
     assert command("plan", "boats.yaml", "--sim", "--detailed-exitcode")[0] == 0
 
     code, out, _ = command("results", "--json", *SIM)
@@ -174,7 +173,7 @@ def test_a_saved_plan_brings_its_flags_and_the_settings_of_its_manifest(folder: 
 
     assert code == 0
     assert "free.yaml" not in err, "nothing is left to go on with"
-    assert "2 spent, 0 held, 7 of the cap left" in err
+    assert "2 of 9 credits spent" in err
     assert "3 in flight" in err
 
 
@@ -234,7 +233,7 @@ def test_a_budget_of_the_project_satisfies_the_gate_and_caps_the_run(folder: Pat
     code, _, err = command("run", "free.yaml", "--sim", "--yes", "--budget", "40")
 
     assert code == 5
-    assert "2 spent, 0 held, 0 of the cap left" in err
+    assert "2 of 2 credits spent" in err
     assert "rivya-batch run free.yaml --budget 40 --sim    # with more budget; the lowest one set counts" in err
 
 

@@ -2,39 +2,30 @@
 
 from __future__ import annotations
 
-import asyncio
-import io
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from types import MappingProxyType
 
 import pytest
-from rich.console import Console
 
 from jobs.item import Item, ReferenceFile
-from jobs.lifecycle import EventType, ItemState
+from jobs.lifecycle import ItemState
 from jobs.matrix import Steps
 from jobs.pacing import PacerStatistics
 from jobs.plan import Plan, PlannedItem, Standing
 from jobs.pricing import Estimate
-from jobs.record import Change, Event, Money, Record
-from jobs.steps import Notice
+from jobs.record import Money, Record
 from runner.cli.columns import columns, shortened
-from runner.cli.event_lines import EventLines
 from runner.cli.figures import count, duration, size
 from runner.cli.gate import confirm, refusal
-from runner.cli.live import Screen
-from runner.cli.notices import told
-from runner.cli.plain_lines import PlainLines
 from runner.cli.plan_screen import explained, plan_object, plan_screen
-from runner.cli.summary import done_facts, tell_summary
+from runner.cli.summary import tell_summary
 from runner.cli.voice import Voice
 from runner.errors import UsageError
 from runner.onward import Onward
-from runner.reporter import RunOutcome, RunStarted, RunStatistics, Trouble
+from runner.reporter import RunOutcome, RunStatistics, Trouble
 
 
 def item(n: int, *, job: str = "reveal", model: str = "seedance-1-5-pro", key: str | None = None) -> Item:
@@ -349,161 +340,6 @@ def test_a_yes_given_beforehand_without_a_budget_still_goes_on_before_a_person()
     confirm(Person(yes=True), plan(planned(0), cap=None))
 
 
-class Clockwork:
-    """Statistics that move on with each look."""
-
-    def __init__(self, *looks: RunStatistics) -> None:
-        self._looks = list(looks)
-
-    def __call__(self) -> RunStatistics:
-        return self._looks.pop(0) if len(self._looks) > 1 else self._looks[0]
-
-
-def started(look: Clockwork) -> RunStarted:
-    return RunStarted(run_id="sneaker-reveal", items=10, new=10, cap_credits=700, statistics=look)
-
-
-async def test_without_a_terminal_a_plain_line_tells_where_the_run_is(capfd: pytest.CaptureFixture[str]) -> None:
-    before = statistics({ItemState.PLANNED: 10})
-    now = statistics({ItemState.SUCCEEDED: 4, ItemState.FAILED: 1, ItemState.ACCEPTED: 2, ItemState.PLANNED: 3})
-    lines = PlainLines(Voice(), clock=lambda: datetime(2026, 5, 11, 12, 4, 30, tzinfo=UTC))
-    lines.started(started(Clockwork(before, before, now)))
-
-    lines._tick()
-    lines.noticed(Notice(name="paused", data={"why": "budget", "reason": "the cap\x1b is reached"}))
-    lines.stopping("SIGINT", 30.0)
-    lines.ended(ended({}))
-    lines.closed()
-
-    assert capfd.readouterr().err.splitlines() == [
-        "12:04:30 created 7/10 finished 4 failed 1 credits 112/700 rate 14/min eta 10m 51s",
-        "12:04:30 no new creates: the cap\\x1b is reached",
-        "12:04:30 SIGINT: nothing new is started; waiting at most 30s for answers still due",
-    ]
-
-
-async def test_a_quiet_run_says_nothing_while_it_goes_well(capfd: pytest.CaptureFixture[str]) -> None:
-    lines = PlainLines(Voice(quiet=True))
-    lines.started(started(Clockwork(statistics({}))))
-    lines._tick()
-    lines.ended(ended({}))
-    lines.closed()
-
-    assert capfd.readouterr().err == ""
-
-
-async def test_the_ticking_ends_with_the_run() -> None:
-    lines = PlainLines(Voice(quiet=True))
-    lines.started(started(Clockwork(statistics({}))))
-    timer = lines._timer
-    assert timer is not None
-    assert not timer.cancelled()
-    assert 29 < timer.when() - asyncio.get_running_loop().time() <= 30
-    lines.closed()
-
-    assert timer.cancelled()
-
-
-async def test_the_screen_shows_a_bar_for_each_thing_that_moves() -> None:
-    out = io.StringIO()
-    console = Console(file=out, force_terminal=True, width=110, color_system=None)
-    screen = Screen(Voice(), console=console)
-    screen.started(started(Clockwork(statistics({ItemState.SUCCEEDED: 4, ItemState.FAILED: 1, ItemState.ACCEPTED: 5}))))
-    screen.noticed(Notice(name="paused", data={"reason": "evil \x1b[2J"}))
-    screen.ended(ended({ItemState.SUCCEEDED: 9, ItemState.FAILED: 1}))
-    screen.closed()
-
-    text = out.getvalue()
-    for word in ("uploads", "created", "finished", "saved", "credits", "up to 30/min", "61 MB", "28 held", "112 / 700"):
-        assert word in text, word
-    assert "evil \\x1b[2J" in text
-
-
-async def test_a_run_that_an_error_ends_gives_the_cursor_back() -> None:
-    out = io.StringIO()
-    screen = Screen(Voice(), console=Console(file=out, force_terminal=True, width=110))
-    screen.started(started(Clockwork(statistics({ItemState.PLANNED: 10}))))
-    assert out.getvalue().count("\x1b[?25l") == 1
-
-    screen.closed()
-
-    assert out.getvalue().count("\x1b[?25h") == 1
-
-
-def test_every_event_is_one_line_for_programs_and_the_last_names_the_exit_code(
-    capfd: pytest.CaptureFixture[str],
-) -> None:
-    voice = Voice(json=True, events=True)
-    lines = EventLines(voice, clock=lambda: datetime(2026, 5, 11, tzinfo=UTC))
-    record = Record(identity="id0", state=ItemState.ACCEPTED, version=2, first_at_s=0.0)
-    secret = {"task_id": "task_1", "urls": ["https://x.test/?signature=s"], "duration_token": "t", "request_id": None}
-    event = Event(type=EventType.ACCEPTED, at_s=1.5, identity="id0", data=secret)
-    lines.started(started(Clockwork(statistics({}))))
-    lines.changed(item(0), Change(event=event, record=record, delta=Money(), scope="s"))
-    slower = {"limit": "creates", "before": 1.0, "after": 0.5, "full": 1.0, "why": "429"}
-    lines.noticed(Notice(name="rate", data=slower))
-    lines.uploaded("shoe", 10)
-    lines.stopping("SIGTERM", 30.0)
-    voice.event("done", done_facts(ended({ItemState.SUCCEEDED: 9}, exit_code=3)))
-
-    told_lines = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
-    assert [line["event"] for line in told_lines] == ["started", "item", "notice", "uploaded", "stopping", "done"]
-    assert all(line["at"].endswith("Z") for line in told_lines)
-    assert told_lines[1] == {
-        "event": "item",
-        "at": "1970-01-01T00:00:01.500Z",
-        "item": "reveal/0",
-        "state": "accepted",
-        "change": "accepted",
-        "task_id": "task_1",
-    }
-    assert told_lines[-1]["exit_code"] == 3
-
-
-@pytest.mark.parametrize(
-    ("notice", "line"),
-    [
-        (
-            Notice(name="rate", data={"limit": "creates", "before": 1.0, "after": 0.5, "full": 1.0, "why": "HTTP 429"}),
-            "creates slowed to 30/min: HTTP 429",
-        ),
-        (
-            Notice(name="rate", data={"limit": "polls", "before": 0.5, "after": 1.0, "full": 1.0, "why": "clean"}),
-            "polls back to 60/min: clean",
-        ),
-        (
-            Notice(
-                name="rate",
-                data={"limit": "polls", "before": 1.0, "after": 0.5, "full": 1.0, "wait_s": 2700.0, "why": "x"},
-            ),
-            "polls slowed to 30/min after 45m: x",
-        ),
-        (Notice(name="rate", data={"limit": "polls", "before": 0.2, "after": 0.5, "full": 1.0, "why": "clean"}), ""),
-        (Notice(name="kept", data={"item": "a", "why": "open"}), "a: open"),
-        (
-            Notice(name="left", data={"item": "a", "why": "HTTP 503."}),
-            "a result of a is left for the next run: HTTP 503.",
-        ),
-        (Notice(name="tight", data={"credits": 3}), "tight: credits 3"),
-        (
-            Notice(name="price", data={"item": "a", "expected": 3, "charged": 7}),
-            "a cost 7 credits, 3 were expected",
-        ),
-        (Notice(name="refund", data={"item": "a", "credits": 7}), "7 credits came back for a"),
-        (
-            Notice(name="drift", data={"item": "a", "price_class": "m", "before": 3, "now": 7}),
-            "m cost 3 credits and costs 7 now (a)",
-        ),
-        (
-            Notice(name="shut", data={"what": "params.x=1", "times": 3, "code": "c", "why": "no"}),
-            "3 items with params.x=1 were refused alike, the rest is not bought: no",
-        ),
-    ],
-)
-def test_a_notice_is_one_line(notice: Notice, line: str) -> None:
-    assert told(notice) == line
-
-
 def summary(outcome: RunOutcome, capfd: pytest.CaptureFixture[str], *, store_flag: Sequence[str] = ()) -> str:
     tell_summary(Voice(), outcome, onward=Onward(command="rivya-batch run a.yaml", store_flag=store_flag))
     return capfd.readouterr().err
@@ -521,23 +357,13 @@ def test_the_end_says_how_much_of_what_is_held_is_unknown(capfd: pytest.CaptureF
     assert "  credits   84 spent, 28 held (14 of them in doubt), 588 of the cap left\n" in told_lines
 
 
-def test_a_run_that_an_error_ends_tells_its_last_figures(capfd: pytest.CaptureFixture[str]) -> None:
-    PlainLines(Voice()).broken(statistics({ItemState.SUCCEEDED: 4, ItemState.UNCERTAIN: 1}))
-    EventLines(Voice(json=True, events=True)).broken(statistics({ItemState.SUCCEEDED: 4}))
-
-    told_lines = capfd.readouterr()
-    assert told_lines.err.endswith(
-        "stopped by an error with 4 of 10 done; 84 spent, 28 held (14 of them in doubt), 588 of the cap left\n"
-    )
-    assert json.loads(told_lines.out)["credits"] == {"settled": 84, "reserved": 28, "doubted": 0, "cap": 700}
-
-
 def test_the_end_of_a_good_run_says_what_it_cost_and_where_the_files_are(capfd: pytest.CaptureFixture[str]) -> None:
     assert summary(ended({ItemState.SUCCEEDED: 10}, done_before=4), capfd, store_flag=["--store", "s.db"]) == (
         "\n"
         "sneaker-reveal  6 of 6 done in 8m 41s (4 more were done before)\n"
         "  credits   84 spent, 28 held, 588 of the cap left\n"
-        "  files     3 in out/sneaker-reveal (61 MB); 1 gone: paid for, and the service no longer has it\n"
+        "  missing   1 gone: paid for, and the service no longer has it\n"
+        "  files     3 in out/sneaker-reveal (61 MB)\n"
         "next: rivya-batch results sneaker-reveal --store s.db\n"
     )
 
