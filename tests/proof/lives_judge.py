@@ -28,7 +28,7 @@ __all__ = ["Judge", "Witness"]
 # So long a key is trusted to be known; and what may lie between the decision to send and the sending.
 KEY_WINDOW_S: Final = 3600.0 + 5.0
 
-RESENDS_MAX: Final = 8  # where nothing was said
+RESENDS_MAX: Final = 16  # where nothing was said; said again here, apart from the product
 
 
 class Judge:
