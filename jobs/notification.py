@@ -13,7 +13,8 @@ import base64
 import binascii
 import hashlib
 import hmac
-from collections.abc import Collection, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -21,6 +22,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from jobs.escape import for_terminal
+from jobs.findings import Place
 from jobs.lifecycle import ItemState
 from jobs.record import Money
 from jobs.verdict import Pause
@@ -38,6 +40,7 @@ __all__ = [
     "signed",
     "verdict",
     "verdict_line",
+    "without_addresses",
 ]
 
 BODY_VERSION: Final = 1
@@ -100,6 +103,10 @@ _STATE_WORDS: Final[Mapping[ItemState, str]] = MappingProxyType(
         ItemState.PLANNED: "not bought",
     }
 )
+
+
+# After the host of an http address, after the scheme of any other; quotes of YAML stay.
+_SECRET_PART: Final = re.compile(r"""(https?://[^/?#\s"']*|[A-Za-z][A-Za-z0-9+.-]*://)([^\s"']*)""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,6 +227,23 @@ def shown_address(address: str) -> str:
     if parts.scheme in ("http", "https"):
         return for_terminal(f"{parts.scheme}://{host}")
     return for_terminal(f"{parts.scheme}://") if parts.scheme else "an address"
+
+
+def without_addresses(text: str, places: Iterable[Place]) -> str:
+    """A manifest's text to show lines of, its notification addresses starred out as far as they may be secret.
+
+    One star for a character, so that columns still point where they pointed.
+    """
+    lines = text.splitlines(keepends=True)
+    for place in places:
+        line = lines[place.line - 1]
+        start, end = place.column - 1, place.end_column - 1
+        lines[place.line - 1] = line[:start] + _SECRET_PART.sub(_starred, line[start:end]) + line[end:]
+    return "".join(lines)
+
+
+def _starred(found: re.Match[str]) -> str:
+    return found[1] + "*" * len(found[2])
 
 
 def _key(secret: str) -> bytes:

@@ -14,7 +14,7 @@ from runner.clock import Clock
 from runner.compose import balance, run_prepared
 from runner.interruption import Interruption
 from runner.notify import Notifier
-from runner.notify_courier import Courier, NotDelivered, Webhook
+from runner.notify_courier import INSTALL_CHAT, Courier, NotDelivered, Webhook, is_webhook
 from runner.on_demand import chat, simulator
 from runner.onward import Onward
 from runner.prepare import Prepared
@@ -23,8 +23,6 @@ from runner.settings import Settings
 from runner.transport import AiohttpPoster
 
 __all__ = ["Launch", "is_agreed"]
-
-INSTALL_CHAT = "pip install 'rivya-batch[notify]'"
 
 
 def is_agreed(plan: Plan, *, yes: bool) -> bool:
@@ -88,7 +86,7 @@ class Launch:
 
     def _courier_for(self, address: str) -> Courier:
         settings = self.settings
-        if not address.lower().startswith(("https://", "http://")):
+        if not is_webhook(address):
             courier = chat()
             if courier is None:
                 raise NotDelivered(f"it needs `{INSTALL_CHAT}`")

@@ -15,14 +15,21 @@ from runner.errors import AddressRefused, TransportError
 from runner.exchange import Poster
 from runner.secret import Secret
 
-__all__ = ["Courier", "NotDelivered", "Webhook"]
+__all__ = ["INSTALL_CHAT", "Courier", "NotDelivered", "Webhook", "is_webhook"]
 
 # A receiver that restarts is back in seconds; whoever waits for the exit code should not wait for longer.
 TRIES: Final = 3
 FIRST_WAIT_S: Final = 1.0
 WAIT_MAX_S: Final = 4.0
 
+INSTALL_CHAT: Final = "pip install 'rivya-batch[notify]'"
+
 _TRY_AGAIN: Final = frozenset({408, 425, 429})
+
+
+def is_webhook(address: str) -> bool:
+    """Whether the address gets our own POST; all others belong to services that a library knows."""
+    return address.lower().startswith(("https://", "http://"))
 
 
 class NotDelivered(Exception):  # noqa: N818  # it ends nothing: it becomes one line of warning

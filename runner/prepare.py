@@ -27,6 +27,7 @@ from runner.errors import ManifestRejected, UsageError
 from runner.ledger import KnownUpload, PastItem
 from runner.ledger.sqlite import open_reader
 from runner.models_cache import load_catalogue
+from runner.notify_check import chat_findings, showable
 from runner.settings import SIM_SPEED, Caps, Settings
 from runner.sources import read_manifest, read_sources
 
@@ -139,10 +140,12 @@ def check_manifest(path: Path, *, catalogue: Catalogue, choices: Choices) -> Che
     findings = [*findings, *more]
     if document is None:
         return Checked(path=path, texts=texts, findings=tuple(findings))
+    texts[str(path)] = showable(text, document)
     manifest, more = parse(document)
     findings += more
     if manifest is None:
         return Checked(path=path, texts=texts, findings=tuple(findings))
+    findings += chat_findings(document, manifest)
     sources = read_sources(path, needs(document, manifest))
     texts.update(sources.texts)
     expansion = _expand(document, manifest, sources, catalogue, choices)
