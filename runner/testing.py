@@ -14,11 +14,12 @@ from functools import partial
 from typing import Any, TypeVar, TypeVarTuple, Unpack
 
 from jobs.answers import Phase
+from runner.addresses import hook_url
 from runner.errors import FetchError, LinkDead, TransportError
 from runner.exchange import Fetched, Request, Response, Resume, Sink
 from runner.sim.memory import MemoryDoor, SimConnectionError
 
-__all__ = ["MemoryTransport", "VirtualLoop", "run_virtual"]
+__all__ = ["MemoryPoster", "MemoryTransport", "VirtualLoop", "run_virtual"]
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -141,3 +142,20 @@ def run_virtual(main: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine to its end under virtual time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(main)
+
+
+class MemoryPoster:
+    """Takes notifications and answers with what it was told, the last one for ever. `posts` is what came."""
+
+    def __init__(self, *answers: int | TransportError) -> None:
+        self.posts: list[tuple[str, Mapping[str, str], bytes]] = []
+        self._answers = answers or (200,)
+
+    async def post(self, address: str, *, headers: Mapping[str, str], body: bytes) -> int:
+        """The rules for addresses are those of the real one."""
+        hook_url(address)
+        answer = self._answers[min(len(self.posts), len(self._answers) - 1)]
+        self.posts.append((address, headers, body))
+        if isinstance(answer, TransportError):
+            raise answer
+        return answer
