@@ -182,7 +182,7 @@ class Report(_Strict):
 class Output(_Strict):
     """Where results go."""
 
-    dir: Text | None = Field(None, description="Folder for the results; `out/<name>` if left out.")
+    dir: Text | None = Field(None, description="Folder, or `s3://bucket/prefix`; `out/<name>` if left out.")
     name: Text | None = Field(None, description="Template of file names, such as `{{ item.key }}{{ ext }}`.")
     sidecar: bool = Field(True, description="Write a JSON file with the item's story beside each result.")
 

@@ -155,6 +155,10 @@ Templates read vars as `{{ vars.name }}`, so a name has letters, digits and `_` 
 Templates fill prompts, vars, tags, output names and the edition. Models, params, files and names are plain, so that
 what a manifest buys can be read without running it, and nothing with braces is sent to a model by mistake. Let an axis
 choose: `matrix: {grid: {model: [a, b]}}`.""",
+        "bad-output-dir": """\
+Results go to a folder, or with the extra `rivya-batch[s3]` to `s3://bucket/prefix`. The bucket's name is as S3 has it:
+3 to 63 lowercase letters, digits, dots and dashes. Keys do not belong here: they come from AWS's own variables or
+profile. Other stores that speak S3 are reached by AWS_ENDPOINT_URL.""",
         "bad-url": """\
 Notifications go to `https://` addresses (plain http only to this machine). Names and passwords in an address would
 end up in logs, so they are refused. Other schemes (`slack://`, `mailto://`) are services that the extra

@@ -19,6 +19,7 @@ from jobs.axes import is_axis_name
 from jobs.findings import Finding
 from jobs.leaks import is_secret_name, is_secret_text
 from jobs.matrix_rules import MATRIX_RULES
+from jobs.names import bad_name
 from jobs.rates import parse_duration_s, parse_rate
 from jobs.raw import Raw, entries, fields, jobs_of, note
 from jobs.suggest import did_you_mean
@@ -38,6 +39,8 @@ _ID: Final = re.compile(r"\w[\w.-]*")
 # What apprise posts anywhere as it is told; a plain `https://` address does the same, checked and signed.
 _PLAIN_POSTS: Final = frozenset({"json", "jsons", "xml", "xmls", "form", "forms"})
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://.")
+_ADDRESS_LIKE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _LOOPBACK: Final = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
 
 
@@ -205,6 +208,23 @@ def _fixed_texts(data: Raw) -> Iterator[tuple[Path, JsonValue]]:
         yield (*path, "data", "file"), fields(job.get("data")).get("file")
 
 
+def output_place(document: Document, data: Raw) -> Iterator[Finding]:
+    """Results go to a folder or a bucket; what looks like another address would become a folder of that name."""
+    place = fields(data.get("output")).get("dir")
+    if not isinstance(place, str) or not _ADDRESS_LIKE.match(place):
+        return
+    bucket, _, prefix = place.removeprefix("s3://").rstrip("/").partition("/")
+    if not place.startswith("s3://"):
+        problem: str | None = "is no folder, and results go to no address but `s3://`"
+    elif not _BUCKET.fullmatch(bucket) or ".." in bucket:
+        problem = "names no bucket"
+    else:
+        problem = bad_name(prefix) if prefix else None
+    if problem is not None:
+        remedy = "write a folder, or `s3://bucket/prefix` with letters, digits and `-_.,=+@()`"
+        yield note(document, "bad-output-dir", ("output", "dir"), f"`output.dir` {problem}", remedy)
+
+
 def notify_urls(document: Document, data: Raw) -> Iterator[Finding]:
     notify = fields(data.get("notify"))
     events, urls = entries(notify.get("on")), entries(notify.get("urls"))
@@ -276,6 +296,7 @@ RULES: Final[tuple[Callable[[Document, Raw], Iterator[Finding]], ...]] = (
     var_names,
     template_places,
     notify_urls,
+    output_place,
     secrets,
     *MATRIX_RULES,
 )

@@ -10,12 +10,11 @@ Opening is quick and done on the loop; whatever moves many bytes or waits for th
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from types import TracebackType
@@ -23,24 +22,18 @@ from typing import BinaryIO, Final, Protocol, Self, TypeVar
 
 from anyio import to_thread
 
-from runner.errors import DiskFull, OutputUnusable
+from runner.errors import OutputUnusable
 from runner.exchange import Sink
 from runner.failpoints import failpoint
+from runner.spool import Spool, translated, write_all
 
 __all__ = ["Blobs", "Kept", "LocalBlobs", "Writer", "numbered", "path_parts"]
 
 Seen = TypeVar("Seen")
 
-# Bytes are gathered up to this before a thread writes and hashes them: a thread per network chunk would cost more.
-GATHER_BYTES: Final = 1024 * 1024
-
-# What a download must leave free, so that the ledger can still write down what was paid for.
-FREE_BYTES_MIN: Final = 64 * 1024 * 1024
-
 # Files of one name: more than this and something is wrong with the names, not with the files.
 SAME_NAME_MAX: Final = 1000
 
-_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -109,7 +102,7 @@ class LocalBlobs:
         return await to_thread.run_sync(self._create, tuple(folders), leaf)
 
     def _create(self, folders: tuple[str, ...], leaf: str) -> Writer:
-        with _translated("/".join((*folders, leaf))):
+        with translated("/".join((*folders, leaf))):
             folder = _open_folder(self._root, folders)
             try:
                 return _LocalWriter(folder, _new_part(folder, leaf), folders=folders, leaf=leaf)
@@ -122,7 +115,7 @@ class LocalBlobs:
         await to_thread.run_sync(self._put, tuple(folders), leaf, content)
 
     def _put(self, folders: tuple[str, ...], leaf: str, content: bytes) -> None:
-        with _translated("/".join((*folders, leaf))):
+        with translated("/".join((*folders, leaf))):
             folder = _open_folder(self._root, folders)
             try:
                 there = _lstat(folder, leaf)
@@ -130,7 +123,7 @@ class LocalBlobs:
                     raise OutputUnusable(f"{leaf} exists and is no regular file, so it was not replaced.")
                 part = _new_part(folder, leaf, mode=0o600)  # a sidecar holds the prompt
                 try:
-                    _write_all(part, content, offset=0)
+                    write_all(part, content, offset=0)
                     failpoint("sidecar.mid_write")
                     os.fsync(part)
                 finally:
@@ -141,17 +134,15 @@ class LocalBlobs:
                 os.close(folder)
 
 
-class _LocalWriter:
+class _LocalWriter(Spool):
     """Owns two handles: the folder and the part file. Both are closed on the way out, whatever happened."""
 
     def __init__(self, folder: int, part: int, *, folders: tuple[str, ...], leaf: str) -> None:
+        super().__init__(part, name="/".join((*folders, leaf)))
         self._folder = folder
         self._part = part
         self._folders = folders
         self._leaf = leaf
-        self._gathered = bytearray()
-        self._size_bytes = 0  # on the disk; the gathered bytes come after
-        self._digest = hashlib.sha256()
         self._published = False
 
     async def __aenter__(self) -> Self:
@@ -166,61 +157,19 @@ class _LocalWriter:
         os.close(self._part)
         os.close(self._folder)
 
-    async def begin(self, *, start: int, total_bytes: int | None, etag: str | None) -> None:
-        if start == 0:
-            self._gathered.clear()
-            await to_thread.run_sync(self._restart)
-        assert start == self._size_bytes + len(self._gathered), "a body may only go on where the last one ended"
-        if total_bytes is not None:
-            self._check_room(total_bytes - start)
-
-    async def write(self, chunk: bytes) -> None:
-        self._gathered += chunk
-        if len(self._gathered) >= GATHER_BYTES:
-            await to_thread.run_sync(self._flush)
-
-    async def examine(self, look: Callable[[BinaryIO, int], Seen]) -> Seen:
-        return await to_thread.run_sync(self._examine, look)
-
     async def publish(self, suffix: str) -> Kept:
         kept = await to_thread.run_sync(self._publish, suffix)
         self._published = True
         return kept
 
-    def _restart(self) -> None:
-        with _translated(self._name):
-            os.ftruncate(self._part, 0)
-        self._size_bytes = 0
-        self._digest = hashlib.sha256()
-
-    def _check_room(self, wanted_bytes: int) -> None:
-        with _translated(self._name):
-            disk = os.fstatvfs(self._part)
-        if disk.f_bavail * disk.f_frsize < wanted_bytes + FREE_BYTES_MIN:
-            raise DiskFull(f"{self._name} has {wanted_bytes} bytes to come and the disk has no room for them.")
-
-    def _flush(self) -> None:
-        with _translated(self._name):
-            _write_all(self._part, self._gathered, offset=self._size_bytes)
-        failpoint("download.mid_write")
-        self._digest.update(self._gathered)
-        self._size_bytes += len(self._gathered)
-        self._gathered.clear()
-
-    def _examine(self, look: Callable[[BinaryIO, int], Seen]) -> Seen:
-        self._flush()
-        with _translated(self._name), os.fdopen(self._part, "rb", closefd=False) as file:
-            file.seek(0)
-            return look(file, self._size_bytes)
-
     def _publish(self, suffix: str) -> Kept:
         self._flush()
         sha256 = self._digest.hexdigest()
-        with _translated(self._name):
+        with translated(self._spooled_name):
             os.fsync(self._part)
             failpoint("download.after_fsync")
             if not self._still_ours():
-                raise OutputUnusable(f"Another process took over {self._name} while it was written.")
+                raise OutputUnusable(f"Another process took over {self._spooled_name} while it was written.")
             for number in range(1, SAME_NAME_MAX + 1):
                 name = numbered(self._leaf, suffix, number)
                 path = "/".join((*self._folders, name))
@@ -234,28 +183,11 @@ class _LocalWriter:
                 if _same_content(self._folder, name, there, sha256=sha256, size_bytes=self._size_bytes):
                     os.unlink(_part_name(self._leaf), dir_fd=self._folder)
                     return Kept(path=path, sha256=sha256, size_bytes=self._size_bytes, adopted=True)
-        raise OutputUnusable(f"There are {SAME_NAME_MAX} other files named like {self._name} already.")
+        raise OutputUnusable(f"There are {SAME_NAME_MAX} other files named like {self._spooled_name} already.")
 
     def _still_ours(self) -> bool:
         there = _lstat(self._folder, _part_name(self._leaf))
         return there is not None and os.path.samestat(there, os.fstat(self._part))
-
-    @property
-    def _name(self) -> str:
-        return "/".join((*self._folders, self._leaf))
-
-
-@contextmanager
-def _translated(name: str) -> Iterator[None]:
-    """What the operating system refuses, as one of our errors."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _FULL:
-            raise DiskFull(f"The disk is full, so {name} was not saved.") from error
-        link = error.errno in {errno.ELOOP, errno.ENOTDIR}
-        why = "a folder on its way is a link or a file" if link else os.strerror(error.errno or 0)
-        raise OutputUnusable(f"{name} was not saved: {why}.") from error
 
 
 def _open_folder(root: str, folders: tuple[str, ...]) -> int:
@@ -291,14 +223,6 @@ def _new_part(folder: int, leaf: str, *, mode: int = 0o666) -> int:
         os.unlink(_part_name(leaf), dir_fd=folder)
     flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     return os.open(_part_name(leaf), flags, mode, dir_fd=folder)
-
-
-def _write_all(handle: int, content: bytes | bytearray, *, offset: int) -> None:
-    """Writes at a place, not at the handle's position: that one belongs to whoever examines the file."""
-    with memoryview(content) as view:
-        written = 0
-        while written < len(view):
-            written += os.pwrite(handle, view[written:], offset + written)
 
 
 def _lstat(folder: int, name: str) -> os.stat_result | None:

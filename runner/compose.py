@@ -27,6 +27,7 @@ from jobs.record import Attempt, Record
 from jobs.runstate import CoreSettings
 from jobs.steps import Notice, Step
 from jobs.verdict import SendPolicy
+from runner.aws import aws_access
 from runner.blobs import Blobs, LocalBlobs
 from runner.clock import Clock
 from runner.control_door import control_door
@@ -39,12 +40,14 @@ from runner.interruption import Interruption
 from runner.ledger import Ledger, PastItem, RunInfo
 from runner.ledger.sqlite import open_ledger
 from runner.models_cache import store_catalogue
+from runner.on_demand import bucket
 from runner.open_files import make_room_for_files
+from runner.places import absolute, is_bucket, place_from_here
 from runner.prepare import Prepared, usable_uploads
 from runner.reporter import Reporter, RunOutcome, RunStarted, Trouble
 from runner.saving import ResultSaver
 from runner.service import Service
-from runner.settings import SIM_SPEED, Settings
+from runner.settings import SIM_SPEED, Settings, aws_variables
 from runner.transport import AiohttpFetcher, AiohttpTransport
 from runner.uploads import ReadReference, read_reference
 
@@ -85,6 +88,7 @@ async def run_prepared(
     Ctrl-C and SIGTERM are heard unless the process is somebody else's; `interruption` says the same by a call.
     """
     make_room_for_files()
+    blobs = await _results_at(prepared)
     ledger = open_ledger(settings.store, account=settings.account, base_url=settings.service)
     try:
         async with AsyncExitStack() as stack:
@@ -96,6 +100,7 @@ async def run_prepared(
                 ledger=ledger,
                 reporter=reporter,
                 clock=Clock(),
+                blobs=blobs,
                 interruption=interruption,
                 hears_signals=hears_signals,
                 controlled=settings.store,
@@ -106,10 +111,17 @@ async def run_prepared(
             await ledger.close()
 
 
+async def _results_at(prepared: Prepared) -> Blobs:
+    """Where results go, which a bucket proves before anything is bought."""
+    if not is_bucket(prepared.place) or prepared.choices.no_download:
+        return LocalBlobs(prepared.place)
+    return await bucket()(prepared.place, aws_access(aws_variables(), home=Path.home()))
+
+
 class Run:
     """One life of one run over any ledger, transport, fetcher and folder.
 
-    `blobs` is the manifest's output folder if not given; `spread` gives the jitter, uniform in 0..1. `controlled` is
+    `blobs` is the manifest's folder if not given; `spread` gives the jitter, uniform in 0..1. `controlled` is
     the ledger beside which the run listens to people in other shells; without it to nobody.
     """
 
@@ -133,7 +145,7 @@ class Run:
         self._ledger = ledger
         self._reporter = reporter
         self._clock = clock
-        self._blobs = blobs or LocalBlobs(prepared.out_dir)
+        self._blobs = blobs or LocalBlobs(prepared.place)
         self._read = read
         self._spread = spread
         self._interruption = interruption or Interruption()
@@ -192,7 +204,7 @@ class Run:
             manifest_path=str(prepared.path.absolute()),
             manifest_sha256=prepared.digest,
             cap_credits=prepared.plan.cap_credits,
-            out_dir=str(prepared.out_dir.absolute()),
+            out_dir=absolute(prepared.place),
             layout={job.id: job.report.model_dump() for job in prepared.manifest.jobs if job.report is not None},
         )
 
@@ -326,7 +338,7 @@ class Run:
             downloads=Counter(engine.counts.downloads),
             pauses={why.value: reason for why, reason in state.pauses.items()},
             troubles=tuple(_troubles(engine.core, {item.identity for item in self._prepared.expansion.items})),
-            out_dir=os.path.relpath(self._prepared.out_dir),
+            out_dir=place_from_here(self._prepared.place),
             interrupted=self._interruption.signal,
         )
 

@@ -16,7 +16,7 @@ from typing import BinaryIO, Final
 
 import filetype  # type: ignore[import-untyped]
 
-__all__ = ["Media", "media_of"]
+__all__ = ["Media", "media_of", "mime_of"]
 
 HEAD_BYTES: Final = 512  # more than any signature below needs
 TAIL_BYTES: Final = 65_536 + 512  # the largest Ogg page, and room for what cameras append to a JPEG
@@ -43,6 +43,13 @@ def media_of(file: BinaryIO, size_bytes: int) -> Media | None:
         return None
     extension, ending = _KINDS[mime]
     return Media(mime=mime, extension=extension, whole=ending(file, size_bytes) if ending else None)
+
+
+def mime_of(suffix: str) -> str:
+    """The MIME type of a file that was saved under this suffix; what may not open by itself gets none that opens."""
+    return next(
+        (mime for mime, (extension, _) in _KINDS.items() if f".{extension}" == suffix), "application/octet-stream"
+    )
 
 
 def _mime(head: bytes) -> str:

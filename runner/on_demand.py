@@ -1,12 +1,13 @@
 """What is imported only when it is asked for, because it is dear or need not be installed.
 
-The simulator draws, and a run for real has no use for drawing libraries; chat services and Parquet come with extras.
+The simulator draws, and a run for real has no use for drawing libraries; chat services, buckets and Parquet come with
+extras.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from jobs.results import ResultRow
+    from runner.aws import AwsAccess
+    from runner.blobs import Blobs
     from runner.notify_chat import Chat
     from runner.settings import Settings
 
-__all__ = ["chat", "parquet", "simulator"]
+__all__ = ["bucket", "chat", "parquet", "simulator"]
 
 
 def simulator() -> Callable[[Settings], AbstractAsyncContextManager[Settings]]:
@@ -36,6 +39,13 @@ def chat() -> Chat | None:
         return None
     made: Chat = importlib.import_module("runner.notify_chat").Chat()
     return made
+
+
+def bucket() -> Callable[[str, AwsAccess], Awaitable[Blobs]]:
+    """`runner.blobs_s3.open_bucket`, imported now."""
+    _need("obstore", "A bucket as `output.dir`", extra="s3")
+    opened: Callable[[str, AwsAccess], Awaitable[Blobs]] = importlib.import_module("runner.blobs_s3").open_bucket
+    return opened
 
 
 def parquet() -> Callable[[Iterable[ResultRow], Path], int]:

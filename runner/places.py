@@ -6,7 +6,7 @@ import os
 from functools import lru_cache
 from pathlib import Path
 
-__all__ = ["absolute", "from_here", "is_bucket", "place_from_here"]
+__all__ = ["absolute", "from_here", "is_bucket", "place_from_here", "split_bucket"]
 
 BUCKET_SCHEME = "s3://"
 
@@ -14,6 +14,12 @@ BUCKET_SCHEME = "s3://"
 def is_bucket(place: str) -> bool:
     """Whether results go to a bucket instead of a folder."""
     return place.startswith(BUCKET_SCHEME)
+
+
+def split_bucket(place: str) -> tuple[str, str]:
+    """The bucket's name, and the prefix in it, which may be empty."""
+    bucket, _, prefix = place.removeprefix(BUCKET_SCHEME).partition("/")
+    return bucket, prefix.rstrip("/")
 
 
 def absolute(place: str) -> str:

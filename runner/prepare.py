@@ -28,6 +28,7 @@ from runner.ledger import KnownUpload, PastItem
 from runner.ledger.sqlite import open_reader
 from runner.models_cache import load_catalogue
 from runner.notify_check import chat_findings, showable
+from runner.places import is_bucket
 from runner.settings import SIM_SPEED, Caps, Settings
 from runner.sources import read_manifest, read_sources
 
@@ -124,9 +125,10 @@ class Prepared:
     texts: Mapping[str, str]
 
     @property
-    def out_dir(self) -> Path:
-        """Where results go; like the ledger, from the current folder on."""
-        return Path(self.manifest.output.dir or f"out/{self.manifest.name}").expanduser()
+    def place(self) -> str:
+        """Where results go: `s3://bucket/prefix`, or a folder; like the ledger, from the current folder on."""
+        place = self.manifest.output.dir or f"out/{self.manifest.name}"
+        return place if is_bucket(place) else str(Path(place).expanduser())
 
 
 def check_manifest(path: Path, *, catalogue: Catalogue, choices: Choices) -> Checked:

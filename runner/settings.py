@@ -29,6 +29,7 @@ from jobs.steering import Ceiling, Dial
 from jobs.suggest import did_you_mean
 from jobs.wording import listed
 from runner.addresses import base_url
+from runner.aws import VARIABLES
 from runner.errors import AuthError, RunnerError, UsageError
 from runner.secret import Secret
 
@@ -41,6 +42,7 @@ __all__ = [
     "STORE",
     "Caps",
     "Settings",
+    "aws_variables",
     "load_settings",
     "user_config_file",
 ]
@@ -154,6 +156,12 @@ class Settings:
 
 def _size(cap: int | Rate) -> float:
     return cap.per_second if isinstance(cap, Rate) else cap
+
+
+def aws_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """What of AWS's own variables decides how a bucket is reached; secrets are not among them."""
+    environ = os.environ if environ is None else environ  # noqa: TID251 - the one place
+    return {name: environ[name] for name in VARIABLES if environ.get(name)}
 
 
 def user_config_file() -> Path:

@@ -76,8 +76,24 @@ ERRORS: Final[Mapping[str, str]] = MappingProxyType(
         "wrong RIVYA_BASE_URL. Nothing follows from it.",
         "base-url": "RIVYA_BASE_URL must be https, or http on the loopback address, and nothing but scheme, host and "
         "port. The key is sent to no other place.",
+        "bucket-missing": "The bucket of `output.dir` does not exist, or not in this region or at this endpoint. "
+        "Nothing was bought.",
+        "bucket-no-credentials": "Nothing says as whom to write to the bucket. Keys come from AWS_ACCESS_KEY_ID and "
+        "AWS_SECRET_ACCESS_KEY, from a profile of `aws configure` that holds keys, or from the machine's role. Nothing "
+        "was bought.",
+        "bucket-overwrites": "The store takes an object under a name that is taken, although it was told not to. A "
+        "result could replace another one there, so nothing is saved to it.",
+        "bucket-plain-http": "The store's address is plain http to another machine: prompts and results would cross "
+        "the network in the clear. Nothing was sent.",
+        "bucket-refused": "The bucket refuses what was asked of it. Saving results needs s3:PutObject and, to know its "
+        "own files again, s3:GetObject. The code in brackets is the store's. What was bought stays at the service "
+        "until the same command saves it.",
+        "bucket-unreachable": "The store gave no usable answer in time. What was bought stays at the service until the "
+        "same command saves it.",
         "cannot-resolve": "A person's word is taken only on what is in doubt: `uncertain` items, and for --write-off "
         "also `vanished` and `stalled` ones. Nothing was changed; `rivya-batch show ITEM` tells where it stands.",
+        "control-misunderstood": "What came over the run's control socket is no request it knows. Nothing was changed. "
+        "Use the same release of rivya-batch in both shells.",
         "declined": "The question was answered with something other than `yes`. Nothing was sent or changed.",
         "download-too-large": "A result is larger than the runner saves. It is paid for and stays at the service; the "
         "address is in `results`.",
@@ -112,7 +128,15 @@ ERRORS: Final[Mapping[str, str]] = MappingProxyType(
         "nothing-selected": "--select, --exclude and --limit leave no item. Nothing was sent.",
         "open-files": "The system lets this process have fewer files and connections open than a run needs. Nothing "
         "was bought. Raise the limit (`ulimit -n`), or have it raised.",
+        "run-ending": "The run is stopping or has just ended, so it takes no more changes. Nothing was changed. Give "
+        "its command again to go on.",
+        "run-not-alive": "The run named is not running now, so there is nothing to steer; the message says when it "
+        "ended and how. Nothing was changed. The command to go on stands below it.",
+        "run-unreachable": "The run is alive and could not be asked: it is just starting or ending, or something that "
+        "is not its own lies where its control socket should. Try again in a moment; Ctrl-C where it runs always works.",
         "run-unknown": "The ledger has no run of this name. `rivya-batch ls` lists them.",
+        "steering-refused": "The run was reached, and cannot do what was asked as it stands; the message says why. "
+        "Nothing was changed.",
         "task-taken": "The task belongs to another attempt of this ledger: adopting it would count one result twice.",
         "task-unknown": "The service knows no such task for this key. Nothing was changed.",
     }

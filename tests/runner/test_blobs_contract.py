@@ -1,11 +1,11 @@
-"""One contract for files, on a disk and in memory; then what only a disk can do wrong."""
+"""One contract for files, on a disk, in memory and in a bucket; then what only a disk can do wrong."""
 
 from __future__ import annotations
 
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from runner.blobs import Blobs, Kept, LocalBlobs
 from runner.blobs_memory import MemoryBlobs
 from runner.errors import DiskFull, OutputUnusable
+from tests.runner.s3_server import S3Server, bucket_blobs, s3_server
 
 SHA_ABC = hashlib.sha256(b"abc").hexdigest()
 
@@ -35,11 +36,21 @@ def files_below(root: Path) -> dict[str, bytes]:
     return {str(file.relative_to(root)): file.read_bytes() for file in sorted(root.rglob("*")) if file.is_file()}
 
 
-@pytest.fixture(params=["local", "memory"])
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Server]:
+    with s3_server("acme") as server:
+        yield server
+
+
+@pytest.fixture(params=["local", "memory", "bucket"])
 def tree(request: pytest.FixtureRequest, tmp_path: Path) -> Tree:
     if request.param == "memory":
         memory = MemoryBlobs()
         return Tree(memory, lambda: memory.files)
+    if request.param == "bucket":
+        server: S3Server = request.getfixturevalue("server")
+        server.buckets["acme"].clear()
+        return Tree(bucket_blobs(server, "s3://acme/runs/ü 1"), lambda: server.below("acme", "runs/ü 1"))
     root = tmp_path / "out" / "run"
     return Tree(LocalBlobs(root), lambda: files_below(root))
 
