@@ -5,9 +5,9 @@ One `Voice` belongs to one command. It holds the flags that every verb takes; no
 
 from __future__ import annotations
 
+import shutil
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
@@ -46,12 +46,11 @@ class Voice:
         """What was asked for, to stdout, with its own line breaks."""
         click.echo(self._masked(text), nl=False, color=True)
 
-    @contextmanager
-    def raw(self) -> Iterator[BinaryIO]:
-        """Stdout for what is no text."""
-        stream = click.get_binary_stream("stdout")
-        yield stream
-        stream.flush()
+    def stream(self, content: BinaryIO) -> None:
+        """What was asked for and is no text, to stdout."""
+        stdout = click.get_binary_stream("stdout")
+        shutil.copyfileobj(content, stdout)
+        stdout.flush()
 
     def object(self, value: object) -> None:
         """One JSON object (or line) to stdout."""

@@ -1,7 +1,7 @@
 """A small strict S3 on the loopback address, to write results to.
 
-It checks every signature (version 4, header form) and every payload digest, keeps `If-None-Match: *`, and can be told to
-refuse, to break off, to be slow, or to be one of those that ignore conditions. What it does not know is a 501.
+It checks every signature (version 4, header form) and every payload digest, keeps `If-None-Match: *`, and can be told
+to refuse, to break off, or to be one of those that ignore conditions. What it does not know is a 501.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -113,5 +112,5 @@ def _write_parquet(voice: Voice, rows: Iterable[ResultRow], output: Path | None)
         return
     with tempfile.NamedTemporaryFile(prefix="rivya-batch-") as whole:  # it cannot be written to a pipe: it has an index
         write(rows, Path(whole.name))
-        with voice.raw() as stream, Path(whole.name).open("rb") as content:
-            shutil.copyfileobj(content, stream)
+        with Path(whole.name).open("rb") as content:
+            voice.stream(content)
