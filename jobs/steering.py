@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -197,8 +196,8 @@ def held_words(*, cap: int, reserved: int, settled: int) -> str | None:
     return f"{counted:,} credits are held or spent already: nothing more is bought, and what was bought is finished"
 
 
-def steering_words(name: str, data: Mapping[str, object], *, at_s: float | None = None) -> str | None:
-    """A note in words; None for one that is no person's steering. With `at_s` the time of day (UTC) stands before."""
+def steering_words(name: str, data: Mapping[str, object]) -> str | None:
+    """A note in words, with who did it; None for one that is no person's steering."""
     by = data.get("by")
     if name not in STEERING_NOTES or not by:
         return None
@@ -218,12 +217,13 @@ def steering_words(name: str, data: Mapping[str, object], *, at_s: float | None 
             what = "resumed"
         case _:
             what = "stopped at once" if data.get("now") else "stopped: nothing new is started"
-    time = "" if at_s is None else f"{datetime.fromtimestamp(at_s, UTC):%H:%M:%S} "
-    return f"{time}{by}: {what}"
+    return f"{by}: {what}"
 
 
 def _turned_words(dial: Dial, before: str, asked: str, after: str, held_by: str | None) -> str:
-    name, unit = dial.value.replace("_", " "), " credits" if dial is Dial.BUDGET else ""
+    name, unit = dial.value.replace("_", " "), ""
+    if dial is Dial.BUDGET:
+        unit = " credit" if after == "1" else " credits"
     change = f"{name} stays at {after}{unit}" if before == after else f"{name} {before} -> {after}{unit}"
     if dial in (Dial.CREATES, Dial.POLLS):
         change = change.replace(" stays ", " stay ")

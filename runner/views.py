@@ -31,6 +31,7 @@ __all__ = [
     "InFlight",
     "Liveness",
     "RunSummary",
+    "item_keys",
     "layout",
     "list_runs",
     "maybe_stamp",
@@ -149,6 +150,13 @@ def notes(path: Path, run_id: str, *, after: int = 0) -> list[Note]:
     """What happened to a run as a whole, in order; with `after` only what came after that note."""
     with need_ledger(path) as reader:
         return reader.notes(run_id, after=after)
+
+
+def item_keys(path: Path, run_id: str, *, beginning: str, limit: int) -> Iterator[str]:
+    """The keys of the items a run wants, of those that begin so, in order."""
+    with need_ledger(path) as reader:
+        rows = reader.ask("keys_beginning", {"run_id": run_id, "beginning": beginning, "limit": limit})
+    return (row["item_key"] for row in rows)
 
 
 def layout(path: Path, run_id: str) -> Mapping[str, Mapping[str, object]]:

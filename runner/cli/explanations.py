@@ -133,7 +133,7 @@ ERRORS: Final[Mapping[str, str]] = MappingProxyType(
         "run-not-alive": "The run named is not running now, so there is nothing to steer; the message says when it "
         "ended and how. Nothing was changed. The command to go on stands below it.",
         "run-unreachable": "The run is alive and could not be asked: it is just starting or ending, or something that "
-        "is not its own lies where its control socket should. Try again in a moment; Ctrl-C where it runs always works.",
+        "is not its own lies where its socket should. Try again in a moment; Ctrl-C where it runs always works.",
         "run-unknown": "The ledger has no run of this name. `rivya-batch ls` lists them.",
         "steering-refused": "The run was reached, and cannot do what was asked as it stands; the message says why. "
         "Nothing was changed.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from jobs.escape import for_terminal
+from jobs.steering import steering_words
 from jobs.steps import Notice
 from runner.cli.figures import duration
 
@@ -16,6 +17,9 @@ PAUSE_WORTH_TELLING_S: Final = 30.0
 
 def told(notice: Notice) -> str:
     """A notice as one safe line; empty for one that is only for programs."""
+    steered = steering_words(notice.name, notice.data)
+    if steered is not None:
+        return for_terminal(steered)
     data = {name: for_terminal(str(value)) for name, value in notice.data.items()}
     match notice.name:
         case "paused":

@@ -276,6 +276,12 @@ CROSS JOIN run_items AS r ON r.run_id = :run_id AND r.identity = asked.value
 CROSS JOIN items AS i ON i.identity = r.identity
 ORDER BY asked.key;
 
+-- name: keys_beginning
+-- What a run calls the items it wants, of those whose key begins so, in order.
+SELECT item_key FROM run_items
+WHERE run_id = :run_id AND wanted = 1 AND substr(item_key, 1, length(:beginning)) = :beginning
+ORDER BY item_index LIMIT :limit;
+
 -- name: item_folders
 -- The places that result files of these items are relative to.
 SELECT i.identity, f.n, l.out_dir

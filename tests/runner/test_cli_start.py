@@ -191,7 +191,7 @@ def test_completion_names_verbs_without_importing_them() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=False, env=environment, timeout=30
     )
 
-    assert done.stdout.splitlines() == ["plain,status"]
+    assert done.stdout.splitlines() == ["plain,status", "plain,stop"]
 
 
 @pytest.mark.parametrize(
