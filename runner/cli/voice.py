@@ -5,12 +5,11 @@ One `Voice` belongs to one command. It holds the flags that every verb takes; no
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -46,11 +45,9 @@ class Voice:
         """What was asked for, to stdout, with its own line breaks."""
         click.echo(self._masked(text), nl=False, color=True)
 
-    def stream(self, content: BinaryIO) -> None:
+    def binary(self, content: bytes) -> None:
         """What was asked for and is no text, to stdout."""
-        stdout = click.get_binary_stream("stdout")
-        shutil.copyfileobj(content, stdout)
-        stdout.flush()
+        click.echo(content, nl=False)
 
     def object(self, value: object) -> None:
         """One JSON object (or line) to stdout."""

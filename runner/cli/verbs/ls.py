@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
 from jobs.escape import for_terminal
@@ -14,6 +12,7 @@ from runner.cli.flags import verb
 from runner.cli.loading import settings_for
 from runner.cli.voice import Voice
 from runner.clock import stamp
+from runner.places import place_from_here
 from runner.views import RunSummary, list_runs
 
 __all__ = ["command"]
@@ -43,4 +42,4 @@ def _row(run: RunSummary) -> tuple[str, ...]:
 
 
 def _here(folder: str) -> str:
-    return for_terminal(os.path.relpath(folder))
+    return for_terminal(place_from_here(folder))

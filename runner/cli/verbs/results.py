@@ -112,5 +112,4 @@ def _write_parquet(voice: Voice, rows: Iterable[ResultRow], output: Path | None)
         return
     with tempfile.NamedTemporaryFile(prefix="rivya-batch-") as whole:  # it cannot be written to a pipe: it has an index
         write(rows, Path(whole.name))
-        with Path(whole.name).open("rb") as content:
-            voice.stream(content)
+        voice.binary(Path(whole.name).read_bytes())
