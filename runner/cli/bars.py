@@ -19,19 +19,18 @@ class Part(NamedTuple):
 
 def bar(parts: Sequence[Part], whole: int, width: int, glyphs: Glyphs) -> list[Piece]:
     """Exactly `width` columns. What there is at all is seen, and only what is complete looks so."""
-    pieces, used, amount = [], 0, 0
+    present = [part for part in parts if part.amount > 0]
     signs = {"held": glyphs.held, "bad": glyphs.failed}
-    for part in parts:
+    room = width if sum(part.amount for part in present) >= whole else width - 1
+    pieces, used, amount = [], 0, 0
+    for later, part in zip(reversed(range(len(present))), present, strict=True):
         amount += part.amount
-        if part.amount > 0 and used < width:
-            end = width if amount >= whole else min(width - 1, amount * width // whole)
-            cells = min(max(1, end - used), width - used)
-            pieces.append(Piece(signs.get(part.style, glyphs.done) * cells, part.style))
-            used += cells
-    if used == width:
-        return pieces
+        end = min(max(used + 1, amount * width // whole), room - later)
+        pieces.append(Piece(signs.get(part.style, glyphs.done) * (end - used), part.style))
+        used = max(used, end)
     rest = width - used
-    if pieces and glyphs.half and pieces[-1].style not in signs and amount * width * 2 // whole > used * 2:
-        pieces.append(Piece(glyphs.half, pieces[-1].style))
+    is_half_more = amount * width * 2 // whole > used * 2
+    if rest and is_half_more and glyphs.half and present and present[-1].style not in signs:
+        pieces.append(Piece(glyphs.half, present[-1].style))
         rest -= 1
     return [*pieces, Piece(glyphs.rest * rest, "faint")]

@@ -10,7 +10,7 @@ from typing import Final
 
 from runner.cli.canvas import Canvas, Terminal
 from runner.cli.live_frame import Line, Look, frame
-from runner.cli.pieces import Glyphs, Piece
+from runner.cli.pieces import Glyphs, Piece, sayable
 from runner.cli.ticking import Speaking
 from runner.onward import Onward
 from runner.reporter import RunOutcome, RunStarted, RunStatistics
@@ -69,7 +69,7 @@ class Screen(Speaking):
         style = _STYLES.get(about, "")
         width, _ = self._terminal.size()
         told_at = f"{self._clock():%H:%M:%S} "
-        lines = textwrap.wrap(text, max(20, width - 2 - len(told_at)), break_on_hyphens=False)
+        lines = textwrap.wrap(sayable(text, self._glyphs), max(20, width - 2 - len(told_at)), break_on_hyphens=False)
         margins = [told_at, *(" " * len(told_at) for _ in lines[1:])]
         self._above += [
             [Piece(" " + gap, "faint"), Piece(line, style)] for gap, line in zip(margins, lines, strict=False)

@@ -18,7 +18,7 @@ from runner.cli.advice import advice_for
 from runner.cli.bars import Part, bar
 from runner.cli.figures import Figures, figures
 from runner.cli.live_table import table
-from runner.cli.pieces import Glyphs, Note, Piece, cells, cut, fitting
+from runner.cli.pieces import ASCII, Glyphs, Note, Piece, cells, cropped, cut, fitting, sayable
 from runner.cli.waits import due_words
 from runner.onward import Onward
 from runner.reporter import RunStatistics
@@ -78,7 +78,12 @@ def frame(look: Look) -> list[Line]:
         lines.insert(0, [])
     left = room - len(lines) - 1
     shown = [] if look.is_over else table(look.now, width=look.width, height=left, glyphs=look.glyphs)
-    return [*lines, *urgent, *([[], *shown] if shown else [])][: look.height]
+    whole = [*lines, *urgent, *([[], *shown] if shown else [])]
+    return [cropped(_sayable(line, look.glyphs), look.width) for line in whole[: look.height]]
+
+
+def _sayable(line: Line, glyphs: Glyphs) -> Line:
+    return [Piece(sayable(piece.text, glyphs), piece.style) for piece in line] if glyphs is ASCII else line
 
 
 def _headline(look: Look) -> Line:

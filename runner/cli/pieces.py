@@ -10,7 +10,20 @@ from rich.cells import cell_len, set_cell_size
 from rich.color import ColorSystem
 from rich.style import Style
 
-__all__ = ["ASCII", "UNICODE", "Glyphs", "Note", "Piece", "cells", "cut", "fitting", "glyphs_for", "painted"]
+__all__ = [
+    "ASCII",
+    "UNICODE",
+    "Glyphs",
+    "Note",
+    "Piece",
+    "cells",
+    "cropped",
+    "cut",
+    "fitting",
+    "glyphs_for",
+    "painted",
+    "sayable",
+]
 
 # The terminal's own colours, so that every theme stays readable; `dim` rather than a grey, which some themes hide.
 _STYLES: Final[Mapping[str, Style]] = MappingProxyType(
@@ -66,6 +79,11 @@ def glyphs_for(encoding: str, *, colors: bool) -> Glyphs:
     return UNICODE if colors else UNICODE._replace(failed="x")
 
 
+def sayable(text: str, glyphs: Glyphs) -> str:
+    """The text in letters that the terminal's encoding has, others as their codes: before anything is measured."""
+    return text.encode("ascii", "backslashreplace").decode() if glyphs is ASCII else text
+
+
 def painted(pieces: Sequence[Piece], *, colors: bool) -> str:
     """The pieces as a terminal takes them."""
     if not colors:
@@ -96,6 +114,17 @@ def cut(text: str, width: int, glyphs: Glyphs) -> str:
         tail = char + tail
     front = set_cell_size(text, room - cell_len(tail))
     return f"{front}{glyphs.cut}{tail}"
+
+
+def cropped(line: Sequence[Piece], width: int) -> Sequence[Piece]:
+    """The line as far as it fits: in a terminal so narrow that even the figures do not."""
+    if sum(cell_len(piece.text) for piece in line) <= width:
+        return line
+    kept, left = [], width
+    for piece in line:
+        kept.append(Piece(set_cell_size(piece.text, min(left, cell_len(piece.text))), piece.style))
+        left -= cell_len(kept[-1].text)
+    return kept
 
 
 def fitting(notes: Sequence[Note], width: int, glyphs: Glyphs) -> list[Piece]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
+from typing import Final
 
 from jobs.speeds import Speed
 from jobs.steps import Notice
@@ -14,6 +16,9 @@ from runner.cli.waits import due_words
 from runner.reporter import Reporter, RunStarted, RunStatistics
 
 __all__ = ["Speaking", "Ticking"]
+
+# Of one core; whoever has ten thousand tasks in flight is shown them less often.
+SHARE_MAX: Final = 0.02
 
 
 class Ticking(Reporter, ABC):
@@ -29,7 +34,7 @@ class Ticking(Reporter, ABC):
     def started(self, run: RunStarted) -> None:
         self._run = run
         self._look()
-        self._again()
+        self._again(self._every_s)
 
     def closed(self) -> None:
         if self._timer is not None:
@@ -43,12 +48,13 @@ class Ticking(Reporter, ABC):
         self._saved.look(now.elapsed_s, now.saved_bytes)
         return now
 
-    def _again(self) -> None:
-        self._timer = asyncio.get_running_loop().call_later(self._every_s, self._tick)
+    def _again(self, after_s: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(after_s, self._tick)
 
     def _tick(self) -> None:
+        began_s = time.perf_counter()
         self._show(self._look())
-        self._again()
+        self._again(max(self._every_s, (time.perf_counter() - began_s) / SHARE_MAX))
 
     @abstractmethod
     def _show(self, now: RunStatistics) -> None:

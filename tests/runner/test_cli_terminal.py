@@ -70,7 +70,7 @@ def test_a_person_says_yes_and_sees_the_run(folder: Path) -> None:
     assert code == 0
     assert "Spend up to 50 credits? Type yes: " in shown
     assert "━" in shown
-    assert re.search(r"finished .* 2 / 2", shown)
+    assert re.search(r"finished .* 2 / 2", re.sub(r"\x1b\[[?\d;]*[A-Za-z]", "", shown))
     assert "boats  2 of 2 done" in shown
 
 
@@ -80,7 +80,9 @@ def test_anything_else_buys_nothing(folder: Path, keys: str, code: int) -> None:
     assert not (folder / "out").exists()
 
 
-@pytest.mark.parametrize(("flags", "environment"), [(["--no-progress"], {}), ([], {"CI": "true"})])
+@pytest.mark.parametrize(
+    ("flags", "environment"), [(["--no-progress"], {}), ([], {"CI": "true"}), ([], {"TERM": "dumb"})]
+)
 def test_no_screen_where_none_is_wanted(folder: Path, flags: list[str], environment: Mapping[str, str]) -> None:
     code, shown = typed(
         folder, ["run", "boats.yaml", "--sim", "--yes", *flags], at="\0", keys="", environment=environment
@@ -88,6 +90,27 @@ def test_no_screen_where_none_is_wanted(folder: Path, flags: list[str], environm
 
     assert code == 0
     assert "━" not in shown
+
+
+@pytest.mark.parametrize(
+    ("environment", "bar", "colored"),
+    [({}, "━", True), ({"NO_COLOR": "1"}, "━", False), ({"PYTHONIOENCODING": "ascii"}, "====", True)],
+)
+def test_bars_are_drawn_with_what_the_terminal_has(
+    folder: Path, environment: Mapping[str, str], bar: str, colored: bool
+) -> None:
+    code, shown = typed(
+        folder,
+        ["run", "boats.yaml", "--sim", "--yes"],
+        at="\0",
+        keys="",
+        environment={"LANG": "C.UTF-8", **environment},
+    )
+
+    assert code == 0
+    assert bar in shown
+    assert ("\x1b[32m" in shown) is colored
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1
 
 
 def test_ci_is_never_asked(folder: Path) -> None:
