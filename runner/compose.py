@@ -364,14 +364,17 @@ class Run:
         self._interruption.attach(drain=engine.drain, cut=engine.cut)
         loop = asyncio.get_running_loop()
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if self._hears_signals else ()
+        before = {number: signal.getsignal(number) for number in numbers}
         for number in numbers:
             loop.add_signal_handler(number, self._interruption.say, number)
         try:
             yield
         finally:
             self._interruption.detach()
-            for number in numbers:
+            for number, handler in before.items():  # the loop itself would leave Python's own
                 loop.remove_signal_handler(number)
+                if handler is not None:
+                    signal.signal(number, handler)
 
 
 def _typical_s(prepared: Prepared, speed: float) -> Mapping[str, float]:
