@@ -167,7 +167,7 @@ class S3Blobs:
             problem = _told(refused, place=self._place, what=what, seconds=seconds)
         else:
             return
-        raise problem
+        raise problem from None
 
 
 class _S3Writer(Spool):

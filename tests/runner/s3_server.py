@@ -11,6 +11,7 @@ import hashlib
 import hmac
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -26,6 +27,8 @@ __all__ = ["KEY_ID", "SECRET", "S3Server", "Stored", "bucket_blobs", "s3_server"
 
 KEY_ID = "AKIALOOPBACKEXAMPLE0"
 SECRET = "secret/of+the/loopback/bucket/0123456789"  # guards nothing
+
+_CODES = {500: "InternalError", 501: "NotImplemented", 503: "SlowDown"}
 
 Fault = Callable[[str, str], int | None]  # method and key -> a status to answer with, 0 to break off, None to go on
 
@@ -87,7 +90,7 @@ class S3Server:
     def _answer(self, request: web.Request, body: bytes, bucket: str, key: str) -> web.Response | None:
         fault = self.fault(request.method, key)
         if fault is not None:
-            return _refused(fault, "InternalError" if fault >= 500 else "AccessDenied") if fault else None
+            return _refused(fault, _CODES.get(fault, "AccessDenied")) if fault else None
         problem = _unsigned(request, body)
         if problem:
             return _refused(403, problem)
@@ -183,28 +186,26 @@ def bucket_blobs(server: S3Server, place: str, *, retries: int = 2) -> S3Blobs:
 def s3_server(*buckets: str, keeps_conditions: bool = True) -> Iterator[S3Server]:
     """A server in a thread of its own, so that commands and event loops of tests may come and go."""
     server = S3Server(*buckets, keeps_conditions=keeps_conditions)
-    ready, over = threading.Event(), threading.Event()
-    loop = asyncio.new_event_loop()
+    ready: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
 
     async def serve() -> None:
         app = web.Application(client_max_size=0)
         app.router.add_route("*", "/{path:.*}", server.handle)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
         server.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        ready.set()
-        await loop.run_in_executor(None, over.wait)
+        over = asyncio.Event()
+        ready.set_result((asyncio.get_running_loop(), over))
+        await over.wait()
         await runner.cleanup()
 
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()), daemon=True)
+    thread = threading.Thread(target=asyncio.run, args=[serve()], daemon=True)
     thread.start()
-    assert ready.wait(10), "the server did not start"
+    loop, over = ready.result(timeout=10)
     try:
         yield server
     finally:
-        over.set()
+        loop.call_soon_threadsafe(over.set)
         thread.join(10)
-        loop.run_until_complete(loop.shutdown_default_executor())
-        loop.close()
+        assert not thread.is_alive(), "the server does not end"
