@@ -91,7 +91,8 @@ def _follow(course: Course, event: Happening, now: Record, begun: Mapping[int, f
             course.wanted_s = event.at_s
         case EventType.INTENT:
             since = begun.get(life, event.at_s) if life is not None else event.at_s
-            course.wanted_s = min(max(now.first_at_s, since), event.at_s)
+            ended_s = course.finished_s or 0.0  # the attempt before it
+            course.wanted_s = min(max(now.first_at_s, since, ended_s), event.at_s)
             course.opened_s, course.accepted_s, course.finished_s, course.saved_s = event.at_s, None, None, None
             course.lives = set()
         case EventType.ACCEPTED:
