@@ -112,6 +112,13 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         says="lives of the core alone, in virtual time",
         must_meet="tests.proof.sansio:MUST_MEET",
     ),
+    "steered": Campaign(
+        play="tests.proof.steered:play",
+        count=4_000,
+        chunk=20,
+        says="somebody who turns rates, budget and places, pauses and stops at any moment, in the real engine",
+        must_meet="tests.proof.steered:MUST_MEET",
+    ),
     "storms": Campaign(
         play="tests.proof.storms:play",
         count=6,

@@ -46,7 +46,7 @@ from runner.testing import MemoryTransport, VirtualLoop
 from tests.proof.audit import Auditor
 from tests.runner.world import PRICES
 
-__all__ = ["START_S", "Crash", "House", "Life", "no_save", "no_upload"]
+__all__ = ["SCOPE", "START_S", "Crash", "House", "Life", "no_save", "no_upload"]
 
 SCOPE: Final = "long"
 START_S: Final = 1_700_000_000.0
@@ -88,6 +88,7 @@ class House:
         **settings: Any,
     ) -> None:
         self.items = list(wanted)
+        self.cap: int | None = None  # of the next life
         self.auditor = Auditor(caps={SCOPE: None}, where=lambda: f"{self.now_s():.3f} s")
         self.service = _Service(self, Profile(**{"windows": (), **(profile or {})}), seed, faults)
         self.store = MemoryStore()
@@ -142,7 +143,7 @@ class House:
                 save_results=False,
                 **{"in_flight_max": 10_000, "spread": self._spread, **self._settings},
             ),
-            books=Books(cap=None, reserved=held.reserved, settled=held.settled),
+            books=Books(cap=self.cap, reserved=held.reserved, settled=held.settled),
             prices=ledger.class_prices(),
             creates=Pacer("creates", creates),
             polls=Pacer("polls", polls),
@@ -155,7 +156,7 @@ class House:
             sender=Service(wire),
             uploader=no_upload,
             saver=no_save,
-            reporter=_Ear(self.auditor, life),
+            reporter=_Ear(self, life),
             clock=clock,
         )
         known = await ledger.begin_life(RUN, self.items, at_s=clock.now().wall_s, pid=1, host="here")
@@ -166,6 +167,7 @@ class House:
                 await engine.commit(step)
         if drain_at_s is not None:
             loop.call_later(drain_at_s, engine.drain, "SIGINT")
+        self.filled(engine, clock)
         await engine.run()
         code = exit_code(core.state.records.values(), pauses=core.state.pauses, left=0, keep=False)
         await ledger.end_life(known, at_s=clock.now().wall_s, exit_code=code)
@@ -181,6 +183,18 @@ class House:
         books = self.store.books[SCOPE]
         if (books.reserved, books.settled) != (self.auditor.reserved[SCOPE], self.auditor.settled[SCOPE]):
             raise self.auditor.fail(f"the books say {books}")
+
+    def filled(self, engine: Engine, clock: Clock) -> None:
+        """A life is about to run."""
+
+    def changed(self, change: Change) -> None:
+        """An event is durable."""
+        event, attempt = change.event, change.record.attempt
+        key = attempt.key if attempt else None
+        self.auditor.committed(event.identity, event.type.value, event.data, key=key, body=change.body)
+
+    def noticed(self, notice: Notice) -> None:
+        """Something was told."""
 
     def _hear_plans(self) -> None:
         if self.auditor.latest or self.auditor.purchases:
@@ -237,19 +251,18 @@ class _Wire:
 
 
 class _Ear(Reporter):
-    """Tells the auditor what is durable."""
+    """Tells the house what is durable."""
 
-    def __init__(self, auditor: Auditor, life: Life) -> None:
-        self._auditor = auditor
+    def __init__(self, house: House, life: Life) -> None:
+        self._house = house
         self._life = life
 
     def changed(self, item: Item, change: Change) -> None:
-        event, attempt = change.event, change.record.attempt
-        key = attempt.key if attempt else None
-        self._auditor.committed(event.identity, event.type.value, event.data, key=key, body=change.body)
+        self._house.changed(change)
 
     def noticed(self, notice: Notice) -> None:
         self._life.notices[notice.name] += 1
+        self._house.noticed(notice)
 
 
 def _watch_lateness(core: Core, life: Life) -> None:
