@@ -44,12 +44,13 @@ $(READY): pyproject.toml requirements.lock
 	@$(BIN)/python -m compileall -q jobs runner
 	@touch $(READY)
 
-demo: $(READY)  ## run a sweep against the simulator: no key, no credits, under a minute
+demo: $(READY)  ## run a sweep against the simulator and write its page: no key, no credits, under a minute
 	@mkdir -p out/demo
 	@cd out/demo && "$(CURDIR)/$(BIN)/rivya-batch" run "$(CURDIR)/manifests/sweep.yaml" --sim --yes --creates 5/s
 	@cd out/demo && "$(CURDIR)/$(BIN)/rivya-batch" results --store .rivya/sim.db --format jsonl -o results.jsonl
+	@cd out/demo && "$(CURDIR)/$(BIN)/rivya-batch" report --sim -q >/dev/null
 	@echo "in out/demo: the clips in out/, the ledger in .rivya/sim.db, the results in results.jsonl"
-	@echo "look at it with: cd out/demo && ../../$(BIN)/rivya-batch results --sim"
+	@echo "look at it: open $(CURDIR)/out/demo/out/sweep/report.html in a browser"
 
 # A file's tests share what is dear to make, or add up what they met, so one process plays a whole file. In the order of
 # collection: the long files stand in the middle, and the end is small.

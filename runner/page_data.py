@@ -21,6 +21,7 @@ from jobs.sources import needs
 from jobs.steps import Notice
 from jobs.yaml12 import load
 from runner.ledger.rows import Row
+from runner.places import from_here, is_bucket
 from runner.sources import read_manifest, read_sources
 from runner.views import RunSummary, need_ledger, run_summary
 
@@ -36,6 +37,7 @@ class ResultFile:
     artifact: Artifact
     path: Path | None
     is_there: bool
+    bucket: str | None = None  # its address, when it was saved in one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,9 +135,10 @@ def page_data(store: Path, run_id: str, *, now_s: float, tell: Callable[[Notice]
     return PageData(run=run, items=items, events=events, files=files, summary=summary)
 
 
-def folder_of(out_dir: str) -> Path:
-    """Where a run's results are, as a person in the current folder would name it."""
-    return Path(os.path.relpath(out_dir))
+def folder_of(out_dir: str) -> Path | None:
+    """Where a run's results are, as a person in the current folder would name it; None when that is no folder here."""
+    folder = None if is_bucket(out_dir) else Path(os.path.relpath(out_dir))
+    return folder if folder is not None and folder.is_dir() else None
 
 
 def source_of(summary: RunSummary) -> Source:
@@ -174,6 +177,9 @@ def _happening(row: Row) -> Happening:
 
 
 def _result(identity: str, artifact: Artifact, folder: str | None) -> ResultFile:
+    if folder is not None and artifact.file is not None and is_bucket(folder):
+        where = from_here(artifact.file, folder)
+        return ResultFile(identity=identity, n=artifact.n, artifact=artifact, path=None, is_there=False, bucket=where)
     path = _inside(folder, artifact.file)
     return ResultFile(
         identity=identity, n=artifact.n, artifact=artifact, path=path, is_there=path is not None and _is_file(path)

@@ -11,8 +11,9 @@ from jobs.record import ArtifactState, Record
 
 __all__ = ["FileState", "Happening", "LifeSpan", "NoteLine", "ReportFile", "ReportItem", "ReportRun", "Source"]
 
-# Where a result stands: as the ledger says, or `missing`: saved once, and not there when the page was made.
-FileState = ArtifactState | Literal["missing"]
+# Where a result stands: as the ledger says; or `missing`: saved once, and not there when the page was made; or
+# `elsewhere`: saved in a bucket, which no page can load it from.
+FileState = ArtifactState | Literal["missing", "elsewhere"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

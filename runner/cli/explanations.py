@@ -97,6 +97,8 @@ ERRORS: Final[Mapping[str, str]] = MappingProxyType(
         "declined": "The question was answered with something other than `yes`. Nothing was sent or changed.",
         "download-too-large": "A result is larger than the runner saves. It is paid for and stays at the service; the "
         "address is in `results`.",
+        "embed-too-large": "The results are more than a mail carries, so no page was written. Without --embed the page "
+        "loads them from beside it: send it together with the results' folder.",
         "extra-missing": "What was asked for comes with an extra that is not installed. The next line has the command "
         "that installs it, such as `pip install 'rivya-batch[parquet]'`. Nothing was sent.",
         "item-ambiguous": "More than one item is called so. Write more of its identity, or its whole key.",
@@ -128,6 +130,10 @@ ERRORS: Final[Mapping[str, str]] = MappingProxyType(
         "nothing-selected": "--select, --exclude and --limit leave no item. Nothing was sent.",
         "open-files": "The system lets this process have fewer files and connections open than a run needs. Nothing "
         "was bought. Raise the limit (`ulimit -n`), or have it raised.",
+        "pick-unknown": "A file given to --select names an item that the manifest does not make, or not any more. "
+        "Nothing was sent. `plan --explain` lists all keys; a changed key is a changed axis, job or row.",
+        "picks-unreadable": "A file given to --select cannot be read, or is no list of items. It holds one item key a "
+        "line; lines that begin with # are comments. Nothing was sent.",
         "run-ending": "The run is stopping or has just ended, so it takes no more changes. Nothing was changed. Give "
         "its command again to go on.",
         "run-not-alive": "The run named is not running now, so there is nothing to steer; the message says when it "

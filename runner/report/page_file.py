@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from jobs.catalogue import Catalogue
 from jobs.report.document import document
-from jobs.report.facts import ReportFile, Source
+from jobs.report.facts import FileState, ReportFile, Source
 from jobs.report.page_model import page_model
 from runner.errors import OutputUnusable, UsageError
 from runner.page_data import PageData, ResultFile
@@ -102,11 +102,12 @@ def told_file(
 ) -> ReportFile:
     artifact = file.artifact
     is_lost = artifact.file is not None and not file.is_there
+    elsewhere: FileState = "missing" if file.bucket is None else "elsewhere"
     return ReportFile(
         n=file.n,
-        state="missing" if is_lost else artifact.state,
+        state=elsewhere if is_lost else artifact.state,
         src=src if is_shown(file) else None,
-        name=artifact.file,
+        name=file.bucket or artifact.file,
         type=artifact.type,
         bytes=artifact.bytes,
         poster=poster,

@@ -62,5 +62,4 @@ def command(voice: Voice, run: str | None, output: Path | None, *, is_opened: bo
 
 def _beside_the_results(out_dir: str) -> Path:
     """In the output folder; in the current one when nothing was saved."""
-    folder = folder_of(out_dir)
-    return folder / "report.html" if folder.is_dir() else Path("report.html")
+    return (folder_of(out_dir) or Path()) / "report.html"

@@ -85,8 +85,17 @@ function table(job) {
     across.values.map((_, x) => cellAt(job, x, y, 'td')));
   made.style.setProperty('--columns', across.values.length);
   matrix.grown = grow(body, down.values.length, row, Math.max(3, Math.ceil(150 / across.values.length)));
-  return el('div', { class: 'scroll' }, made);
+  const holder = el('div', { class: 'scroll fits' }, made);
+  fitted.disconnect();
+  [holder, made].forEach((one) => fitted.observe(one));
+  return holder;
 }
+
+// While a table fits its window the page scrolls, and its heads stay; a wider one scrolls by itself.
+const fitted = new ResizeObserver(() => {
+  const made = $('table.matrix');
+  if (made) made.parentElement.classList.toggle('fits', made.offsetWidth <= $('#main').clientWidth);
+});
 
 // One axis alone fills lines, like a text.
 function flow(job) {

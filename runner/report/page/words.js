@@ -14,6 +14,7 @@ const STATES = {
 };
 const FILES = {
   missing: 'file missing',
+  elsewhere: 'in a bucket',
   wanted: 'not saved yet',
   partial: 'saved in part',
   quarantined: 'quarantined: damaged, or no media',
