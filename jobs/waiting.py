@@ -15,6 +15,7 @@ from jobs.core import DOWNLOAD_BACKLOG_MAX, Core
 from jobs.lifecycle import ItemState
 from jobs.resending import BAD_SENDS_MAX
 from jobs.steps import Now
+from jobs.verdict import Pause
 
 __all__ = ["On", "Queued", "Waiting", "queued", "slowest"]
 
@@ -38,7 +39,8 @@ class On(StrEnum):
     PLACE = "place"  # in flight
     SAVING = "saving"  # of results that wait already
     SERVICE = "service"  # it answered badly; one create at a time tests it
-    PAUSE = "pause"
+    PAUSE = "pause"  # of the rest of this life
+    RESUME = "resume"  # by the person who paused it, or another
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,10 +141,10 @@ def queued(core: Core, now: Now) -> tuple[Queued, ...]:
 
 def _queued(core: Core, now: Now) -> Iterator[Queued]:
     state = core.state
-    stop = next(iter(state.pauses.values()), "")
-    if stop or state.stopping:
-        why = stop or "the run is stopping"
-        yield Queued(items=len(state.ready) + len(state.missing), on=On.PAUSE, why=why)
+    if state.pauses or state.stopping:
+        why = next(iter(state.pauses.values()), "the run is stopping")
+        is_held = not state.stopping and state.pauses.keys() == {Pause.PERSON}
+        yield Queued(items=len(state.ready) + len(state.missing), on=On.RESUME if is_held else On.PAUSE, why=why)
         return
     yield Queued(items=len(state.missing), on=On.UPLOAD)
     unpriced = state.ready.held_back

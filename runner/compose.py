@@ -175,10 +175,11 @@ class Run:
             statistics=engine.statistics,
         )
         try:
-            self._reporter.started(started)
-            for warning in ledger.warnings:
-                self._reporter.noticed(Notice(name="ledger", data={"why": warning}))
-            with self._signals(engine):
+            with self._signals():  # before anybody sees a run that could be interrupted
+                self._reporter.started(started)
+                self._interruption.attach(drain=engine.drain, cut=engine.cut)
+                for warning in ledger.warnings:
+                    self._reporter.noticed(Notice(name="ledger", data={"why": warning}))
                 async with self._controls(engine) as deaf:
                     if deaf is not None:
                         self._reporter.noticed(Notice(name="ledger", data={"why": deaf}))
@@ -359,9 +360,8 @@ class Run:
             yield deaf
 
     @contextmanager
-    def _signals(self, engine: Engine) -> Iterator[None]:
+    def _signals(self) -> Iterator[None]:
         """First Ctrl-C or SIGTERM: drain. Second: now."""
-        self._interruption.attach(drain=engine.drain, cut=engine.cut)
         loop = asyncio.get_running_loop()
         numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if self._hears_signals else ()
         before = {number: signal.getsignal(number) for number in numbers}

@@ -26,5 +26,7 @@ def advice_for(pause: str, run_id: str, onward: Onward) -> Advice | None:
             return Advice(onward.command, "with room on the disk")
         case Pause.HALT:
             return Advice(command_line("results", run_id, *onward.store_flag), "why they failed")
+        case Pause.PERSON:
+            return Advice(command_line("resume", run_id, *onward.store_flag))
         case _:
             return None

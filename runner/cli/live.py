@@ -45,6 +45,7 @@ class Screen(Speaking):
         self._clock = clock
         self._canvas = Canvas(terminal)
         self._above: list[Line] = []  # lines that wait for the next picture
+        self._is_first_line = True
         self._last: Look | None = None
 
     def started(self, run: RunStarted) -> None:
@@ -71,6 +72,9 @@ class Screen(Speaking):
         told_at = f"{self._clock():%H:%M:%S} "
         lines = textwrap.wrap(sayable(text, self._glyphs), max(20, width - 2 - len(told_at)), break_on_hyphens=False)
         margins = [told_at, *(" " * len(told_at) for _ in lines[1:])]
+        if self._is_first_line:
+            self._above.append([])  # apart from what was told before the run
+            self._is_first_line = False
         self._above += [
             [Piece(" " + gap, "faint"), Piece(line, style)] for gap, line in zip(margins, lines, strict=False)
         ]

@@ -147,7 +147,8 @@ def _rows(look: Look, seen: Figures) -> Iterator[_Row]:
 
 def _creating(look: Look) -> Iterator[Note]:
     now, limit = look.now, look.now.pacers[0] if look.now.pacers else None
-    if limit is not None and now.queued and now.drain_left_s is None and not look.is_over:
+    is_buying = now.queued and not now.pauses and now.drain_left_s is None and not look.is_over
+    if limit is not None and is_buying:
         yield from _speed(look.created_per_s, limit)
     if now.in_flight_max and not look.is_over:
         yield Note(f"{now.in_flight} of {now.in_flight_max} in flight", 1)
@@ -178,6 +179,9 @@ def _finishing(look: Look, seen: Figures) -> Iterator[Note]:
     if left_s is None or look.now.drain_left_s is not None:
         return
     if not (look.now.queued or look.now.in_flight or left_s >= 1):
+        return
+    if look.now.pauses:
+        yield Note(f"about {duration(_rounded(left_s))} for what is in flight", 1)
         return
     yield Note(f"about {duration(_rounded(left_s))} left", 1)
     end = look.clock + timedelta(seconds=left_s)

@@ -69,6 +69,8 @@ def queued_notes(queued: Queued) -> list[Note]:
             return [Note(f"the service, next try{_in(queued.for_s)}", 0, "held"), Note(why, 1)]
         case On.CREATES:
             return [Note(f"create limiter{_left(queued.for_s)}", 0), Note(why, 1, "faint")]
+        case On.RESUME:
+            return [Note("resume", 0, "held")]
         case _:
             return [Note("the next run", 0, "held")]
 

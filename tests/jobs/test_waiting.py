@@ -150,6 +150,10 @@ def paused(core: Core) -> None:
     core.state.pause(Pause.HALT, "3 items failed")
 
 
+def held_by_a_person(core: Core) -> None:
+    core.state.pause(Pause.PERSON, "anna paused the run")
+
+
 @pytest.mark.parametrize(
     ("prices", "cap", "do", "found"),
     [
@@ -159,6 +163,7 @@ def paused(core: Core) -> None:
         ({"m": 10}, 15, held, Queued(items=3, on=On.BUDGET, why="10 credits are held")),
         ({"m": 10}, 1000, stopped, Queued(items=4, on=On.PAUSE, why="the run is stopping")),
         ({"m": 10}, 1000, paused, Queued(items=4, on=On.PAUSE, why="3 items failed")),
+        ({"m": 10}, 1000, held_by_a_person, Queued(items=4, on=On.RESUME, why="anna paused the run")),
     ],
 )
 def test_what_keeps_the_rest_from_being_bought(

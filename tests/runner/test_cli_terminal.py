@@ -113,6 +113,19 @@ def test_bars_are_drawn_with_what_the_terminal_has(
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h") == 1
 
 
+def test_ctrl_c_says_what_it_does_and_the_picture_of_the_end_stays(folder: Path) -> None:
+    slow = MANIFEST.replace("creates: 50/s", "creates: 1/min")
+    (folder / "boats.yaml").write_text(slow, encoding="utf-8")
+    code, shown = typed(folder, ["run", "boats.yaml", "--sim", "--yes"], at="create limiter", keys="\x03")
+
+    assert code == 130
+    assert "SIGINT: nothing new is started;" in shown
+    assert "Ctrl-C again ends at once" in shown
+    _, found, last = shown.rpartition("\x1b[?25h")  # the cursor is back, and below the picture the end is told
+    assert found
+    assert "of 2 done in" in last
+
+
 def test_ci_is_never_asked(folder: Path) -> None:
     code, shown = typed(folder, ["run", "boats.yaml", "--sim"], at="\0", keys="", environment={"CI": "true"})
 

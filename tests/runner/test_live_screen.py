@@ -165,8 +165,8 @@ def test_a_pause_says_why_and_what_to_type() -> None:
 
  sneaker-night  2m 14s
  uploads  ━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━   2 / 2
- created  ━━━━━━━━━━━━━─────────────────  52 / 118  12/min of 30, 16 of 16 in flight
- finished ━━━━━━━━━━────────────────────  36 / 118  2 failed, about 3m 25s left, until 12:07
+ created  ━━━━━━━━━━━━━─────────────────  52 / 118  16 of 16 in flight
+ finished ━━━━━━━━━━────────────────────  36 / 118  2 failed, about 3m 25s for what is in flight
  saved    ━━━━━━━━━━━━━━━━━━━━━━━━━━━╸──  33 / 36   61 MB, 1.2 MB/s
  credits  ━━━━━━━━━━━━━━━╍╍╍╍╍────────── 485 / 700  14 in doubt, 130 held, 215 left
  no new creates: the next item needs 28 credits or more; 7 of the budget's 700 are left
@@ -313,6 +313,7 @@ def test_a_rehearsal_is_called_one() -> None:
         ("config", "rivya-batch doctor    # where the address comes from"),
         ("disk", "rivya-batch run sweep.yaml    # with room on the disk"),
         ("halt", "rivya-batch results sneaker-night    # why they failed"),
+        ("person", "rivya-batch resume sneaker-night"),
     ],
 )
 def test_each_pause_comes_with_the_command_that_helps(pause: str, typed: str) -> None:
@@ -352,6 +353,7 @@ def test_what_an_item_waits_for_in_words(waiting: Waiting, words: str) -> None:
         (Queued(items=9, on=On.CREATES, for_s=12, why="30/min"), "create limiter 12s, 30/min"),
         (Queued(items=9, on=On.CREATES, for_s=0.2, why="30/min"), "create limiter, 30/min"),
         (Queued(items=9, on=On.PAUSE, why="the run is stopping"), "9 items to buy    the next run"),
+        (Queued(items=9, on=On.RESUME, why="anna paused the run"), "9 items to buy    resume"),
     ],
 )
 def test_what_the_rest_waits_for_in_words(queued: Queued, words: str) -> None:

@@ -82,7 +82,8 @@ async def test_what_cannot_wait_stands_above_the_picture_with_its_time_and_never
     screen.noticed(Notice(name="rate", data={**slower, "before": 0.1, "after": 0.2}))  # only for programs
     screen.closed()
 
-    assert terminal.shown[:4] == [
+    assert terminal.shown[:5] == [
+        "",
         " 12:04:30 creates slowed to 30/min: HTTP 429 rate_limited:",
         "          Too many.",
         " 12:04:30 no new creates: evil \\x1b[2J",
@@ -104,8 +105,8 @@ async def test_a_terminal_that_was_stopped_never_stops_the_run_and_hears_all_of_
     screen._tick()
     screen.closed()
 
-    assert terminal.shown[:2] == [" 12:04:30 tight: credits 3", " 12:04:30 tight: credits 4"]
-    assert "52 / 118" in terminal.shown[5]
+    assert terminal.shown[:3] == ["", " 12:04:30 tight: credits 3", " 12:04:30 tight: credits 4"]
+    assert "52 / 118" in terminal.shown[6]
 
 
 async def test_a_wider_terminal_is_used_with_the_next_picture() -> None:
@@ -128,12 +129,12 @@ async def test_ctrl_c_says_what_is_waited_for_and_what_another_one_does_and_so_d
     screen.cut_short()
     screen.closed()
 
-    assert before[0] == (
+    assert before[1] == (
         " 12:04:30 SIGINT: nothing new is started; waiting for 2 creates, 1 download, 30s at most. "
         "Ctrl-C again ends at once; nothing is lost"
     )
-    assert before[8] == " stopping: waiting for 2 creates, 1 download, 23s at most"
-    assert terminal.shown[1] == " 12:04:30 ended at once: what was sent is in the ledger, and the next run asks for it"
+    assert before[9] == " stopping: waiting for 2 creates, 1 download, 23s at most"
+    assert terminal.shown[2] == " 12:04:30 ended at once: what was sent is in the ledger, and the next run asks for it"
 
 
 async def test_a_run_that_an_error_ends_tells_its_last_figures_and_gives_the_cursor_back() -> None:
@@ -143,7 +144,7 @@ async def test_a_run_that_an_error_ends_tells_its_last_figures_and_gives_the_cur
     screen.broken(MID)
     screen.closed()
 
-    assert terminal.shown[0] == (
+    assert terminal.shown[1] == (
         " 12:04:30 stopped by an error with 36 of 118 done; "
         "355 spent, 130 held (14 of them in doubt), 215 of the cap left"
     )
