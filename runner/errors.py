@@ -208,7 +208,9 @@ class LedgerLocked(LedgerError):
     """Another runner holds this ledger. Nothing was sent."""
 
     default_code = "ledger-locked"
-    default_next_step = "wait for the other run, or stop it with Ctrl-C where it runs, or name another --store"
+    default_next_step = (
+        "wait for the other run (`rivya-batch status --follow`), end it (`rivya-batch stop`), or name another --store"
+    )
 
 
 class LedgerUnusable(LedgerError):

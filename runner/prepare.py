@@ -56,12 +56,17 @@ UPLOAD_AGE_S_MAX = 20 * 3600.0
 # One that says when it ends must last at least this much longer, so that a create in the queue still finds it.
 UPLOAD_LIFE_LEFT_S = 3600.0
 
+# What makes a line of a file of picks a pattern, if no item has it as its whole key.
+_SPECIAL = frozenset("*?[")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choices:
     """What one command picks and permits; everything that is not a setting."""
 
     select: tuple[str, ...] = ()
+    pick_files: tuple[str, ...] = ()  # what `--select @FILE` named ...
+    picks: Mapping[str, str] = field(default_factory=dict)  # ... and what they hold: an item's key, and its place
     exclude: tuple[str, ...] = ()
     limit: int | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
@@ -191,6 +196,10 @@ def prepare(manifest_path: Path, *, settings: Settings, choices: Choices) -> Pre
     choices = replace(choices, date=choices.date or _today())  # one day for all of it, and for a plan that is saved
     catalogue = load_catalogue(settings.base_url, now_epoch_s=time.time())
     checked = check_manifest(manifest_path, catalogue=catalogue, choices=choices)
+    if not checked.texts and checked.errors:  # there is nothing to show a place of
+        first = checked.errors[0]
+        message = first.message[:1].upper() + first.message[1:]
+        raise UsageError(f"{message}. Nothing was sent.", code=first.code, next_step=first.help)
     if checked.errors:
         raise ManifestRejected(
             f"{manifest_path} has {len(checked.errors)} error{'s' * (len(checked.errors) > 1)}. Nothing was sent.",
@@ -293,19 +302,45 @@ def _usable(known: KnownUpload, now_s: float) -> bool:
 
 def _chosen(items: Sequence[Item], choices: Choices) -> list[Item]:
     """The items that `--select`, `--exclude` and `--limit` leave. A pattern meets an item's key, its job or a tag."""
+    picked, is_open = _picked(items, choices), not (choices.select or choices.pick_files)
     chosen = [
         item
         for item in items
-        if (not choices.select or _meets(item, choices.select)) and not _meets(item, choices.exclude)
+        if (is_open or item.key in picked or _meets(item, choices.select)) and not _meets(item, choices.exclude)
     ]
     if not chosen:
-        patterns = ", ".join((*choices.select, *choices.exclude))
+        patterns = ", ".join((*choices.select, *(f"@{name}" for name in choices.pick_files), *choices.exclude))
         raise UsageError(
             f"No item is left by the selection {patterns}. Nothing was sent.",
             code="nothing-selected",
             next_step=did_you_mean((choices.select or ("",))[0], [item.key for item in items], "see `plan --explain`"),
         )
     return chosen[: choices.limit]
+
+
+def _picked(items: Sequence[Item], choices: Choices) -> set[str]:
+    """The keys that picks mean: a whole key, or else a pattern of keys, which a key with odd characters is written as.
+
+    A pick that is no item any more is not passed over in silence: raises UsageError with its place.
+    """
+    keys = [item.key for item in items]
+    known, picked, strange = set(keys), set[str](), list[tuple[str, str]]()
+    for pick, place in choices.picks.items():
+        meant = {pick} & known
+        if not meant and not _SPECIAL.isdisjoint(pick):
+            meant = {key for key in keys if fnmatchcase(key, pick)}
+        if not meant:
+            strange.append((pick, place))
+        picked |= meant
+    if strange:
+        pick, place = strange[0]
+        more = f", nor {len(strange) - 1} more of the picks" if len(strange) > 1 else ""
+        raise UsageError(
+            f"{place}: no item of the manifest is called `{pick}`{more}. Nothing was sent.",
+            code="pick-unknown",
+            next_step=did_you_mean(pick, keys, "see `plan --explain` for all keys"),
+        )
+    return picked
 
 
 def _meets(item: Item, patterns: Sequence[str]) -> bool:

@@ -78,6 +78,7 @@ def read_saved(plan_path: Path) -> SavedPlan:
         choices = dict(saved["choices"])
         for name in ("select", "exclude"):
             choices[name] = tuple(choices[name])
+        choices["pick_files"], choices["picks"] = tuple(choices.get("pick_files", ())), dict(choices.get("picks", {}))
         return SavedPlan(
             path=plan_path,
             manifest=Path(saved["manifest"]),

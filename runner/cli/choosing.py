@@ -13,6 +13,8 @@ from typing import Any
 import click
 
 from runner.cli.loading import settings_for
+from runner.cli.naming import complete_selection
+from runner.cli.picks import read_picks
 from runner.cli.voice import Voice
 from runner.errors import UsageError
 from runner.prepare import Choices
@@ -58,7 +60,8 @@ class Asked:
         """These flags as they are typed."""
         picked = self.choices
         values: list[tuple[str, object]] = [(name.replace("_", "-"), value) for name, value in self.flags.items()]
-        values += [("select", glob) for glob in picked.select] + [("exclude", glob) for glob in picked.exclude]
+        values += [("select", glob) for glob in picked.select] + [("select", f"@{name}") for name in picked.pick_files]
+        values += [("exclude", glob) for glob in picked.exclude]
         values += [("limit", picked.limit)]
         values += [("var", f"{name}={value}") for name, value in picked.variables.items()]
         values += [("date", picked.date), ("halt", picked.halt)]
@@ -83,7 +86,13 @@ _OPTIONS = (
     click.option("--creates", metavar="RATE", help="Create at most so many tasks, such as 30/min."),
     click.option("--polls", metavar="RATE", help="Ask at most so often for statuses, such as 5/s."),
     click.option("--in-flight", metavar="N", help="Have at most N tasks under way."),
-    click.option("--select", metavar="GLOB", multiple=True, help="Only items whose key, job or tag fits; repeatable."),
+    click.option(
+        "--select",
+        metavar="GLOB|@FILE",
+        multiple=True,
+        shell_complete=complete_selection,
+        help="Only items whose key, job or tag fits, or whose keys a file lists, one a line; repeatable.",
+    ),
     click.option("--exclude", metavar="GLOB", multiple=True, help="Not these; repeatable."),
     click.option("--limit", metavar="N", type=click.IntRange(min=1), help="Only the first N items."),
     click.option("--var", metavar="K=V", multiple=True, help="Set a variable of the manifest; repeatable."),
@@ -110,8 +119,12 @@ def choosing(function: Callable[..., object]) -> Callable[..., object]:
 
 def _asked(given: dict[str, Any]) -> Asked:
     """Take the flags of this file out of what click parsed."""
+    selected = given.pop("select")
+    pick_files = tuple(text[1:] for text in selected if text.startswith("@"))
     choices = Choices(
-        select=tuple(given.pop("select")),
+        select=tuple(text for text in selected if not text.startswith("@")),
+        pick_files=pick_files,
+        picks=read_picks(pick_files),
         exclude=tuple(given.pop("exclude")),
         limit=given.pop("limit"),
         variables=_variables(given.pop("var")),

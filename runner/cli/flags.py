@@ -49,7 +49,22 @@ def everywhere(function: Function) -> Function:
     return function
 
 
+# As a verb's help names them; the group's help explains them.
+_COMMON = "--store, --json, -q, -v, --color, --no-progress, -y, --no-input, --sim: see `rivya-batch --help`"
+
+
 class _Verb(click.Command):
+    """A verb: its own flags are explained, those of every verb are only named."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        options = [param for param in self.get_params(ctx) if isinstance(param, click.Option)]
+        own = [option.get_help_record(ctx) for option in options if option.callback is not _remember]
+        records = [record for record in own if record is not None]
+        with formatter.section("Options"):
+            formatter.write_dl(records)
+        with formatter.section("Everywhere"):
+            formatter.write_text(_COMMON)
+
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         if self.epilog:
             with formatter.section("Example"):

@@ -77,11 +77,16 @@ def test_each_verb_says_in_one_line_what_it_does_and_shows_an_example(name: str)
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_every_verb_takes_the_common_flags(name: str) -> None:
+def test_every_verb_takes_the_common_flags_and_only_names_them(name: str) -> None:
+    command = importlib.import_module(f"runner.cli.verbs.{name}").command
+    assert isinstance(command, click.Command)
     _, out, _ = outcome(name, "--help")
 
-    for flag in ("--store", "--json", "-q", "-v", "--color", "--no-progress", "-y, --yes", "--no-input"):
-        assert flag in out, flag
+    named = out.partition("Everywhere:")[2].partition("Example:")[0]
+    for flag in ("--store", "--json", "-q", "-v", "--color", "--no-progress", "-y", "--no-input", "--sim"):
+        assert flag in named, flag
+        assert any(flag in option.opts for option in command.params), flag
+    assert "rivya-batch --help" in named
 
 
 def test_every_verb_has_a_file_and_every_file_is_a_verb() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import click
 
@@ -28,9 +28,10 @@ def command(voice: Voice, code: str | None) -> None:
     exits = {str(number): text for number, text in EXITS.items()}
     known = {**dict(_errors()), **SERVICE, **ITEMS, **ERRORS, **exits, **CODES}
     if code is None:
-        voice.data("".join(f"{name}\n" for name in sorted(known)) if not voice.json else "")
         if voice.json:
             voice.object(known)
+        else:
+            voice.data(_listed(known))
         return
     wanted = code.strip().strip("[]`").removeprefix("error[").removeprefix("warning[")
     if wanted not in known:
@@ -41,6 +42,23 @@ def command(voice: Voice, code: str | None) -> None:
         voice.object({"code": wanted, "text": known[wanted]})
     else:
         voice.data(f"{wanted}\n\n{_wrapped(known[wanted].strip())}\n")
+
+
+def _listed(known: Mapping[str, str]) -> str:
+    """Every code with the first of its sentences, cut where the line ends."""
+    names = sorted(known, key=lambda name: (not name.isdigit(), int(name) if name.isdigit() else 0, name))
+    width = max(len(name) for name in names)
+    return "".join(
+        f"{name:<{width}}  {textwrap.shorten(_sentence(known[name]), WIDTH - width - 2, placeholder=' ...')}\n"
+        for name in names
+    )
+
+
+def _sentence(text: str) -> str:
+    """The first sentence; a finding's paragraph may begin with its name alone."""
+    words = " ".join(text.partition("\n\n")[0].split())
+    first, stop, _ = words.partition(". ")
+    return f"{first}." if stop else words
 
 
 def _wrapped(text: str) -> str:

@@ -17,6 +17,7 @@ from runner.cli.figures import count
 from runner.cli.flags import verb
 from runner.cli.loading import settings_for
 from runner.cli.loop import run_async
+from runner.cli.naming import complete_items, complete_runs
 from runner.cli.voice import Voice
 from runner.commands import command_line
 from runner.errors import UsageError
@@ -38,11 +39,11 @@ KEY_CHARS = 60  # of a question that is to stay readable; the facts above it hav
     more="For items that are `uncertain`; what is `vanished` or `stalled` can be written off. ITEM is named as for "
     "`show`. Look the attempt up in the account's history, or ask the service with its key and request ids, first.",
 )
-@click.argument("item")
+@click.argument("item", shell_complete=complete_items)
 @click.option("--adopt", metavar="TASK", help="It became this task: poll it, save its results, count its credits.")
 @click.option("--assume-not-created", is_flag=True, help="It never arrived: free its credits; `run` buys it again.")
 @click.option("--write-off", is_flag=True, help="Nobody will know: count its credits as spent, wait no more.")
-@click.option("--run", metavar="RUN", help="Where to look.  [default: the latest]")
+@click.option("--run", metavar="RUN", shell_complete=complete_runs, help="Where to look.  [default: the latest]")
 @click.pass_obj
 def command(
     voice: Voice, item: str, *, adopt: str | None, assume_not_created: bool, write_off: bool, run: str | None

@@ -16,6 +16,7 @@ from runner.cli.figures import count
 from runner.cli.files import write_whole
 from runner.cli.flags import verb
 from runner.cli.loading import settings_for
+from runner.cli.naming import complete_runs
 from runner.cli.voice import Voice
 from runner.errors import UsageError
 from runner.on_demand import parquet
@@ -35,7 +36,7 @@ PIECE_CHARS: Final = 64 * 1024
     example="rivya-batch results --format csv -o results.csv",
     more="RUN defaults to the latest. Parquet has real types, and needs the extra `parquet`.",
 )
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=complete_runs)
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "jsonl", "csv", "parquet"]), help="[default: table]"
 )

@@ -13,6 +13,7 @@ from runner.cli.columns import columns
 from runner.cli.figures import count, duration, size
 from runner.cli.flags import verb
 from runner.cli.loading import settings_for
+from runner.cli.naming import complete_items, complete_runs
 from runner.cli.voice import Voice
 from runner.commands import command_line
 from runner.story import AttemptStory, Story, item_story
@@ -26,8 +27,8 @@ __all__ = ["command"]
     example="rivya-batch show 'reveal/params.duration=8'",
     more="ITEM is its key, the beginning of its identity, a task id, or an idempotency key.",
 )
-@click.argument("item")
-@click.option("--run", metavar="RUN", help="Where to look.  [default: the latest]")
+@click.argument("item", shell_complete=complete_items)
+@click.option("--run", metavar="RUN", shell_complete=complete_runs, help="Where to look.  [default: the latest]")
 @click.pass_obj
 def command(voice: Voice, item: str, run: str | None) -> None:
     store = settings_for(voice).store
