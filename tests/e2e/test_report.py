@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -150,3 +155,24 @@ def test_there_is_no_page_without_a_run_and_it_says_so(command: Command) -> None
     code, _, err = command("report")
     assert code == 2
     assert "error[ledger-missing]" in err
+
+
+def test_the_live_page_ends_at_ctrl_c_also_while_somebody_watches(command: Command) -> None:
+    assert command("run", "boats.yaml", "--yes", "-q")[0] == 0
+    words = [sys.executable, "-m", "runner", "serve", "boats", "--sim", "--json"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as serving:
+        assert serving.stdout is not None
+        address = urlsplit(json.loads(b"".join(serving.stdout.readline() for _ in range(4)))["url"])
+        assert address.hostname == "127.0.0.1"
+        assert len(address.path) > 30
+        watching = http.client.HTTPConnection("127.0.0.1", address.port or 0, timeout=10)
+        watching.request("GET", f"{address.path}events?from=0")
+        answer = watching.getresponse()
+        assert answer.getheader("Content-Type") == "text/event-stream"
+        assert answer.readline() == b"retry: 2000\n"
+
+        serving.send_signal(signal.SIGINT)
+
+        assert serving.wait(10) == 0
+        watching.close()
+        assert b"Traceback" not in serving.stderr.read()  # type: ignore[union-attr]

@@ -90,7 +90,7 @@ def test_repeats_of_one_cell_are_one_and_each_can_be_asked_for_several_times(ran
     assert json.loads(capfd.readouterr().out)["items"] == 3
 
 
-def test_the_file_of_picks_has_a_line_for_each_that_fits_that_item_alone(ran: Any, look: Look) -> None:
+def test_the_file_of_picks_has_a_line_for_each_that_fits_that_item_alone(ran: Any, look: Look, capfd: Any) -> None:
     page, _ = look(ran.address + "#sheet")
     pick(page, 3, 13)
     file = saved(page, lambda: page.keyboard.press("p"), ran.folder)
@@ -100,6 +100,8 @@ def test_the_file_of_picks_has_a_line_for_each_that_fits_that_item_alone(ran: An
     keys = [row.item for row in result_rows(SIM, "reveal")]
     assert lines[0].startswith("# 2 picked of reveal: ")
     assert [[key for key in keys if fnmatchcase(key, line)] for line in lines[1:]] == [[keys[3]], [keys[13]]]
+    assert run_command(["plan", "reveal.yaml", "--sim", "--json", "--select", f"@{file}"]) == 0
+    assert json.loads(capfd.readouterr().out)["items"] == 2
 
 
 def test_marks_stay_when_the_page_is_opened_again_and_go_when_they_are_cleared(ran: Any, look: Look) -> None:

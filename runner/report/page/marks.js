@@ -32,7 +32,7 @@ function marksChanged() {
 const picked = () => items.filter((item) => marks.has(item.id));
 
 // A line is a pattern: what would mean something else in one is written so that it means itself.
-const pattern = (key) => key.replace(/[[*?]/g, '[$&]').replace(/[\n\r]/g, '?').replace(/^#/, '[#]');
+const pattern = (key) => key.replace(/[[*?]/g, '[$&]').replace(/[\n-\r\u001c-\u001e\u0085\u2028\u2029]|^\s|\s$/g, '?').replace(/^#/, '[#]');
 
 function picksText() {
   const lines = picked().map((item) => pattern(item.key));
