@@ -1,4 +1,4 @@
-"""S-28: whatever a text is made for, in a page it is text: the two functions that see to it. (`tests/page` has a browser.)"""
+"""S-28: whatever a text is made for, in a page it is text: the two functions that see to it."""
 
 from __future__ import annotations
 
