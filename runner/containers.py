@@ -56,8 +56,18 @@ def _mime(head: bytes) -> str:
     if head[4:8] == b"ftyp":
         # By hand: filetype knows few brands, and believes a length of four billion in this very box.
         return _BRANDS.get(head[8:12], "video/mp4")
+    if _is_mp3_frame(head):
+        return "audio/mpeg"
     found = filetype.guess_mime(head)
     return _RENAMED.get(found, found) if isinstance(found, str) else ""
+
+
+def _is_mp3_frame(head: bytes) -> bool:
+    """Whether a frame of MPEG layer III begins here: filetype knows neither version 2.5 nor frames with a checksum."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE6 != 0xE2:  # eleven bits of sync, layer III
+        return False
+    version, bitrate, rate = head[1] >> 3 & 3, head[2] >> 4, head[2] >> 2 & 3
+    return version != 1 and bitrate != 15 and rate != 3  # each of these is reserved
 
 
 def _png_whole(file: BinaryIO, size_bytes: int) -> bool | None:

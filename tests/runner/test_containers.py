@@ -134,3 +134,14 @@ def test_no_bytes_make_it_raise(extension: str, place: int, noise: bytes) -> Non
     data = SAMPLES[extension][1]
 
     judged(data[:place] + noise + data[place + len(noise) :])
+
+
+@pytest.mark.parametrize("head", ["fffb9000", "fffa9000", "fff39000", "ffe318c4", "ffe25000", "49443304"])
+def test_sound_of_every_version_with_and_without_checksum_is_known(head: str) -> None:
+    assert judged(bytes.fromhex(head) + bytes(500)) == Media(mime="audio/mpeg", extension="mp3", whole=None)
+
+
+@pytest.mark.parametrize("head", ["ffeb9000", "ffe3f000", "ffe39c00", "fffe3c00", "ff", "ffe3", "fffd9000"])
+def test_what_only_begins_like_a_frame_of_sound_is_none(head: str) -> None:
+    """A reserved version, bit rate or sample rate, a byte order mark, another layer, or too little to tell."""
+    assert judged(bytes.fromhex(head)) is None
