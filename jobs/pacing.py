@@ -55,6 +55,7 @@ class PacerStatistics:
     per_s: float
     unanswered: int
     paused_until_s: float
+    left: int = 0  # requests that left, in all
 
 
 class Pacer:
@@ -176,6 +177,7 @@ class Pacer:
             per_s=self.per_s,
             unanswered=len(self._left),
             paused_until_s=self._paused_until_s,
+            left=self._token,
         )
 
     def _recent(self, now_s: float) -> deque[float]:

@@ -1,7 +1,7 @@
 """What is imported only when it is asked for, because it is dear or need not be installed.
 
-The simulator draws, and a run for real has no use for drawing libraries; chat services, buckets and Parquet come with
-extras.
+The simulator draws, and a run for real has no use for drawing libraries; chat services, buckets, Parquet and
+metrics come with extras.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import importlib
 from collections.abc import Awaitable, Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from runner.errors import UsageError
@@ -23,7 +24,13 @@ if TYPE_CHECKING:
     from runner.notify_chat import Chat
     from runner.settings import Settings
 
-__all__ = ["bucket", "chat", "parquet", "simulator"]
+__all__ = ["bucket", "chat", "metrics", "parquet", "simulator"]
+
+
+def metrics() -> ModuleType:
+    """`runner.metrics`, imported now."""
+    _need("prometheus_client", "Metrics", extra="metrics")
+    return importlib.import_module("runner.metrics")
 
 
 def simulator() -> Callable[[Settings], AbstractAsyncContextManager[Settings]]:

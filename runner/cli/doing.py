@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from jobs.plan import Standing
 from runner.cli.gate import confirm, refusal
 from runner.cli.loop import run_async
+from runner.cli.measuring import metrics_file_for
 from runner.cli.plan_screen import plan_lines, plan_object, plan_screen
 from runner.cli.progress import reporter_for
 from runner.cli.summary import done_facts, tell_summary, tell_verdict
 from runner.cli.voice import Voice
+from runner.errors import LedgerLocked
 from runner.launch import Launch
+from runner.ledger.file import resolved
+from runner.ledger.lock import holder
 from runner.onward import Onward, day_of
 from runner.prepare import Prepared
+from runner.reporter import Reporters
 from runner.settings import Settings
 
 __all__ = ["do"]
@@ -19,12 +26,23 @@ __all__ = ["do"]
 INTERRUPTED = 130
 
 
-def do(voice: Voice, prepared: Prepared, *, settings: Settings, command: str, onward: str) -> int:
+def do(
+    voice: Voice,
+    prepared: Prepared,
+    *,
+    settings: Settings,
+    command: str,
+    onward: str,
+    metrics_file: Path | None = None,
+) -> int:
     """Carry out what was prepared, if a person or a flag agrees to the spending.
 
     `command` is what was typed, to be completed; `onward` is what goes on with a run that has begun.
     """
     plan = prepared.plan
+    owner = holder(resolved(settings.store))
+    if owner is not None:  # better now than after a `yes`
+        raise LedgerLocked(f"the ledger {settings.store} is in use by another run: {owner}. Nothing was sent.")
     is_watched = voice.is_live()
     after = Onward(command=onward, store_flag=voice.store_flag(), day=day_of(prepared))
     launch = Launch(prepared=prepared, settings=settings, onward=after, warn=lambda why: _warn(voice, why))
@@ -41,8 +59,11 @@ def do(voice: Voice, prepared: Prepared, *, settings: Settings, command: str, on
     if refused is not None:
         raise refused
     confirm(voice, plan)
+    reporter = reporter_for(voice, onward=after)
+    if metrics_file is not None:
+        reporter = Reporters(reporter, metrics_file_for(voice, prepared, settings, metrics_file))
     try:
-        outcome = run_async(launch.run(reporter_for(voice, onward=after)))
+        outcome = run_async(launch.run(reporter))
     except KeyboardInterrupt:  # before the run listens to signals, or after it did: it ended at once, in good order
         if voice.json:
             voice.event("done", {"exit_code": INTERRUPTED})

@@ -299,6 +299,49 @@ JOIN artifacts AS f ON f.attempt_key = i.latest_attempt_key
 JOIN lives AS l USING (life_id)
 WHERE r.run_id = :run_id;
 
+-- name: result_states
+-- Result files of what a run wants, by state.
+SELECT f.state, count(*) AS files, coalesce(sum(f.bytes), 0) AS bytes
+FROM run_items AS r
+JOIN items AS i USING (identity)
+JOIN artifacts AS f ON f.attempt_key = i.latest_attempt_key
+WHERE r.run_id = :run_id AND r.wanted = 1
+GROUP BY f.state;
+
+-- name: run_sends
+-- Creates that left under a run, over all its lives.
+SELECT coalesce(sum(a.sends), 0) AS sends
+FROM run_items AS r JOIN attempts AS a USING (identity)
+WHERE r.run_id = :run_id AND a.scope = :run_id;
+
+-- name: run_refusals
+-- Creates of a run that ended without a task by the service's word, by what they proved. An attempt that was sent once
+-- and taken has none, and its events are not looked at.
+SELECT CASE e.type WHEN 'rejected' THEN 'rejected' ELSE json_extract(e.data, '$.outcome') END AS reason,
+    count(*) AS sends
+FROM run_items AS r
+JOIN attempts AS a USING (identity)
+JOIN events AS e ON e.identity = a.identity AND e.attempt_key = a."key"
+WHERE r.run_id = :run_id AND a.scope = :run_id AND e.type IN ('rejected', 'send_ended')
+AND (a.sends > 1 OR a.state IN ('submitting', 'uncertain', 'rejected'))
+AND coalesce(json_extract(e.data, '$.by'), 'service') = 'service'
+GROUP BY reason;
+
+-- name: run_times
+-- How long each purchase of a run took: until it had a task, and from there until it succeeded.
+SELECT i.model, a.accepted_at_s - a.opened_at_s AS create_s,
+    CASE a.state WHEN 'succeeded' THEN a.finished_at_s - a.accepted_at_s END AS generation_s
+FROM run_items AS r
+JOIN items AS i USING (identity)
+JOIN attempts AS a USING (identity)
+WHERE r.run_id = :run_id AND a.scope = :run_id AND a.accepted_at_s IS NOT NULL;
+
+-- name: last_success
+-- When a run of this name last ended well.
+SELECT max(l.ended_at_s) AS ended_at_s
+FROM runs AS r JOIN lives AS l USING (run_id)
+WHERE r.name = :name AND l.exit_code = 0;
+
 -- name: slowest
 -- The items of a run that are in flight the longest.
 SELECT r.item_key, a.identity, a.state, a.task_id, a.sends, a.opened_at_s, a.accepted_at_s

@@ -24,7 +24,7 @@ from runner.report.live_page import LivePage, Moment, media_of, news
 from runner.report.parts import page_parts
 from runner.report.posters import poster_bytes
 
-__all__ = ["PageServer", "serve_page"]
+__all__ = ["HOST", "METRICS_PATH", "Measure", "PageServer", "serve_page"]
 
 HOST: Final = "127.0.0.1"
 LOOK_S: Final = 1.0  # how often the ledger is asked whether anything has happened
@@ -37,6 +37,9 @@ POSTERS_BYTES_MAX: Final = 64 * 1024 * 1024
 # A browser that was away for longer loads the page anew.
 NEWS_KEPT: Final = 200
 
+METRICS_PATH: Final = "/metrics"
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
 _HEADERS: Final = {
     "Cache-Control": "no-store",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -46,14 +49,16 @@ _HEADERS: Final = {
     "X-Frame-Options": "DENY",
 }
 
+Measure = Callable[[], bytes]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class PageServer:
     """The page of one run, and all who watch it."""
 
-    def __init__(self, page: LivePage, *, token: str, first: Moment) -> None:
+    def __init__(self, page: LivePage, *, token: str, first: Moment, metrics: Measure | None = None) -> None:
         self._page = page
+        self._metrics = metrics
         self._token = token
         self._now = first
         self._version = 0  # of what was told
@@ -72,6 +77,8 @@ class PageServer:
     def application(self) -> web.Application:
         """The routes, behind one guard."""
         application = web.Application(middlewares=[self._guarded])
+        if self._metrics is not None:
+            application.router.add_get(METRICS_PATH, self._measured)
         application.router.add_get("/{token}/", self._index)
         application.router.add_get("/{token}/events", self._events)
         application.router.add_get("/{token}/media/{identity}/{n:[0-9]{1,4}}", self._media)
@@ -117,7 +124,10 @@ class PageServer:
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         known = {f"{HOST}:{self.port}", f"localhost:{self.port}"}
         token = request.match_info.get("token", "")
-        if request.headers.get("Host") not in known or not hmac.compare_digest(token.encode(), self._token.encode()):
+        is_open = request.path == METRICS_PATH and self._metrics is not None  # a scraper cannot know the token
+        if request.headers.get("Host") not in known or not (
+            is_open or hmac.compare_digest(token.encode(), self._token.encode())
+        ):
             raise web.HTTPNotFound(headers=_HEADERS)
         try:
             return await handler(request)
@@ -131,6 +141,11 @@ class PageServer:
         text = await asyncio.to_thread(document, page_parts(), model, live=True)
         headers = {**_HEADERS, "Content-Security-Policy": policy(page_parts(), live=True)}
         return web.Response(text=text, content_type="text/html", headers=headers)
+
+    async def _measured(self, _: web.Request) -> web.Response:
+        assert self._metrics is not None, "the route is there for metrics only"
+        text = await asyncio.to_thread(self._metrics)
+        return web.Response(body=text, headers={**_HEADERS, "Content-Type": METRICS_TYPE})
 
     async def _media(self, request: web.Request) -> web.StreamResponse:
         identity, n = request.match_info["identity"], int(request.match_info["n"])
@@ -188,10 +203,15 @@ class PageServer:
 
 
 @asynccontextmanager
-async def serve_page(page: LivePage, *, token: str, port: int) -> AsyncIterator[PageServer]:
-    """Serve the page until the block ends; port 0 takes any free one. Raises OSError and UsageError."""
+async def serve_page(
+    page: LivePage, *, token: str, port: int, metrics: Measure | None = None
+) -> AsyncIterator[PageServer]:
+    """Serve the page until the block ends; port 0 takes any free one. Raises OSError and UsageError.
+
+    `metrics` gives figures to whoever scrapes them, without the token: there is nothing private in them.
+    """
     first = await asyncio.to_thread(page.moment)
-    server = PageServer(page, token=token, first=first)
+    server = PageServer(page, token=token, first=first, metrics=metrics)
     runner = web.AppRunner(server.application(), access_log=None, shutdown_timeout=GOODBYE_S, handler_cancellation=True)
     await runner.setup()
     try:

@@ -10,10 +10,13 @@ import click
 
 from runner.cli.choosing import Asked, choosing
 from runner.cli.doing import do
+from runner.cli.figures import count
 from runner.cli.flags import verb
+from runner.cli.measuring import measured
+from runner.cli.naming import complete_runs
 from runner.cli.voice import Voice
 from runner.errors import UsageError
-from runner.prepare import prepare
+from runner.prepare import Prepared, prepare
 from runner.views import resolve_run, run_summary
 
 __all__ = ["command"]
@@ -21,14 +24,22 @@ __all__ = ["command"]
 
 @verb(
     "retry",
-    example="rivya-batch retry --failed",
+    example="rivya-batch retry --failed\nrivya-batch retry sneaker-reveal --select @picks.txt",
     more="RUN defaults to the latest. Items that are new to the manifest are left to `run`.",
 )
-@click.argument("run", required=False)
+@click.argument("run", required=False, shell_complete=complete_runs)
 @click.option("--failed", is_flag=True, help="What failed; this is the default, for scripts that like to say so.")
 @choosing
+@measured
 @click.pass_obj
-def command(voice: Voice, run: str | None, *, failed: bool, asked: Asked) -> int:  # noqa: ARG001 - see its help
+def command(
+    voice: Voice,
+    run: str | None,
+    *,
+    failed: bool,  # noqa: ARG001 - see its help
+    asked: Asked,
+    metrics_file: Path | None,
+) -> int:
     voice.events = voice.json
     store = asked.settings(voice, beside=Path.cwd()).store
     summary = run_summary(store, resolve_run(store, run))
@@ -43,6 +54,7 @@ def command(voice: Voice, run: str | None, *, failed: bool, asked: Asked) -> int
             code="another-run",
             next_step="say the day of that run with --date, or its variables with --var",
         )
+    _tell_left(voice, prepared)
     if not prepared.plan.items:
         voice.talk(f"{summary.run_id}: nothing failed, so there is nothing to buy again")
         if voice.json:
@@ -50,4 +62,12 @@ def command(voice: Voice, run: str | None, *, failed: bool, asked: Asked) -> int
         return 0
     command = shlex.join(["rivya-batch", "retry", summary.run_id, *asked.words(), *voice.store_flag()])
     onward = shlex.join(["rivya-batch", "retry", summary.run_id, *asked.once().words(), *voice.store_flag()])
-    return do(voice, prepared, settings=settings, command=command, onward=onward)
+    return do(voice, prepared, settings=settings, command=command, onward=onward, metrics_file=metrics_file)
+
+
+def _tell_left(voice: Voice, prepared: Prepared) -> None:
+    """Picks that did not fail are not bought again; whoever picked them should know."""
+    picks = prepared.choices.picks
+    left = len(picks) - len(prepared.plan.items)
+    if left > 0 and prepared.plan.items:
+        voice.talk(f"{left:,} of {count(len(picks), 'pick')} did not fail and {'are' if left > 1 else 'is'} left alone")

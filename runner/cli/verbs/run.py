@@ -10,6 +10,7 @@ import click
 from runner.cli.choosing import Asked, choosing
 from runner.cli.doing import do
 from runner.cli.flags import verb
+from runner.cli.measuring import measured
 from runner.cli.voice import Voice
 from runner.onward import day_of
 from runner.prepare import prepare
@@ -25,8 +26,9 @@ __all__ = ["command"]
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @choosing
+@measured
 @click.pass_obj
-def command(voice: Voice, file: Path, *, asked: Asked) -> int:
+def command(voice: Voice, file: Path, *, asked: Asked, metrics_file: Path | None) -> int:
     voice.events = voice.json
     typed = asked
     if file.suffix == ".json":
@@ -41,4 +43,4 @@ def command(voice: Voice, file: Path, *, asked: Asked) -> int:
     command = shlex.join(["rivya-batch", "run", str(file), *typed.words(), *voice.store_flag()])
     again = asked.once().on(day_of(prepared))
     onward = shlex.join(["rivya-batch", "run", str(prepared.path), *again.words(), *voice.store_flag()])
-    return do(voice, prepared, settings=settings, command=command, onward=onward)
+    return do(voice, prepared, settings=settings, command=command, onward=onward, metrics_file=metrics_file)
