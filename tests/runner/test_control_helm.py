@@ -1,0 +1,179 @@
+"""What a live run answers to a person at its controls, through the real engine under virtual time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+import pytest
+
+from jobs.polling import PollFloors
+from jobs.rates import Rate
+from jobs.steering import Ask, Ceiling, Dial, Value, Verb
+from jobs.verdict import Pause
+from runner.clock import Clock
+from runner.control_helm import Helm
+from runner.engine import Engine
+from runner.errors import UsageError
+from runner.interruption import Interruption
+from tests.proof.storms_house import SCOPE, House
+from tests.runner.world import items
+
+Say = Callable[..., Awaitable[Mapping[str, Any]]]
+
+
+class Steered(House):
+    """A run of 40 items at one a second, each a minute of work, and what somebody does meanwhile."""
+
+    def __init__(self, hand: Callable[[Say, Engine], Awaitable[None]], cap: int | None = None) -> None:
+        super().__init__(
+            items(40),
+            seed=1,
+            creates=Rate(count=60, window_s=60.0),
+            polls=Rate(count=600, window_s=60.0),
+            profile={"durations": (("*", 60.0),)},
+            floors=PollFloors(first_poll_s=2.0, poll_gap_s=2.0),
+        )
+        self._hand = hand
+        self.cap = cap
+        self.interruption = Interruption()
+        self.died: list[BaseException] = []
+
+    def filled(self, engine: Engine, clock: Clock) -> None:
+        self.interruption.attach(drain=engine.drain, cut=engine.cut)
+        helm = Helm(
+            engine,
+            run_id=SCOPE,
+            ceilings={Dial.CREATES: Ceiling(value=Rate(count=90, window_s=60.0), origin="a file")},
+            interruption=self.interruption,
+            clock=clock,
+        )
+
+        async def say(verb: Verb, *, run: str | None = SCOPE, now: bool = False, **dials: Value) -> Mapping[str, Any]:
+            turned = {Dial(name): value for name, value in dials.items()}
+            return await helm.heed(Ask(verb=verb, run=run, now=now, dials=turned), "wanda")
+
+        assert self._loop is not None
+        self.auditor.allowed(SCOPE, None)  # what holds the budget is judged elsewhere: tests/proof/test_steered.py
+        self.hand = self._loop.create_task(self._whole(partial(self._hand, say, engine)))
+
+    async def _whole(self, hand: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await hand()
+        except BaseException as problem:
+            self.died.append(problem)
+            raise
+
+    def passes(self) -> int | None:
+        """One life; whatever the hand found wrong is raised."""
+        life = self.live()
+        assert self.died == []
+        assert self.hand.done(), "the run outlived its steering"
+        return life.exit_code
+
+
+def test_status_tells_speed_places_money_and_pauses() -> None:
+    async def hand(say: Say, engine: Engine) -> None:
+        await asyncio.sleep(10.5)
+        state = (await say(Verb.STATUS))["state"]
+        assert state["limits"] == {"creates": "60/min", "polls": "600/min", "in_flight": 10_000, "budget": 100}
+        assert state["creates"] == {"per_min": 60.0, "window_s": 60.0, "in_window": 11, "wait_s": 0.5}
+        assert (state["in_flight"], state["credits"]) == (11, {"settled": 0, "reserved": 11})
+        assert (state["pauses"], state["stopping"]) == ({}, False)
+
+    assert Steered(hand, cap=100).passes() == 0
+
+
+def test_a_pause_is_told_once_and_a_resume_of_what_runs_changes_nothing() -> None:
+    async def hand(say: Say, engine: Engine) -> None:
+        await asyncio.sleep(5.5)
+        assert (await say(Verb.RESUME))["said"] == ["is not paused"]
+        assert (await say(Verb.PAUSE))["said"] == ["paused: nothing new is bought; 6 in flight go on"]
+        assert (await say(Verb.PAUSE))["said"] == ["is paused already: wanda paused the run"]
+        await asyncio.sleep(1000.0)
+        assert engine.core.state.slots == set()
+        assert (await say(Verb.RESUME))["said"] == ["resumed"]
+
+    house = Steered(hand)
+    assert house.passes() == 0
+    assert house.states == {"succeeded": 40}
+
+
+def test_a_cut_says_how_long_it_takes_until_the_next_create() -> None:
+    async def hand(say: Say, engine: Engine) -> None:
+        await asyncio.sleep(20.5)
+        told = await say(Verb.TUNE, creates=Rate(count=10, window_s=60.0), in_flight=4)
+        assert told["said"] == [
+            "creates 60/min -> 10/min",
+            "the next create leaves in 51s",
+            "in flight 10,000 -> 4",
+            "21 are in flight: nothing new until fewer than 4 are",
+        ]
+        told = await say(Verb.TUNE, creates=Rate(count=120, window_s=60.0), in_flight=100)
+        assert told["said"][0] == "creates 10/min -> 90/min, not 120/min: a file allows no more"
+        again = await say(Verb.TUNE, creates=Rate(count=90, window_s=60.0))
+        assert again["said"] == ["creates stay at 90/min"]
+
+    house = Steered(hand)
+    assert house.passes() == 0
+    tuned = [note for note in house.store.notes if note.name == "tuned"]
+    assert [note.data["after"] for note in tuned] == ["10/min", 4, "90/min", 100], "what changed nothing is no change"
+
+
+def test_a_budget_that_ended_buying_can_be_raised_while_the_run_lives() -> None:
+    async def hand(say: Say, engine: Engine) -> None:
+        await asyncio.sleep(20.5)
+        told = await say(Verb.TUNE, budget=0)
+        assert told["said"][0] == "budget 10 -> 0 credits"
+        assert told["said"][1].startswith("10 credits are held or spent already: nothing more is bought")
+        await asyncio.sleep(1.0)
+        assert Pause.BUDGET in engine.core.state.pauses
+        with pytest.raises(UsageError, match="for another reason: buys nothing new: the next item needs") as refused:
+            await say(Verb.RESUME)
+        assert "tune --budget" in refused.value.next_step
+        await say(Verb.TUNE, budget=40)
+        assert engine.core.state.pauses == {}
+
+    house = Steered(hand, cap=10)
+    assert house.passes() == 0
+    assert house.states == {"succeeded": 40}
+    assert house.store.runs[SCOPE].cap_credits == 40
+
+
+def test_stop_is_the_first_signal_and_only_now_the_second() -> None:
+    async def hand(say: Say, engine: Engine) -> None:
+        await asyncio.sleep(5.5)
+        assert (await say(Verb.STOP))["said"][0].startswith("is stopping: nothing new is started")
+        assert (await say(Verb.STOP))["said"][0].startswith("is stopping already")
+        with pytest.raises(UsageError, match="The run is stopping") as refused:
+            await say(Verb.PAUSE)
+        assert refused.value.code == "run-ending"
+
+    house = Steered(hand)
+    house.passes()
+    assert house.interruption.signal == 15
+    assert house.states == {"accepted": 6, "planned": 34}
+    assert [note.name for note in house.store.notes] == ["stopped"]
+
+
+def test_stop_now_ends_a_paused_run_at_once() -> None:
+    async def hand(say: Say, engine: Engine) -> None:
+        await asyncio.sleep(5.5)
+        await say(Verb.PAUSE)
+        assert (await say(Verb.STOP, now=True))["said"] == ["ends now; what was bought is in the ledger"]
+
+    house = Steered(hand)
+    house.passes()
+    assert house.now_s() < 10.0
+
+
+def test_a_word_to_another_run_is_refused() -> None:
+    async def hand(say: Say, engine: Engine) -> None:
+        with pytest.raises(UsageError, match="The run that is alive here is long, not tuesday") as refused:
+            await say(Verb.PAUSE, run="tuesday")
+        assert refused.value.code == "run-not-alive"
+        assert (await say(Verb.STATUS, run=None))["run"] == SCOPE
+
+    assert Steered(hand).passes() == 0
