@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-__all__ = ["DURATION_PATTERN", "MAX_PER_SECOND", "RATE_PATTERN", "Rate", "parse_duration_s", "parse_rate"]
+__all__ = ["DURATION_PATTERN", "MAX_PER_SECOND", "RATE_PATTERN", "Rate", "parse_duration_s", "parse_rate", "per_minute"]
 
 MAX_PER_SECOND: Final = 1_000  # one machine on one account cannot send more; a higher number is a slip of the finger
 
@@ -54,3 +54,9 @@ def parse_duration_s(text: str) -> float | None:
     if units != sorted(set(units), reverse=True):
         return None
     return sum(number * unit_s for number, unit_s in parts)
+
+
+def per_minute(per_s: float) -> str:
+    """A rate as people say it: whole, or with one digit where that is a tenth of it or more."""
+    per_min = per_s * 60
+    return f"{per_min:,.0f}" if per_min >= 9.95 or per_min == round(per_min) else f"{per_min:.1f}"

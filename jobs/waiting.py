@@ -13,6 +13,7 @@ from enum import StrEnum
 from jobs.budget import Fit
 from jobs.core import DOWNLOAD_BACKLOG_MAX, Core
 from jobs.lifecycle import ItemState
+from jobs.rates import per_minute
 from jobs.resending import BAD_SENDS_MAX
 from jobs.steps import Now
 from jobs.verdict import Pause
@@ -166,7 +167,7 @@ def _next_create(core: Core, now: Now) -> tuple[On, float | None, str]:
     if first is not None and state.books.fit(core.buying.bound(first)) is Fit.WAIT:
         return On.BUDGET, None, f"{state.books.reserved:,} credits are held"
     creates = core.pacers[0]
-    return On.CREATES, _finite(max(0.0, creates.due_s(now.mono_s) - now.mono_s)), f"{creates.per_s * 60:.3g}/min"
+    return On.CREATES, _finite(max(0.0, creates.due_s(now.mono_s) - now.mono_s)), f"{per_minute(creates.per_s)}/min"
 
 
 def _finite(seconds: float) -> float | None:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from jobs.escape import for_terminal
 from jobs.pacing import PacerStatistics
+from jobs.rates import per_minute
 from jobs.wording import duration, size
 from runner.cli.advice import advice_for
 from runner.cli.bars import Part, bar
@@ -155,18 +156,13 @@ def _creating(look: Look) -> Iterator[Note]:
 
 
 def _speed(per_s: float | None, limit: PacerStatistics) -> Iterator[Note]:
-    now, full = _per_min(limit.per_s), _per_min(limit.ceiling_per_s)
+    now, full = per_minute(limit.per_s), per_minute(limit.ceiling_per_s)
     slowed = limit.per_s < limit.ceiling_per_s
     # The last minute may have been faster than what is allowed now.
-    seen = f"up to {now}/min" if per_s is None else f"{_per_min(min(per_s, limit.per_s))}/min of {now}"
+    seen = f"up to {now}/min" if per_s is None else f"{per_minute(min(per_s, limit.per_s))}/min of {now}"
     yield Note(seen, 0, "held" if slowed else "")
     if slowed:
         yield Note(f"slowed from {full}/min", 2, "held")
-
-
-def _per_min(per_s: float) -> str:
-    per_min = per_s * 60
-    return f"{per_min:.0f}" if per_min >= 9.95 or per_min == round(per_min) else f"{per_min:.1f}"
 
 
 def _finishing(look: Look, seen: Figures) -> Iterator[Note]:

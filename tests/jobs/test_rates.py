@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.rates import DURATION_PATTERN, MAX_PER_SECOND, RATE_PATTERN, Rate, parse_duration_s, parse_rate
+from jobs.rates import DURATION_PATTERN, MAX_PER_SECOND, RATE_PATTERN, Rate, parse_duration_s, parse_rate, per_minute
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,11 @@ def test_no_text_whatever_is_more_than_refused(text: str) -> None:
 
     assert rate is None or re.search(RATE_PATTERN, text)
     assert seconds is None or (seconds >= 0 and re.search(DURATION_PATTERN, text))
+
+
+@pytest.mark.parametrize(
+    ("per_s", "words"),
+    [(1.0, "60"), (0.125, "7.5"), (0.05, "3"), (0.625, "38"), (40.0, "2,400"), (0.0, "0"), (1 / 45, "1.3")],
+)
+def test_a_rate_is_said_with_as_many_digits_as_it_is_worth(per_s: float, words: str) -> None:
+    assert per_minute(per_s) == words

@@ -157,7 +157,7 @@ def held_by_a_person(core: Core) -> None:
 @pytest.mark.parametrize(
     ("prices", "cap", "do", "found"),
     [
-        ({"m": 10}, 1000, nothing, Queued(items=4, on=On.CREATES, for_s=0.0, why="6e+16/min")),
+        ({"m": 10}, 1000, nothing, Queued(items=4, on=On.CREATES, for_s=0.0, why="60,000,000,000,000,000/min")),
         ({}, 1000, unpriced, Queued(items=3, on=On.PRICE)),
         ({"m": 10}, 1000, full, Queued(items=2, on=On.PLACE, why="2 of 2 taken")),
         ({"m": 10}, 15, held, Queued(items=3, on=On.BUDGET, why="10 credits are held")),
