@@ -10,7 +10,7 @@ import json
 import os
 import stat
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from jobs.lifecycle import EventType
@@ -55,22 +55,7 @@ class PageData:
         by_item: dict[str, list[ReportFile]] = {}
         for file in self.files:
             by_item.setdefault(file.identity, []).append(told(file))
-        return [
-            ReportItem(
-                key=item.key,
-                job=item.job,
-                model=item.model,
-                prompt=item.prompt,
-                params=item.params,
-                axes=item.axes,
-                tags=item.tags,
-                repeat=item.repeat,
-                reference_digests=item.reference_digests,
-                record=item.record,
-                files=tuple(by_item.get(item.record.identity, ())),
-            )
-            for item in self.items
-        ]
+        return [replace(item, files=tuple(by_item.get(item.record.identity, ()))) for item in self.items]
 
 
 def position(store: Path, run_id: str) -> tuple[int, int, str]:

@@ -20,8 +20,19 @@ from runner.settings import Settings
 __all__ = ["LivePage", "Moment", "media_of", "news"]
 
 # What the page holds for all items together: small, and sent whole.
-_WHOLE: Final = frozenset(
-    "run jobs models prompts params credits times money failures notes references lacking".split()  # noqa: SIM905
+_WHOLE: Final = (
+    "credits",
+    "failures",
+    "jobs",
+    "lacking",
+    "models",
+    "money",
+    "notes",
+    "params",
+    "prompts",
+    "references",
+    "run",
+    "times",
 )
 
 JsonObject = dict[str, object]
@@ -72,7 +83,7 @@ def news(before: Moment, now: Moment) -> JsonObject:
     was, items = _items(before), _items(now)
     told: JsonObject = {
         "items": [item for identity, item in items.items() if was.get(identity) != item],
-        "page": {name: now.model[name] for name in sorted(_WHOLE) if now.model[name] != before.model[name]},
+        "page": {name: now.model[name] for name in _WHOLE if now.model[name] != before.model[name]},
     }
     if list(was) != list(items):
         told["order"] = list(items)

@@ -114,6 +114,27 @@ def test_nobody_without_the_token_and_no_page_under_another_name_gets_anything(r
         assert "connect-src 'self'" in headers["content-security-policy"]
 
 
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        ("from=3", b"retry: 2000\n\n"),
+        ("from=1", b"retry: 2000\n\nid: 2\ndata:\n\nid: 3\ndata:\n\n"),
+        ("from=0", b"retry: 2000\n\nevent: reload\ndata:\n\n"),  # the first news is not remembered any more
+        ("from=4", b"retry: 2000\n\nevent: reload\ndata:\n\n"),
+        ("from=-1", b"retry: 2000\n\nevent: reload\ndata:\n\n"),
+        ("", b"retry: 2000\n\nevent: reload\ndata:\n\n"),
+    ],
+)
+def test_who_was_away_is_told_what_was_missed_or_to_begin_anew(ran: Any, asked: str, told: bytes) -> None:
+    with served() as server:
+        server._version = 3
+        server._news.extend((number, b"id: %d\ndata:\n\n" % number) for number in (2, 3))
+        connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+        connection.request("GET", f"/{TOKEN}/events?{asked}")
+        assert connection.getresponse().read(len(told)) == told
+        connection.close()
+
+
 def test_files_are_given_out_only_if_the_ledger_names_them_below_the_run_s_folder(ran: Any) -> None:
     with served() as server:
         media = media_of(server)
