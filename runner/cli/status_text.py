@@ -28,6 +28,11 @@ __all__ = ["Standing", "facts", "headline", "note_line", "one_line", "standing",
 
 NOTES_SHOWN: Final = 6  # the latest; `status --json` has all
 
+# A wait for the next create that does not explain itself by the rate.
+WAIT_WORTH_TELLING_S: Final = 5.0
+
+_WINDOWS: Final = {1.0: "second", 60.0: "minute", 3600.0: "hour"}
+
 # Notes that a person who looks at a run wants to see, besides steering.
 _WORTH_SHOWING: Final = frozenset({"paused", "price", "rate", "shut"})
 
@@ -137,8 +142,10 @@ def note_line(note: Note) -> str:
 
 def _speed(live: Mapping[str, Any]) -> str:
     creates = live["creates"]
-    window = duration(creates["window_s"])
-    texts = [f"creates {_rate(live, 'creates')} ({creates['in_window']} in the last {window})"]
+    window = _WINDOWS.get(creates["window_s"], duration(creates["window_s"]))
+    wait_s = creates["wait_s"] if not live["pauses"] else 0.0
+    then = f", the next in {duration(wait_s)}" if wait_s is not None and wait_s >= WAIT_WORTH_TELLING_S else ""
+    texts = [f"creates {_rate(live, 'creates')} ({creates['in_window']} in the last {window}{then})"]
     texts.append(f"polls {_rate(live, 'polls')}")
     texts.append(f"{live['in_flight']} of {live['limits']['in_flight']} in flight")
     return ", ".join(texts)
