@@ -75,13 +75,14 @@ def _chromium() -> str | None:
     return NAMED or next((found for name in KNOWN if (found := shutil.which(name))), None)
 
 
-@pytest.fixture(scope="session")
+# Only for one file: while the driver is there it holds the event loop, which other tests of this process need.
+@pytest.fixture(scope="module")
 def _playwright() -> Iterator[Playwright]:
     with sync_playwright() as driver:
         yield driver
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(_playwright: Playwright) -> Iterator[Browser]:
     program = _chromium()
     if program is None:
