@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 # Read before the variables of the person who runs the tests are taken away.
 NAMED = os.environ.get("RIVYA_BATCH_CHROMIUM")  # noqa: TID251 - the tests' own setting
+# A busy machine is slow, and right all the same.
+PATIENCE_MS = 30_000
+expect.set_options(timeout=PATIENCE_MS)
+
 KNOWN = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 MANIFEST = """\
@@ -113,7 +117,7 @@ def look(browser: Browser) -> Iterator[Look]:
             "console.error(`policy: ${bite.violatedDirective} ${bite.blockedURI}`));"
         )
         page = context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE_MS)
         page.on("request", lambda request: heard.requests.append(request.url))
         page.on("pageerror", lambda problem: heard.errors.append(str(problem)))
         page.on("console", lambda line: heard.errors.append(line.text) if line.text.startswith("policy:") else None)

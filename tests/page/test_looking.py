@@ -18,7 +18,7 @@ PLAYING = "[...document.querySelectorAll('video')].filter((one) => !one.paused).
 
 def until(page: Page, expression: str) -> None:
     """Wait for an expression to be true; the page's policy lets nobody evaluate one inside of it."""
-    for _ in range(200):
+    for _ in range(1200):
         if page.evaluate(expression):
             return
         page.wait_for_timeout(25)
