@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import NoReturn
 
 from jobs.plan import Plan, Standing
 from runner.clock import Clock
 from runner.compose import balance, run_prepared
+from runner.errors import RunnerError
 from runner.interruption import Interruption
 from runner.notify import Notifier
 from runner.notify_courier import INSTALL_CHAT, Courier, NotDelivered, Webhook, is_webhook
@@ -43,6 +45,12 @@ class Launch:
         """The account's credits. A key that is refused here makes as bad a night as one refused later."""
         async with self._telling():
             return await balance(self.settings)
+
+    async def fail(self, error: RunnerError) -> NoReturn:
+        """What keeps the run from beginning, told to who wants to know, and raised."""
+        async with self._telling():
+            raise error
+        raise AssertionError("what is told is raised")
 
     async def run(
         self, reporter: Reporter, *, interruption: Interruption | None = None, hears_signals: bool = True

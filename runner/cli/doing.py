@@ -40,12 +40,13 @@ def do(
     `command` is what was typed, to be completed; `onward` is what goes on with a run that has begun.
     """
     plan = prepared.plan
-    owner = holder(resolved(settings.store))
-    if owner is not None:  # better now than after a `yes`
-        raise LedgerLocked(f"the ledger {settings.store} is in use by another run: {owner}. Nothing was sent.")
     is_watched = voice.is_live()
     after = Onward(command=onward, store_flag=voice.store_flag(), day=day_of(prepared))
     launch = Launch(prepared=prepared, settings=settings, onward=after, warn=lambda why: _warn(voice, why))
+    owner = holder(resolved(settings.store))
+    if owner is not None:  # better now than after a `yes`
+        locked = LedgerLocked(f"the ledger {settings.store} is in use by another run: {owner}. Nothing was sent.")
+        run_async(launch.fail(locked))
     refused = refusal(voice, plan, command=command)
     quiet = refused is not None or settings.embedded or not plan.count(Standing.NEW)
     account = None if quiet else run_async(launch.balance())

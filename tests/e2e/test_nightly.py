@@ -149,7 +149,8 @@ async def test_the_line_for_cron_buys_a_night_once_and_mails_nothing_after_a_goo
 
 async def test_a_second_start_while_the_first_runs_is_refused_and_names_the_process(tmp_path: Path) -> None:
     line = CRON.strip().split(maxsplit=5)[5]
-    async with house(tmp_path) as home:
+    async with house(tmp_path) as home, receiver() as server:
+        tell(home, server, "failed")
         store = home.folder / ".rivya/ledger.db"
         store.parent.mkdir()
         first = open_ledger(store, account="default", base_url=home.base_url)
@@ -161,6 +162,9 @@ async def test_a_second_start_while_the_first_runs_is_refused_and_names_the_proc
         assert (second.code, second.out, home.simulator.stats().tasks) == (9, "", 0)
         assert f"pid {os.getpid()}" in second.err
         assert len(second.err.splitlines()) <= 3
+        (told,) = [json.loads(asked.body) for asked in server.asked]
+        assert (told["event"], told["exit_code"]) == ("failed", 9)
+        assert f"pid {os.getpid()}" in told["reason"], "a run that hangs must not stay unheard of"
 
 
 async def test_a_bad_night_is_one_line_that_says_everything_and_can_be_mended_the_morning_after(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from runner.cli.columns import columns, shortened
 from runner.cli.figures import count, duration, size
 from runner.cli.gate import confirm, refusal
 from runner.cli.plan_screen import explained, plan_object, plan_screen
-from runner.cli.summary import tell_summary
+from runner.cli.summary import tell_summary, tell_verdict
 from runner.cli.voice import Voice
 from runner.errors import UsageError
 from runner.onward import Onward
@@ -384,6 +384,49 @@ def test_the_end_of_a_run_with_failures_names_them_and_the_way_on(capfd: pytest.
     assert "  failed    2   reveal/0 generation_failed: no\\nluck (task task_8, req_1)\n" in text
     assert "and 1 more\n" in text
     assert "next: rivya-batch retry sneaker-reveal --failed\n      rivya-batch results sneaker-reveal\n" in text
+
+
+def verdict(outcome: RunOutcome, capfd: pytest.CaptureFixture[str], *, quiet: bool = False) -> list[str]:
+    tell_verdict(Voice(quiet=quiet), outcome, onward=Onward(command="rivya-batch run a.yaml"))
+    told_lines = capfd.readouterr()
+    assert told_lines.out == ""
+    return told_lines.err.splitlines()
+
+
+def test_a_log_ends_with_one_line_that_says_everything(capfd: pytest.CaptureFixture[str]) -> None:
+    good = ended({ItemState.SUCCEEDED: 10}, done_before=4)
+
+    *_, line = verdict(good, capfd)
+
+    assert line == (
+        "sneaker-reveal: ok; 10 of 10 done; 84 of 700 credits spent, 28 held; took 8m 41s; "
+        "next: rivya-batch results sneaker-reveal"
+    )
+    assert verdict(good, capfd, quiet=True) == []
+
+
+def test_a_log_of_trouble_names_it_and_every_way_on_before_the_last_line(capfd: pytest.CaptureFixture[str]) -> None:
+    bad = ended(
+        {ItemState.SUCCEEDED: 8, ItemState.UNCERTAIN: 1, ItemState.FAILED: 1},
+        exit_code=7,
+        troubles=(in_doubt(ItemState.UNCERTAIN), in_doubt(ItemState.FAILED, key="boat")),
+    )
+
+    *before, line = verdict(bad, capfd)
+
+    assert before == [
+        "  uncertain 1   kite uncertain",
+        "  failed    1   boat failed",
+        "  missing   1 gone: paid for, and the service no longer has it",
+        "  or        rivya-batch resolve kite --run sneaker-reveal --adopt TASK | --assume-not-created | --write-off",
+        "  or        rivya-batch retry sneaker-reveal --failed",
+    ]
+    assert line == (
+        "sneaker-reveal: needs a person (exit 7); 8 of 10 done, 1 failed, 1 uncertain; "
+        "84 of 700 credits spent, 28 held; took 8m 41s; "
+        "next: rivya-batch show kite --run sneaker-reveal    # what is known of it"
+    )
+    assert verdict(bad, capfd, quiet=True) == [line]
 
 
 def test_an_empty_balance_asks_for_a_top_up_and_not_for_a_higher_budget(capfd: pytest.CaptureFixture[str]) -> None:

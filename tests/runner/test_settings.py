@@ -321,3 +321,43 @@ def test_settings_of_this_process_are_read_when_nothing_is_handed_in(
     monkeypatch.setenv("XDG_CONFIG_HOME", str(place))
 
     assert load_settings().account == "mine"
+
+
+def test_the_secret_of_notifications_comes_from_the_environment_or_a_private_file(place: Path) -> None:
+    file = place / "notify-secret"
+    file.write_text("a-secret-to-sign\n", encoding="utf-8")
+    file.chmod(0o600)
+
+    for environ in (
+        {"RIVYA_BATCH_NOTIFY_SECRET": "a-secret-to-sign"},
+        {"RIVYA_BATCH_NOTIFY_SECRET_FILE": str(file)},
+    ):
+        settings = load(place, environ=environ)
+        assert settings.notify_secret is not None
+        assert settings.notify_secret.reveal() == "a-secret-to-sign"
+        assert "a-secret-to-sign" not in repr(settings)
+    assert load(place).notify_secret is None
+    assert load(place).notify_problem == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("RIVYA_BATCH_NOTIFY_SECRET", "tiny", "is shorter than 8 characters"),
+        ("RIVYA_BATCH_NOTIFY_SECRET", "in two words", "holds a space"),
+        ("RIVYA_BATCH_NOTIFY_SECRET_FILE", "/does/not/exist", "cannot be read"),
+        ("RIVYA_BATCH_NOTIFY_SECRET_FILE", KEY, "holds a key"),
+    ],
+)
+def test_a_secret_that_cannot_be_used_is_no_reason_to_end_a_run(place: Path, name: str, value: str, why: str) -> None:
+    settings = load(place, environ={name: value})
+
+    assert settings.notify_secret is None
+    assert why in settings.notify_problem
+    assert name in settings.notify_problem
+    assert value not in settings.notify_problem or value.startswith("/")
+
+
+def test_a_manifests_folder_names_no_secret_to_sign_with(place: Path) -> None:
+    with pytest.raises(UsageError, match="only the environment or your own config file"):
+        load(place, project='notify_secret_file = "k"')
