@@ -32,7 +32,7 @@ from runner.blobs import Blobs, LocalBlobs
 from runner.clock import Clock
 from runner.control_door import control_door
 from runner.control_helm import Helm
-from runner.engine import Engine, Lanes
+from runner.engine import Engine, Lanes, Saver, Sender, Uploader
 from runner.errors import UsageError
 from runner.exchange import Fetcher, Transport
 from runner.failpoints import failpoint
@@ -40,11 +40,11 @@ from runner.interruption import Interruption
 from runner.ledger import Ledger, PastItem, RunInfo
 from runner.ledger.sqlite import open_ledger
 from runner.models_cache import store_catalogue
-from runner.on_demand import bucket
+from runner.on_demand import bucket, traces
 from runner.open_files import make_room_for_files
 from runner.places import absolute, is_bucket, place_from_here
 from runner.prepare import Prepared, usable_uploads
-from runner.reporter import Reporter, RunOutcome, RunStarted, Trouble
+from runner.reporter import Reporter, Reporters, RunOutcome, RunStarted, Trouble
 from runner.saving import ResultSaver
 from runner.service import Service
 from runner.settings import SIM_SPEED, Settings, aws_variables
@@ -143,7 +143,8 @@ class Run:
         self._prepared = prepared
         self._settings = settings
         self._ledger = ledger
-        self._reporter = reporter
+        self._traces = traces()
+        self._reporter = reporter if self._traces is None else Reporters(reporter, self._traces)
         self._clock = clock
         self._blobs = blobs or LocalBlobs(prepared.place)
         self._read = read
@@ -254,7 +255,9 @@ class Run:
                 client_request_id=reference.sha256,
             )
 
-        saver = ResultSaver(
+        sender: Sender = service
+        uploader: Uploader = upload
+        saver: Saver = ResultSaver(
             core,
             fetcher=fetcher,
             blobs=self._blobs,
@@ -262,11 +265,13 @@ class Run:
             run_id=prepared.plan.run_id,
             sidecars=prepared.manifest.output.sidecar,
         )
+        if self._traces is not None:
+            sender, uploader, saver = self._traces.around(sender, uploader, saver)
         return Engine(
             core,
             ledger=self._ledger,
-            sender=service,
-            uploader=upload,
+            sender=sender,
+            uploader=uploader,
             saver=saver,
             reporter=self._reporter,
             clock=self._clock,
@@ -279,6 +284,8 @@ class Run:
         core, choices = engine.core, self._prepared.choices
         records = self._ledger.records([item.identity for item in items])
         rest = self._paid_for({item.identity for item in items})
+        if self._traces is not None:
+            self._traces.know([*records.values(), *(record for _, record in rest)])
         opened = any(record.state is ItemState.SUBMITTING for record in (*records.values(), *(one for _, one in rest)))
         if opened or self._prepared.plan.count(Standing.NEW):
             # How old an intent is decides whether its key may be used again: ask the clock that counts, before the

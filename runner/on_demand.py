@@ -7,6 +7,7 @@ metrics come with extras.
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Awaitable, Callable, Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
     from runner.blobs import Blobs
     from runner.notify_chat import Chat
     from runner.settings import Settings
+    from runner.tracing import Traces
 
-__all__ = ["bucket", "chat", "metrics", "parquet", "simulator"]
+__all__ = ["bucket", "chat", "metrics", "parquet", "simulator", "traces"]
 
 
 def metrics() -> ModuleType:
@@ -60,6 +62,14 @@ def parquet() -> Callable[[Iterable[ResultRow], Path], int]:
     _need("duckdb", "Parquet", extra="parquet")
     write: Callable[[Iterable[ResultRow], Path], int] = importlib.import_module("runner.parquet").write_parquet
     return write
+
+
+def traces() -> Traces | None:
+    """`runner.tracing.traces`, but only where somebody brought OpenTelemetry along: who traces has imported it."""
+    if "opentelemetry.trace" not in sys.modules:
+        return None
+    found: Traces | None = importlib.import_module("runner.tracing").traces()
+    return found
 
 
 def _need(module: str, what: str, *, extra: str) -> None:

@@ -154,7 +154,16 @@ def test_the_simulator_knows_nothing_of_the_runner_so_that_it_can_disagree() -> 
 
 @pytest.mark.parametrize(
     ("module", "only"),
-    [("sqlite3", {"runner/ledger/sqlite.py"}), ("pydantic", {"runner/wire.py"}), ("yaml", set()), ("jinja2", set())],
+    [
+        ("sqlite3", {"runner/ledger/sqlite.py"}),
+        ("pydantic", {"runner/wire.py"}),
+        ("yaml", set()),
+        ("jinja2", set()),
+        ("duckdb", {"runner/parquet.py"}),
+        ("obstore", {"runner/blobs_s3.py"}),
+        ("opentelemetry", {"runner/tracing.py"}),
+        ("prometheus_client", {"runner/metrics.py"}),
+    ],
 )
 def test_one_file_of_the_runner_touches_each_outside_thing(module: str, only: set[str]) -> None:
     users = {
