@@ -105,6 +105,18 @@ function setTheme(theme) {
   try { localStorage.setItem('rivya-batch-theme', theme); } catch { /* not kept */ }
 }
 
+// On paper there are no tabs and nothing is made later.
+function drawAll() {
+  Object.entries(views).forEach(([name, { draw, anew }]) => {
+    $(`#view-${name}`).hidden = false;
+    if (anew || !drawn.has(name)) draw();
+    drawn.add(name);
+  });
+  matrix.grown?.all();
+  sheet.grown?.all();
+  $$('img[loading=lazy]').forEach((image) => { image.loading = 'eager'; });
+}
+
 function start() {
   document.body.classList.toggle('mixed', new Set(items.map((item) => kindOf(fileOf(item))).filter(Boolean)).size > 1);
   try { setTheme(localStorage.getItem('rivya-batch-theme') ?? ''); } catch { /* as the system says */ }
@@ -119,7 +131,7 @@ function start() {
   drawTray();
   document.addEventListener('keydown', typed);
   document.addEventListener('focusin', (event) => event.target.matches('.cell') && tabStop(event.target));
-  addEventListener('beforeprint', () => { Object.entries(views).forEach(([name, { draw }]) => { $(`#view-${name}`).hidden = false; if (!drawn.has(name) || views[name].anew) draw(); drawn.add(name); }); matrix.grown?.all(); sheet.grown?.all(); });
+  addEventListener('beforeprint', drawAll);
   addEventListener('afterprint', () => show(view));
   startLive();
 }
