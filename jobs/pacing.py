@@ -156,7 +156,8 @@ class Pacer:
         self._factor = 1.0 if is_full and is_higher else max(self._floor, min(1.0, self._factor * scale))
         self._regrow_to, self._stood = min(1.0, self._regrow_to * scale), min(1.0, self._stood * scale)
         self._stands = self._stands and not is_higher
-        self._next_even_s += 1.0 / self.per_s - 1.0 / before
+        moved_s = self._next_even_s + 1.0 / self.per_s - 1.0 / before
+        self._next_even_s = max(moved_s, min(self._next_even_s, now_s))  # nothing to catch up of the slower time
         self._window_began_s, self._window_used = now_s, 0
         self._clean = 0
 

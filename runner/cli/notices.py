@@ -18,8 +18,8 @@ PAUSE_WORTH_TELLING_S: Final = 30.0
 def told(notice: Notice) -> str:
     """A notice as one safe line; empty for one that is only for programs."""
     steered = steering_words(notice.name, notice.data)
-    if steered is not None:
-        return for_terminal(steered)
+    if steered is not None:  # that the run is stopping is told by itself, with how long it takes
+        return "" if notice.name == "stopped" else for_terminal(steered)
     data = {name: for_terminal(str(value)) for name, value in notice.data.items()}
     match notice.name:
         case "paused":

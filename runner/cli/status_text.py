@@ -134,9 +134,10 @@ def one_line(now: Standing) -> str:
 
 def note_line(note: Note) -> str:
     """What happened to the run as a whole, with its time; empty for what only programs want to know."""
-    if steering_words(note.name, note.data) is None and note.name not in _WORTH_SHOWING:
+    steered = steering_words(note.name, note.data)
+    if steered is None and note.name not in _WORTH_SHOWING:
         return ""
-    line = told(Notice(name=note.name, data=note.data))
+    line = told(Notice(name=note.name, data=note.data)) if steered is None else for_terminal(steered)
     return f"{_clock(note.at_s)} {line}" if line else ""
 
 

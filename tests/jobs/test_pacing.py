@@ -381,6 +381,15 @@ def test_a_higher_rate_is_the_speed_at_once_where_nothing_was_refused() -> None:
     assert len(way.left_s) - before >= 119 - 30  # the half minute before counts in the first window
 
 
+def test_a_higher_rate_has_nothing_to_catch_up_of_the_slower_time() -> None:
+    way = _Way(Rate(count=6, window_s=60.0))
+    way.run(29.0)
+    way.pacer.set_rate(Rate(count=60, window_s=60.0), way.now_s)
+    way.run(60.0)
+
+    assert [later - earlier for earlier, later in pairwise(way.left_s[3:])] == pytest.approx([1.0] * 31, abs=1e-6)
+
+
 def test_a_cut_waits_until_the_last_window_fits_it_and_then_keeps_even_spacing() -> None:
     way = _Way(Rate(count=60, window_s=60.0))
     way.run(120.0)
