@@ -96,6 +96,11 @@ class Traces(Reporter):
                 span.set_status(StatusCode.ERROR, word)
                 raise
 
+    def find(self, identity: str, name: str) -> None:
+        """From now on this key or task means this item, until its story is over."""
+        self._names[name] = identity
+        self._items[identity].keys.add(name)
+
     def owner(self, name: str) -> str | None:
         """The item that a key or a task belongs to."""
         return self._names.get(name)
@@ -115,9 +120,9 @@ class Traces(Reporter):
         span.add_event(event.type.value, timestamp=_ns(event.at_s))
         attempt = record.attempt
         if attempt is not None:
-            self._find(item.identity, attempt.key)
+            self.find(item.identity, attempt.key)
             if attempt.task_id is not None:
-                self._find(item.identity, attempt.task_id)
+                self.find(item.identity, attempt.task_id)
                 span.set_attribute("rivya.task", attempt.task_id)
             span.set_attributes({"rivya.credits.settled": attempt.settled, "rivya.credits.reserved": attempt.reserved})
         if record.state not in (ItemState.PLANNED, *OPEN) and not _unsaved(record):
@@ -168,10 +173,6 @@ class Traces(Reporter):
             known = self._items[identity] = _Known(span=span, keys=set())
         return known.span
 
-    def _find(self, identity: str, name: str) -> None:
-        self._names[name] = identity
-        self._items[identity].keys.add(name)
-
     def _over(self, identity: str, record: Record) -> None:
         known = self._items.pop(identity)
         if record.state is not ItemState.SUCCEEDED:
@@ -191,8 +192,11 @@ class _Sender:
         self._sender = sender
 
     async def create(self, *, idempotency_key: str, body: bytes) -> SendEnd:
-        with self._traced.request("create", identity=self._traced.owner(idempotency_key)) as span:
+        identity = self._traced.owner(idempotency_key)
+        with self._traced.request("create", identity=identity) as span:
             end = await self._sender.create(idempotency_key=idempotency_key, body=body)
+            if identity is not None and end.task is not None:
+                self._traced.find(identity, end.task.id)  # a poll may leave before the ledger has the task
             kind = judge(end).kind
             span.set_attributes({"rivya.outcome": kind.value, "rivya.request.bytes": len(body), **_facts(end)})
             if kind is not VerdictKind.ACCEPTED:

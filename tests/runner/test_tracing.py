@@ -88,6 +88,7 @@ def test_a_run_has_a_span_and_each_item_a_trace_of_its_own(folder: Path, exporte
         "download": 3,
     }
     assert len(named(spans, "poll")) >= 3
+    assert all(span.parent for span in spans if span.name not in ("run", "item"))
     (the_run,) = named(spans, "run")
     assert (of(the_run, "rivya.run"), of(the_run, "rivya.items")) == ("boats@SECRET-EDITION", 3)
     assert (of(the_run, "rivya.exit_code"), of(the_run, "rivya.credits.settled")) == (0, 5)
@@ -112,6 +113,7 @@ def test_a_run_has_a_span_and_each_item_a_trace_of_its_own(folder: Path, exporte
             assert span.end_time is not None
             assert span.start_time <= span.end_time
     (upload,) = named(spans, "upload")
+    assert [span.name for span in spans if span.parent and span.parent.span_id == the_run.context.span_id] == ["upload"]
     assert upload.parent is not None
     assert upload.parent.span_id == the_run.context.span_id
 
