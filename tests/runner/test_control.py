@@ -57,10 +57,10 @@ def said(ledger: Path, *lines: bytes) -> bytes:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(10.0)
         connection.connect(str(socket_path(ledger)))
-        for line in lines:
-            connection.sendall(line)
         heard = b""
-        with suppress(ConnectionError):
+        with suppress(ConnectionError):  # who is sent away may not even be let finish
+            for line in lines:
+                connection.sendall(line)
             while more := connection.recv(65536):
                 heard += more
     return heard
