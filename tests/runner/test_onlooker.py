@@ -90,6 +90,15 @@ def test_the_end_comes_about_when_it_was_told(told: Mapping[str, Any], guess_s: 
     assert all(abs(seconds) < 0.15 * took_s + 3.0 for seconds in late), (took_s, min(late), max(late))
 
 
+def test_a_storm_of_refusals_is_not_taken_for_the_speed_of_the_rest() -> None:
+    faults = [{"match": {"endpoint": "create", "from_s": 60, "until_s": 75}, "do": {"code": "rate_limited"}}]
+    world = World(items(200), durations=(("*", 10.0),), seed=7, faults=faults)
+    looks, took_s = watched(world, polls=PER_S, creates=PER_MIN, typical_s={"z-image": 10.0})
+    ends = [(now.eta_s or 0.0) + now.elapsed_s for now in looks if 60 < now.elapsed_s < 0.95 * took_s]
+
+    assert max(ends) < 1.3 * took_s
+
+
 def test_before_anything_is_seen_the_end_is_the_plans_guess() -> None:
     pace = Pace(creates_per_s=1.0, in_flight=1000, category_of={})
     looks, _ = watched(World(items(30)), creates=PER_MIN, typical_s={"z-image": 10.0})

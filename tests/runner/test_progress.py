@@ -109,6 +109,18 @@ async def test_a_terminal_that_was_stopped_never_stops_the_run_and_hears_all_of_
     assert "52 / 118" in terminal.shown[6]
 
 
+async def test_what_was_not_told_yet_is_told_at_the_end() -> None:
+    terminal = PaperTerminal(100, 30)
+    screen = screen_on(terminal)
+    screen.started(started(MID))
+    terminal.is_ready = False
+    screen.noticed(Notice(name="tight", data={"credits": 3}))
+    terminal.is_ready = True
+    screen.closed()
+
+    assert terminal.shown[1] == " 12:04:30 tight: credits 3"
+
+
 async def test_a_wider_terminal_is_used_with_the_next_picture() -> None:
     terminal = PaperTerminal(60, 30)
     screen = screen_on(terminal)
