@@ -166,6 +166,13 @@ async def test_what_somebody_else_put_there_is_known_by_its_bytes(server: S3Serv
     assert (await save(server, b"abc", stem="b")).path == "b-2.png"
 
 
+async def test_what_has_another_size_is_not_read(server: S3Server) -> None:
+    server.buckets["acme"]["night/a.png"] = Stored(body=b"a film of an hour", content_type="")
+
+    assert (await save(server, b"abc")).path == "a-2.png"
+    assert [method for method, _, _ in server.requests] == ["PUT", "HEAD", "PUT"]
+
+
 async def test_two_runs_that_race_for_one_name_both_keep_their_result(server: S3Server) -> None:
     kept: list[Kept] = []
 
@@ -224,7 +231,7 @@ async def test_a_result_that_has_no_room_on_the_way_is_refused(server: S3Server)
             await writer.begin(start=0, total_bytes=2**60, etag=None)
 
 
-async def test_a_large_file_costs_no_memory_of_its_own(server: S3Server) -> None:
+async def test_a_large_file_is_put_whole(server: S3Server) -> None:
     content = os.urandom(1 << 20) * 24
     async with await bucket_blobs(server, PLACE).create("a") as writer:
         await writer.begin(start=0, total_bytes=len(content), etag=None)

@@ -313,7 +313,7 @@ def test_figures_are_served_to_whoever_scrapes_this_machine_and_asked_for(folder
         assert status == 200
         assert of(samples(text), "items", state="succeeded") == 2
         assert asked(f"{origin}/metrics", Host="evil.example")[0] == 404
-        assert asked(f"{origin}/")[0] == 404, "the page still wants its token"
+        assert asked(f"{origin}/a-wrong-token/")[0] == asked(f"{origin}/")[0] == 404, "the page still wants its token"
         assert asked(page)[0] == 200
     with served() as (_, origin):
         assert asked(f"{origin}/metrics")[0] == 404
