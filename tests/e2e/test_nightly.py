@@ -397,3 +397,18 @@ def test_the_readme_s_program_is_a_module_without_side_effects() -> None:
     assert spec is not None
     assert spec.loader is not None
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
+
+
+async def test_a_secret_that_cannot_sign_is_seen_by_doctor_and_stops_the_message_not_the_run(tmp_path: Path) -> None:
+    async with house(tmp_path) as home, receiver() as server:
+        tell(home, server, "finished")
+        environment = {**home.bare(), "RIVYA_BATCH_NOTIFY_SECRET": "tiny"}
+        command = str(tmp_path / ".local/bin/rivya-batch")
+        run = ["run", "nightly.yaml", "--yes", "-q", "--limit", "1"]
+        night = await home.run(command, *run, cwd=home.folder, environment=environment)
+        doctor = await home.run(command, "doctor", cwd=home.folder, environment=environment)
+
+    assert (night.code, server.asked) == (0, []), "a message that was to be signed does not leave without a signature"
+    why = "The notification secret (RIVYA_BATCH_NOTIFY_SECRET) is shorter than 8 characters, so it cannot be one."
+    assert night.err == f"warning: `finished` was not told to http://127.0.0.1: {why}\n"
+    assert why in doctor.out

@@ -71,6 +71,8 @@ def _checks(settings: Settings) -> Iterator[Check]:
     yield _packages("packages", _PACKAGES, needed=True)
     yield _packages("media", _MEDIA, needed=False)
     yield _key(settings)
+    if settings.notify_problem:
+        yield Check(name="notify", verdict="warn", text=f"{settings.notify_problem} Nobody will be told of a run")
     yield _store(settings.store)
     yield _space(settings.store)
 
