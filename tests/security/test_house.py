@@ -15,6 +15,7 @@ FILES = sorted(file for package in ("jobs", "runner") for file in (ROOT / packag
 
 _IMPORT_ALL = """
 import importlib, pkgutil, sys
+import apprise  # an extra's library, which our own module imports when a chat is to be told: it opens libc at once
 def refuse(event, arguments):
     if event.startswith(("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "ctypes.dlopen")):
         if event not in {"socket.gethostname", "socket.__new__"}:
