@@ -52,6 +52,16 @@ GROUP_ROWS: Final = 20_000
 # One row as JSON: a prompt of a million characters, and more outputs than any task has, fit.
 ROW_BYTES_MAX: Final = 64 * 1024 * 1024
 
+_COPY: Final = f"""
+COPY (
+    SELECT * REPLACE (params::VARCHAR AS params, axes::VARCHAR AS axes)
+    FROM read_json(
+        $lines, format = 'newline_delimited', compression = 'none', maximum_object_size = {ROW_BYTES_MAX},
+        columns = {COLUMNS!r}
+    )
+) TO $file (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {GROUP_ROWS}, USE_TMP_FILE false)
+"""  # noqa: S608  # every word in it is ours
+
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "autoinstall_known_extensions": False,  # nothing is fetched from anywhere
     "autoload_known_extensions": False,
@@ -67,28 +77,13 @@ def write_parquet(rows: Iterable[ResultRow], file: Path) -> int:
             stream.writelines(as_jsonl(rows))
         try:
             with duckdb.connect(":memory:", config=_SETTINGS) as database:
-                found = database.execute(_copy(lines, file)).fetchone()
+                found = database.execute(_COPY, {"lines": _no_pattern(lines), "file": str(file)}).fetchone()
         except duckdb.IOException as problem:
             if "No space left" in str(problem):
                 raise DiskFull("There is no room for the Parquet file. It was not written.") from problem
             raise OutputUnusable("The Parquet file cannot be written.") from problem
     assert found is not None, "a copy says how many rows it wrote"
     return int(found[0])
-
-
-def _copy(lines: Path, file: Path) -> str:
-    columns = ", ".join(f"{_text(name)}: {_text(kind)}" for name, kind in COLUMNS.items())
-    source = (
-        f"read_json({_text(_no_pattern(lines))}, format = 'newline_delimited', compression = 'none', "
-        f"maximum_object_size = {ROW_BYTES_MAX}, columns = {{{columns}}})"
-    )
-    plain = "* REPLACE (params::VARCHAR AS params, axes::VARCHAR AS axes)"
-    target = f"{_text(str(file))} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {GROUP_ROWS}, USE_TMP_FILE false)"
-    return f"COPY (SELECT {plain} FROM {source}) TO {target}"  # noqa: S608  # every word in it is ours or quoted
-
-
-def _text(word: str) -> str:
-    return "'" + word.replace("'", "''") + "'"
 
 
 def _no_pattern(path: Path) -> str:

@@ -18,7 +18,8 @@ import importlib, pkgutil, sys
 import apprise  # an extra's library, which our own module imports when a chat is to be told: it opens libc at once
 def refuse(event, arguments):
     if event.startswith(("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "ctypes.dlopen")):
-        if event not in {"socket.gethostname", "socket.__new__"}:
+        # `dlopen(None)` is this program itself: every import of ctypes, which DuckDB and apprise make.
+        if event not in {"socket.gethostname", "socket.__new__"} and arguments != (None,):
             raise RuntimeError(f"{event} {arguments!r}")
     writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & 3
     if writes and "__pycache__" not in str(arguments[0]):
