@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import anyio
 from aiolimiter import AsyncLimiter
 
-from jobs.answers import SendEnd, Uploaded
+from jobs.answers import Phase, SendEnd, Uploaded
 from jobs.core import Core
 from jobs.item import Item, ReferenceFile
 from jobs.lifecycle import EventType
@@ -274,10 +274,13 @@ class Engine:
         failpoint("intent.before_commit")
         await self.commit(send.step)
         failpoint("intent.after_commit")
-        self.counts.creates += 1
-        body = send.step.changes[-1].body if send.step.changes else self._ledger.body(send.key)
-        assert body is not None, "an intent holds its body"
-        end = await self._sender.create(idempotency_key=send.key, body=body)
+        if send.step.changes and self.core.state.stopping:  # a signal came while the intent was written
+            end = SendEnd(phase=Phase.NOT_SENT, reason="the run was told to stop first")
+        else:
+            self.counts.creates += 1
+            body = send.step.changes[-1].body if send.step.changes else self._ledger.body(send.key)
+            assert body is not None, "an intent holds its body"
+            end = await self._sender.create(idempotency_key=send.key, body=body)
         failpoint("create.after_response")
         if end.task is not None:
             self.core.know_task(end.task.id, self._ledger.task_key(end.task.id))

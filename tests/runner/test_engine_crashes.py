@@ -8,9 +8,11 @@ from typing import Any, Literal
 
 import pytest
 
+from jobs.lifecycle import EventType
 from jobs.polling import PollFloors
 from jobs.rates import Rate
-from runner.ledger.memory import Faults
+from runner.engine import Engine
+from runner.ledger.memory import Faults, Moment
 from tests.runner.world import Crash, Hook, World, item, picture
 
 Moment = Literal["before", "after"]
@@ -116,6 +118,26 @@ def test_the_first_signal_sends_no_new_key_and_stores_what_was_sent() -> None:
     assert world.states["accepted"] > 0
     assert world.states["planned"] > 0
     assert 7.2 < life.took_s < 13.0
+    assert world.live(cap=CAP).exit_code == 0
+    world.check_all_bought_once()
+
+
+def test_a_signal_that_comes_while_an_intent_is_written_keeps_its_key_at_home() -> None:
+    world = small_world()
+    engines: list[Engine] = []
+    intents = 0
+
+    def told(number: int, moment: Moment) -> None:
+        nonlocal intents
+        opened = sum(event.type is EventType.INTENT for event in world.store.events)
+        if moment == "after" and opened > intents == 2:
+            engines[0].drain("SIGINT")
+        intents = opened
+
+    world.live(cap=CAP, faults=told, watch=engines.append)
+
+    assert (intents, len(world.stats.sends)) == (3, 2)
+    assert world.states["submitting"] == 0, "what never left this machine is no purchase"
     assert world.live(cap=CAP).exit_code == 0
     world.check_all_bought_once()
 
