@@ -15,8 +15,6 @@ from runner.engine import Engine
 from runner.ledger.memory import Faults, Moment
 from tests.runner.world import Crash, Hook, World, item, picture
 
-Moment = Literal["before", "after"]
-
 CAP = 5 * 1 + 7 * 3
 # Fewer polls, fewer places to die at that are all alike.
 SLOW_POLLS = {"floors": PollFloors(first_poll_s=4.5, poll_gap_s=3.0)}
