@@ -157,7 +157,7 @@ class Pacer:
         self._regrow_to, self._stood = min(1.0, self._regrow_to * scale), min(1.0, self._stood * scale)
         self._stands = self._stands and not is_higher
         moved_s = self._next_even_s + 1.0 / self.per_s - 1.0 / before
-        self._next_even_s = max(moved_s, min(self._next_even_s, now_s))  # nothing to catch up of the slower time
+        self._next_even_s = max(moved_s, now_s)  # nothing to catch up of the time before
         self._window_began_s, self._window_used = now_s, 0
         self._clean = 0
 

@@ -427,3 +427,16 @@ def test_the_next_slot_follows_the_new_spacing_from_the_last_departure() -> None
     pacer.set_rate(Rate(count=2, window_s=60.0), 101.0)
     assert pacer.due_s(101.0) == 130.0
     assert pacer.held(101.0) == 1
+
+
+def test_a_longer_window_of_the_same_speed_has_nothing_to_catch_up_of_the_time_nothing_was_wanted() -> None:
+    """A quarter of an hour may be made up for within an hour, but not of the time before somebody said so."""
+    pacer = Pacer("creates", Rate(count=1, window_s=1.0))
+    pacer.answered(pacer.leave(0.0), 0.1)
+    pacer.set_rate(Rate(count=3600, window_s=3600.0), 600.0)
+
+    left = 0
+    while pacer.due_s(600.0) <= 600.0:
+        pacer.answered(pacer.leave(600.0), 600.0)
+        left += 1
+    assert left == 1
