@@ -38,11 +38,10 @@ async def control_door(ledger: Path, heed: Heed) -> AsyncIterator[str | None]:
     """Listen while the block runs. Gives why nobody can be heard, if so: a run without controls is still a run."""
     try:
         path = socket_path(ledger)
-        listener = _listen(path)
+        listener, made = _listen(path)
     except (OSError, RunnerError) as problem:
         yield f"this run cannot be steered from another shell: {problem}"
         return
-    made = path.lstat().st_ino
     door = _Door(listener, heed)
     guard = asyncio.create_task(door.open(), name="control")
     try:
@@ -54,8 +53,8 @@ async def control_door(ledger: Path, heed: Heed) -> AsyncIterator[str | None]:
         await door.close(guard)
 
 
-def _listen(path: Path) -> socket.socket:
-    """A socket at `path` that nobody else could use for a moment: it is made in a private folder and moved.
+def _listen(path: Path) -> tuple[socket.socket, int]:
+    """A socket at `path`, and its inode. Nobody else could use it for a moment: it is made in a private folder, moved.
 
     What a dead run left is replaced; whoever listens owns the ledger's lock, so no other run can be alive there.
     """
@@ -72,11 +71,12 @@ def _listen(path: Path) -> socket.socket:
                 listener.bind(name)
             made.chmod(0o600)
             listener.listen(GUESTS_MAX)
+            inode = made.lstat().st_ino
             made.rename(path)
         except OSError:
             listener.close()
             raise
-    return listener
+    return listener, inode
 
 
 class _Door:
