@@ -54,9 +54,11 @@ class Helm:
             return self._answer(())
         if ask.verb is Verb.STOP:
             return await self._stop(by, at_once=ask.now)
-        if self._engine.core.state.stopping:
+        is_stopping = self._engine.core.state.stopping
+        if is_stopping or self._engine.over:
+            why = "is stopping: it starts nothing new" if is_stopping else "can do nothing more and is ending"
             raise UsageError(
-                "The run is stopping: it starts nothing new. Nothing was changed.",
+                f"The run {why}. Nothing was changed.",
                 code="run-ending",
                 next_step="wait for its end, then give its command again",
             )
@@ -70,13 +72,14 @@ class Helm:
 
     async def _stop(self, by: str, *, at_once: bool) -> Mapping[str, object]:
         stopping = self._interruption.signal is not None
-        if not stopping or at_once:
-            note = Notice(name="stopped", data={"by": by, "now": at_once})
-            await self._engine.commit(Step(notices=(note,)))
         if not stopping:
             self._interruption.say(signal.SIGTERM, f"stopped by {by}")
         if at_once:
             self._interruption.say(signal.SIGTERM)
+        if not stopping or at_once:  # noted when it is done: a slow or full disk must not keep a run from stopping
+            note = Notice(name="stopped", data={"by": by, "now": at_once})
+            await self._engine.commit(Step(notices=(note,)))
+        if at_once:
             return self._answer(["ends now; what was bought is in the ledger"])
         already = "is stopping already" if stopping else "is stopping"
         return self._answer([f"{already}: nothing new is started, what was sent is waited for, at most {DRAIN_S:g} s"])

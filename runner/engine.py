@@ -145,15 +145,20 @@ class Engine:
                     lane.start(group)
         await self.commit(self.core.leave_unbought(self._clock.now()))
 
-    async def commit(self, step: Step) -> None:
-        """Make a step durable, then tell."""
+    @property
+    def over(self) -> bool:
+        """Whether this life has come to its end: workers go, and nothing can be begun any more."""
+        return self._over
+
+    async def commit(self, step: Step, *, cap_credits: int | None = None) -> None:
+        """Make a step durable, then tell. `cap_credits` is the budget that a person set with its notices."""
         if step.changes:
             await self._ledger.record(step.changes)
             for change in step.changes:
                 self._onlooker.moved(change)
                 self._reporter.changed(self.core.state.items[change.event.identity], change)
         if step.notices:
-            await self._ledger.note(step.notices, at_s=self._clock.now().wall_s)
+            await self._ledger.note(step.notices, at_s=self._clock.now().wall_s, cap_credits=cap_credits)
             for notice in step.notices:
                 self._reporter.noticed(notice)
         self._heed_reserve()
@@ -162,9 +167,7 @@ class Engine:
         """A person has changed the run: let every lane ask anew, make it durable, tell."""
         self._queue_uploads()
         self._look(*self._lanes)
-        await self.commit(step)
-        if cap_credits is not None:
-            await self._ledger.set_cap(cap_credits)
+        await self.commit(step, cap_credits=cap_credits)
 
     def drain(self, why: str) -> None:
         """First signal: start nothing; what was sent may come back for `DRAIN_S`, then the rest is left as it is."""
@@ -196,8 +199,11 @@ class Engine:
         return self._upload_lane, self._create_lane, self._poll_lane, self._download_lane
 
     def _look(self, *concerned: Lane[Any]) -> None:
-        """After every change: is the run over, and if not, which lanes may get another answer now?"""
-        self._over = self.core.finished()
+        """After every change: is the run over, and if not, which lanes may get another answer now?
+
+        An end is final: workers have gone home, and who changes the core after that changes nothing they would see.
+        """
+        self._over = self._over or self.core.finished()
         for lane in self._lanes if self._over else concerned:
             lane.wake()
 

@@ -109,13 +109,11 @@ class Ledger(Protocol):
         `LedgerUnusable` / `DiskFull` when the file cannot be written: then nothing of the call is in it.
         """
 
-    async def note(self, notices: Sequence[Notice], *, at_s: float) -> None:
-        """Keep what happened to the run as a whole in this life; durable when it returns. For people and pages only."""
+    async def note(self, notices: Sequence[Notice], *, at_s: float, cap_credits: int | None = None) -> None:
+        """Keep what happened to the run as a whole in this life; durable when it returns. For people and pages only.
 
-    async def set_cap(self, cap_credits: int) -> None:
-        """The budget of the run of this life is another one, until its next life says; for people and pages only.
-
-        What an intent may reserve is in the intent.
+        With `cap_credits` that is the run's budget in the same moment, until its next life says. It is for people too:
+        what an intent may reserve is in the intent.
         """
 
     async def save_upload(self, upload: KnownUpload) -> None:

@@ -108,17 +108,11 @@ class MemoryLedger:
         if changes:
             await self._write(lambda: _add(self.store, changes))
 
-    async def note(self, notices: Sequence[Notice], *, at_s: float) -> None:
+    async def note(self, notices: Sequence[Notice], *, at_s: float, cap_credits: int | None = None) -> None:
         assert self._life_id is not None, "a note belongs to a life"
         if notices:
-            life_id = self._life_id
-            await self._write(lambda: _note(self.store, notices, life_id=life_id, at_s=at_s))
-
-    async def set_cap(self, cap_credits: int) -> None:
-        assert self._life_id is not None, "a budget belongs to a run"
-        run_id = self.store.lives[self._life_id].run_id
-        run = replace(self.store.runs[run_id], cap_credits=cap_credits)
-        await self._write(lambda: self.store.runs.update({run_id: run}))
+            life = self.store.lives[self._life_id]
+            await self._write(lambda: _note(self.store, notices, life=life, at_s=at_s, cap_credits=cap_credits))
 
     async def save_upload(self, upload: KnownUpload) -> None:
         await self._write(lambda: self.store.uploads.update({upload.sha256: upload}))
@@ -217,11 +211,13 @@ class MemoryLedger:
         store.run_items.update({(run.run_id, item.identity): _past(item) for item in items})
 
 
-def _note(store: MemoryStore, notices: Sequence[Notice], *, life_id: int, at_s: float) -> None:
+def _note(store: MemoryStore, notices: Sequence[Notice], *, life: Life, at_s: float, cap_credits: int | None) -> None:
     for notice in notices:
         number = len(store.notes) + 1
-        note = Note(note_id=number, life_id=life_id, at_s=at_s, name=notice.name, data=dict(notice.data))
+        note = Note(note_id=number, life_id=life.life_id, at_s=at_s, name=notice.name, data=dict(notice.data))
         store.notes.append(note)
+    if cap_credits is not None:
+        store.runs[life.run_id] = replace(store.runs[life.run_id], cap_credits=cap_credits)
 
 
 def _add(store: MemoryStore, changes: Sequence[Change]) -> None:

@@ -86,15 +86,11 @@ class SqliteLedger(LedgerReads):
         if changes:
             await self._write(partial(writing.add_changes, _as_seam(self._writer), changes, life_id=self._life_id))
 
-    async def note(self, notices: Sequence[Notice], *, at_s: float) -> None:
+    async def note(self, notices: Sequence[Notice], *, at_s: float, cap_credits: int | None = None) -> None:
         assert self._life_id is not None, "a note belongs to a life"
         if notices:
-            db = _as_seam(self._writer)
-            await self._write(partial(writing.add_notes, db, notices, life_id=self._life_id, at_s=at_s))
-
-    async def set_cap(self, cap_credits: int) -> None:
-        assert self._life_id is not None, "a budget belongs to a run"
-        await self._write(partial(writing.set_cap, _as_seam(self._writer), cap_credits, life_id=self._life_id))
+            work = partial(writing.add_notes, _as_seam(self._writer), notices, life_id=self._life_id, at_s=at_s)
+            await self._write(partial(work, cap_credits=cap_credits))
 
     async def save_upload(self, upload: KnownUpload) -> None:
         await self._write(partial(writing.put_upload, _as_seam(self._writer), upload))

@@ -30,7 +30,7 @@ from runner.ledger.rows import (
 )
 from runner.ledger.statements import QUERIES
 
-__all__ = ["Connection", "add_changes", "add_notes", "begin_life", "end_life", "put_upload", "set_cap"]
+__all__ = ["Connection", "add_changes", "add_notes", "begin_life", "end_life", "put_upload"]
 
 # Events that say something about the item and nothing about its latest attempt.
 _NOT_OF_THE_ATTEMPT = frozenset({EventType.PLANNED, EventType.SKIPPED})
@@ -101,15 +101,14 @@ def end_life(db: Connection, life: Life, *, at_s: float, exit_code: int) -> None
     db.execute(QUERIES["end_life"], {"life_id": life.life_id, "ended_at_s": at_s, "exit_code": exit_code})
 
 
-def add_notes(db: Connection, notices: Sequence[Notice], *, life_id: int, at_s: float) -> None:
-    """Append what happened to the run as a whole."""
+def add_notes(
+    db: Connection, notices: Sequence[Notice], *, life_id: int, at_s: float, cap_credits: int | None = None
+) -> None:
+    """Append what happened to the run as a whole; with `cap_credits` its budget is another one with that."""
     rows = ({"life_id": life_id, "at_s": at_s, "name": one.name, "data": json_of(one.data)} for one in notices)
     db.executemany(QUERIES["add_note"], rows)
-
-
-def set_cap(db: Connection, cap_credits: int, *, life_id: int) -> None:
-    """The run's budget is another one until its next life says."""
-    db.execute(QUERIES["set_cap"], {"cap_credits": cap_credits, "life_id": life_id})
+    if cap_credits is not None:
+        db.execute(QUERIES["set_cap"], {"cap_credits": cap_credits, "life_id": life_id})
 
 
 def put_upload(db: Connection, upload: KnownUpload) -> None:

@@ -19,7 +19,7 @@ from runner.engine import Engine
 from runner.errors import UsageError
 from runner.interruption import Interruption
 from tests.proof.storms_house import SCOPE, House
-from tests.runner.world import items
+from tests.runner.world import World, item, items, picture
 
 Say = Callable[..., Awaitable[Mapping[str, Any]]]
 
@@ -167,6 +167,79 @@ def test_stop_now_ends_a_paused_run_at_once() -> None:
     house = Steered(hand)
     house.passes()
     assert house.now_s() < 10.0
+
+
+def test_a_stop_is_done_before_it_is_written_down() -> None:
+    async def hand(say: Say, engine: Engine) -> None:
+        await asyncio.sleep(5.5)
+        stop = asyncio.ensure_future(say(Verb.STOP))
+        await asyncio.sleep(0)
+        assert engine.core.state.stopping, "a slow disk holds up the note, not the stop"
+        await stop
+
+    house = Steered(hand)
+    house.passes()
+    assert house.states["planned"] == 34
+
+
+def at_the_controls(world: World, after_s: float, ask: Ask, told: list[str], **life: Any) -> Any:
+    """One life of a world, and one word to it; what comes of that is told."""
+
+    def watch(engine: Engine) -> None:
+        loop = asyncio.get_running_loop()
+        interruption = Interruption()
+        interruption.attach(drain=engine.drain, cut=engine.cut)
+        clock = Clock(mono_s=loop.time, wall_s=world.now_s)
+        helm = Helm(engine, run_id="trial", ceilings={}, interruption=interruption, clock=clock)
+
+        async def hand() -> None:
+            await asyncio.sleep(after_s)
+            try:
+                answer: Mapping[str, Any] = await helm.heed(ask, "wanda")
+                told.extend(answer["said"])
+            except UsageError as refusal:
+                told.append(f"{refusal.code}: {refusal.message}")
+
+        hands.append(loop.create_task(hand()))
+        loop.call_later(10_000.0, engine.cut)  # instead of a test that never ends
+
+    hands: list[asyncio.Task[None]] = []
+    return world.live(watch=watch, **life)
+
+
+@pytest.mark.parametrize("ask", [Ask(verb=Verb.TUNE, dials={Dial.BUDGET: 100}), Ask(verb=Verb.PAUSE)])
+def test_a_run_that_only_waits_for_its_last_upload_is_not_woken_again_into_a_life_without_workers(ask: Ask) -> None:
+    """Its budget had ended buying, so those who create had gone; a higher one let it wait for them for ever."""
+    world = World([item(0), item(1, "nano-banana", references=[picture("slow")]), item(2)])
+    told: list[str] = []
+
+    life = at_the_controls(world, 50.0, ask, told, cap=1, delay_s=lambda name: 200.0 if "files" in name else 0.0)
+
+    assert told == ["run-ending: The run can do nothing more and is ending. Nothing was changed."]
+    assert (life.exit_code, life.pauses.keys()) == (5, {"budget"})
+    assert life.took_s < 500.0
+    assert world.live(cap=100).exit_code == 0, "the same command goes on"
+    world.check_all_bought_once()
+
+
+def test_the_ledger_never_holds_a_purchase_that_its_own_budget_does_not_cover() -> None:
+    """A raised budget is there with its note: intents that use it come after both."""
+    world, told = World(items(40)), list[str]()
+    seen: list[tuple[int, int | None]] = []
+
+    def look(number: int, moment: str) -> None:
+        if moment == "after" and world.store.notes:
+            books, run = world.store.books["trial"], world.store.runs["trial"]
+            seen.append((books.reserved + books.settled, run.cap_credits))
+
+    second = Rate(count=5, window_s=1.0)
+    tune = Ask(verb=Verb.TUNE, dials={Dial.BUDGET: 40, Dial.CREATES: Rate(count=500, window_s=1.0)})
+    life = at_the_controls(world, 1.0, tune, told, cap=10, creates=second, faults=look)
+
+    assert life.exit_code == 0
+    assert seen
+    assert all(cap == 40 for _, cap in seen)
+    assert all(counted <= 40 for counted, _ in seen)
 
 
 def test_a_word_to_another_run_is_refused() -> None:
