@@ -19,9 +19,10 @@ from jobs.pacing import Pacer
 from jobs.record import NOT_SENT_CODE, RUNNER
 from jobs.resending import BAD_SENDS_MAX, Resending, Weather
 from jobs.retry import BACKOFF_CAP_S, wait_s
-from jobs.runstate import RunState
+from jobs.runstate import BUDGET_EXHAUSTED, RunState
 from jobs.steps import NOTHING, Notice, Now, Send, Step, Wait, earliest, join, tell, until
 from jobs.verdict import Follow, Next, Pause, Verdict, VerdictKind, judge, settle
+from jobs.wording import count
 
 __all__ = ["Buying"]
 
@@ -210,17 +211,16 @@ class Buying:
 
     def _skip(self, item: Item, now: Now, code: str, room: str) -> Step:
         self._state.ready.take(item.identity)
-        message = f"needs {self.bound(item)} credits or more; {room}"
+        message = f"needs {count(self.bound(item), 'credit')} or more; {room}"
         return self._state.skip(item.identity, now, code=code, message=message)
 
     def _exhausted(self, item: Item, now: Now) -> Step:
         books = self._state.books
         room = f"{max(0, books.left or 0)} of the budget's {books.cap} are left"
         if self._passes_over:
-            return self._skip(item, now, "budget_exhausted", room)
-        return Step(
-            notices=self._state.pause(Pause.BUDGET, f"the next item needs {self.bound(item)} credits or more; {room}")
-        )
+            return self._skip(item, now, BUDGET_EXHAUSTED, room)
+        reason = f"the next item needs {count(self.bound(item), 'credit')} or more; {room}"
+        return Step(notices=self._state.pause(Pause.BUDGET, reason))
 
     def ended(self, send: Send, end: SendEnd, now: Now) -> Step:
         """One send ended: what it proves, and what follows."""

@@ -15,9 +15,9 @@ from types import MappingProxyType
 from typing import Final
 
 from jobs.manifest import MAX_CREDITS, MAX_IN_FLIGHT
-from jobs.rates import Rate, parse_rate
+from jobs.rates import MAX_PER_SECOND, Rate, parse_rate
 from jobs.steps import Notice
-from jobs.wording import listed
+from jobs.wording import count, listed
 
 __all__ = [
     "DIALS",
@@ -64,8 +64,8 @@ class Dial(StrEnum):
 # dial -> what it takes, in a person's words
 DIALS: Final[Mapping[Dial, str]] = MappingProxyType(
     {
-        Dial.CREATES: "a rate such as `30/min`",
-        Dial.POLLS: "a rate such as `5/s`",
+        Dial.CREATES: f"a rate such as `30/min`, from 1/h to {MAX_PER_SECOND:,}/s",
+        Dial.POLLS: f"a rate such as `5/s`, from 1/h to {MAX_PER_SECOND:,}/s",
         Dial.IN_FLIGHT: f"a whole number of tasks, 1 to {MAX_IN_FLIGHT:,}",
         Dial.BUDGET: f"a whole number of credits, 0 to {MAX_CREDITS:,}",
     }
@@ -191,9 +191,10 @@ def held_words(*, cap: int, reserved: int, settled: int) -> str | None:
     counted = reserved + settled
     if cap > counted:
         return None
+    then = "nothing more is bought, and the run ends when what was bought is finished"
     if cap == counted:
-        return f"all {cap:,} credits of the budget are held or spent: nothing more is bought"
-    return f"{counted:,} credits are held or spent already: nothing more is bought, and what was bought is finished"
+        return f"all {count(cap, 'credit')} of the budget are held or spent: {then}"
+    return f"{count(counted, 'credit')} held or spent already: {then}"
 
 
 def steering_words(name: str, data: Mapping[str, object]) -> str | None:

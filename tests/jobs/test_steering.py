@@ -108,7 +108,7 @@ def test_words_of_other_notes_are_not_a_persons() -> None:
 def test_a_budget_below_what_is_bought_is_said_to_end_buying() -> None:
     assert held_words(cap=10, reserved=4, settled=5) is None
     assert "nothing more is bought" in str(held_words(cap=9, reserved=4, settled=5))
-    assert "9 credits are held or spent already" in str(held_words(cap=3, reserved=4, settled=5))
+    assert "9 credits held or spent already" in str(held_words(cap=3, reserved=4, settled=5))
 
 
 # In the core

@@ -127,7 +127,7 @@ def test_a_budget_that_ended_buying_can_be_raised_while_the_run_lives() -> None:
         await asyncio.sleep(20.5)
         told = await say(Verb.TUNE, budget=0)
         assert told["said"][0] == "budget 10 -> 0 credits"
-        assert told["said"][1].startswith("10 credits are held or spent already: nothing more is bought")
+        assert told["said"][1].startswith("10 credits held or spent already: nothing more is bought")
         await asyncio.sleep(1.0)
         assert Pause.BUDGET in engine.core.state.pauses
         with pytest.raises(UsageError, match="for another reason: buys nothing new: the next item needs") as refused:
