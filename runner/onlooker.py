@@ -105,13 +105,14 @@ class Onlooker:
             attempt = state.attempt(identity)
             began_s = now.wall_s if attempt.accepted_at_s is None else attempt.accepted_at_s
             running.append((attempt.price_class, max(0.0, now.wall_s - began_s)))
-        seen_per_s = census.accepted / elapsed_s if elapsed_s >= RATE_SEEN_S else 0.0
-        held_s = creates.statistics().paused_until_s - now.mono_s
+        # What was seen may be faster than this moment, after refusals, but not than a limit that was lowered since.
+        seen_per_s = min(census.accepted / elapsed_s, creates.rate.per_second) if elapsed_s >= RATE_SEEN_S else 0.0
+        held_s = creates.due_s(now.mono_s) - now.mono_s
         load = Load(
             unbought=unbought,
             running=running,
             creates_per_s=max(creates.per_s, seen_per_s),
-            held_s=max(0.0, held_s),
+            held_s=0.0 if held_s == float("inf") else max(0.0, held_s),
             places=state.settings.in_flight_max,
             timeout_s=state.settings.item_timeout_s,
             unsaved=core.backlog + sum(1 for _ in core.saving),

@@ -90,6 +90,23 @@ def test_the_end_comes_about_when_it_was_told(told: Mapping[str, Any], guess_s: 
     assert all(abs(seconds) < 0.15 * took_s + 3.0 for seconds in late), (took_s, min(late), max(late))
 
 
+def test_a_rate_that_somebody_lowers_is_the_speed_of_the_rest() -> None:
+    looks: list[RunStatistics] = []
+
+    def cut(engine: Engine) -> None:
+        engine.core.pacers[0].set_rate(Rate(count=6, window_s=60.0), asyncio.get_running_loop().time())
+        asyncio.get_running_loop().call_later(1.0, lambda: looks.append(engine.statistics()))
+
+    def watch(engine: Engine) -> None:
+        asyncio.get_running_loop().call_later(20.0, cut, engine)
+
+    told = {"creates": PER_MIN, "polls": PER_S, "typical_s": {"z-image": 2.0}}
+    took_s = World(items(40), durations=(("*", 2.0),), seed=7).live(watch=watch, **told).took_s
+
+    (now,) = looks
+    assert now.eta_s == pytest.approx(took_s - now.elapsed_s, rel=0.1)
+
+
 def test_a_storm_of_refusals_is_not_taken_for_the_speed_of_the_rest() -> None:
     faults = [{"match": {"endpoint": "create", "from_s": 60, "until_s": 75}, "do": {"code": "rate_limited"}}]
     world = World(items(200), durations=(("*", 10.0),), seed=7, faults=faults)
