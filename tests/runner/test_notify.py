@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import pytest
@@ -273,6 +274,43 @@ async def test_a_chat_service_is_reached_by_the_library_and_a_no_is_told() -> No
     (message,) = [json.loads(request.body) for request in asked]
     assert message["title"] == "nightly: some items failed"
     assert message["message"].startswith("nightly: some items failed (exit 3); 1 of 2 done, 1 failed")
+
+
+@chats
+async def test_words_of_others_are_text_in_a_message_that_is_a_page() -> None:
+    asked = []
+
+    async def say_yes(line: Line) -> None:
+        asked.append(await line.hear())
+        await line.say(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+
+    news = replace(MESSAGE.news, reason="<img src=x>")
+    async with RawServer(say_yes) as server:
+        address = f"json://{server.url.removeprefix('http://')}/?format=html"
+        await Chat().deliver(address, replace(MESSAGE, news=news))
+
+    (request,) = asked
+    assert request is not None
+    assert "&lt;img&nbsp;src=x&gt;" in json.loads(request.body)["message"]
+
+
+@chats
+async def test_a_service_that_never_has_said_all_keeps_no_process_from_ending() -> None:
+    async def drip(line: Line) -> None:
+        while True:
+            await line.say(b"220-one moment please\r\n")
+            await asyncio.sleep(0.05)
+
+    before = set(threading.enumerate())
+    async with RawServer(drip) as server:
+        address = f"mailto://me:pw@{server.url.removeprefix('http://')}/?to=a@b.example&from=a@b.example&mode=insecure"
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await Chat().deliver(address, MESSAGE)
+
+        left = set(threading.enumerate()) - before
+        assert left, "it is still listened to"
+        assert all(thread.daemon for thread in left), "Python waits at its end for every other thread"
 
 
 @chats
