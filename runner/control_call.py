@@ -46,8 +46,8 @@ def ask_run(ledger: Path, ask: Mapping[str, object]) -> dict[str, Any]:
         raise NobodyThere from problem
     except TimeoutError as problem:
         raise _unreachable(
-            f"The run did not answer within {ANSWER_S:g} s. Whether it did what was asked is unknown",
-            "see `rivya-batch status`; Ctrl-C where it runs always works",
+            f"The run did not answer within {ANSWER_S:g} s",
+            "see `rivya-batch status`, for it may still do what was asked; Ctrl-C where it runs always works",
         ) from problem
     except OSError as problem:
         why = problem.strerror or str(problem)

@@ -46,18 +46,28 @@ class Standing:
     notes: Sequence[Note]
     live: Mapping[str, Any] | None
     at_s: float
+    silence: str | None = None  # why a run that lives did not answer, where that is worth a word
 
 
 def standing(store: Path, run_id: str) -> Standing:
     """Look at the ledger, and ask the run if it is alive."""
     run = run_summary(store, run_id)
-    live = None
+    live = silence = None
     if run.state == "alive":
         try:
             live = ask_run(store, {"do": "status", "run": run_id})["state"]
-        except (NobodyThere, UsageError):
-            live = None  # it is just beginning or ending; the ledger has the rest
-    return Standing(run=run, slowest=slowest(store, run_id), notes=notes(store, run_id), live=live, at_s=time.time())
+        except NobodyThere:
+            pass  # it is just beginning or ending; the ledger has the rest
+        except UsageError as problem:
+            silence = problem.message
+    return Standing(
+        run=run,
+        slowest=slowest(store, run_id),
+        notes=notes(store, run_id),
+        live=live,
+        at_s=time.time(),
+        silence=silence,
+    )
 
 
 def standing_object(now: Standing) -> dict[str, object]:
@@ -106,6 +116,8 @@ def facts(now: Standing, *, flags: Sequence[str] = ()) -> Iterator[tuple[str, st
         for why, reason in now.live["pauses"].items():
             way = f"; `{command_line('resume', run.run_id, *flags)}` goes on" if why == "person" else ""
             yield "paused", for_terminal(f"{reason}{way}")
+    elif now.silence is not None:
+        yield "silent", for_terminal(f"{now.silence} This is what the ledger has.")
     lines = [line for line in (note_line(note) for note in now.notes) if line]
     for n, line in enumerate(lines[-NOTES_SHOWN:]):
         yield ("" if n else "changes"), line

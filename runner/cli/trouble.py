@@ -29,7 +29,8 @@ def tell_usage(voice: Voice, problem: click.ClickException) -> int:
         return UsageError.exit_code
     ctx = getattr(problem, "ctx", None)
     next_step = f"see `{ctx.command_path} --help`" if isinstance(ctx, click.Context) else "see `rivya-batch --help`"
-    return tell(voice, [UsageError(problem.format_message(), next_step=next_step)])
+    message = " ".join(problem.format_message().split())  # a list of choices comes with a line for each
+    return tell(voice, [UsageError(message, next_step=next_step)])
 
 
 def tell(voice: Voice, problems: Sequence[RunnerError]) -> int:

@@ -16,6 +16,7 @@ from jobs.yaml12 import load
 from runner.cli.entry import group, run_command
 from runner.cli.exits import EXITS
 from runner.cli.lazy import VERBS
+from runner.cli.verbs import explain
 from runner.cli.voice import Voice
 from runner.gravity import worst
 from runner.sim.faults import parse_faults
@@ -128,6 +129,7 @@ def test_common_flags_stand_before_or_after_the_verb(args: list[str], capfd: pyt
         (["plan"], "Missing argument 'FILE'"),
         (["models", "--category", "vdeo"], "vdeo"),
         (["completion", "tcsh"], "bash"),
+        (["completion"], "Choose from: bash, zsh, fish\n"),
         (["version", "extra"], "extra"),
     ],
 )
@@ -197,6 +199,12 @@ def test_completion_names_verbs_without_importing_them() -> None:
     )
 
     assert done.stdout.splitlines() == ["plain,status", "plain,stop"]
+
+
+def test_completion_names_the_codes_that_can_be_explained() -> None:
+    found = explain.command.params[0].shell_complete(click.Context(explain.command), "run-")
+
+    assert [one.value for one in found] == ["run-ending", "run-not-alive", "run-unknown", "run-unreachable"]
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,14 @@ def run(**changed: Any) -> Standing:
         cap_credits=700,
     )
     live = {**LIVE, **changed.pop("live")} if changed.get("live") is not None else changed.pop("live", None)
-    return Standing(run=summary, slowest=(), notes=changed.pop("notes", ()), live=live, at_s=BEGAN_S + 60.0)
+    return Standing(
+        run=summary,
+        slowest=(),
+        notes=changed.pop("notes", ()),
+        live=live,
+        at_s=BEGAN_S + 60.0,
+        silence=changed.pop("silence", None),
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,6 +97,13 @@ def test_a_pause_says_how_it_ends_and_without_an_answer_there_is_no_speed() -> N
     paused = dict(facts(run(live={"pauses": {"person": "wanda paused the run"}}), flags=["--sim"]))
     assert paused["paused"] == "wanda paused the run; `rivya-batch resume boats --sim` goes on"
     assert "speed" not in dict(facts(run()))
+
+
+def test_a_run_that_lives_and_does_not_answer_is_told_as_such() -> None:
+    told = dict(facts(run(silence="The run did not answer within 10 s.")))
+
+    assert told["silent"] == "The run did not answer within 10 s. This is what the ledger has."
+    assert "silent" not in dict(facts(run()))
 
 
 def test_a_line_of_a_log_has_the_figures_that_move() -> None:

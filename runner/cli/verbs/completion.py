@@ -13,7 +13,13 @@ __all__ = ["command"]
 SHELLS = ("bash", "zsh", "fish")
 
 
-@verb("completion", example='eval "$(rivya-batch completion bash)"')
+@verb(
+    "completion",
+    example='eval "$(rivya-batch completion bash)"\neval "$(rivya-batch completion zsh)"\n'
+    "rivya-batch completion fish | source",
+    more="It completes verbs, flags, and the names of runs, items and codes. The line below goes into your shell's "
+    "startup file.",
+)
 @click.argument("shell", type=click.Choice(SHELLS))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> None:

@@ -21,12 +21,15 @@ __all__ = ["command"]
 WIDTH = 118  # the findings' own paragraphs are written to this
 
 
+def _complete(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    return sorted(code for code in _known() if code.startswith(incomplete))
+
+
 @verb("explain", example="rivya-batch explain unknown-key", more="Without a CODE it lists all of them.")
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=_complete)
 @click.pass_obj
 def command(voice: Voice, code: str | None) -> None:
-    exits = {str(number): text for number, text in EXITS.items()}
-    known = {**dict(_errors()), **SERVICE, **ITEMS, **ERRORS, **exits, **CODES}
+    known = _known()
     if code is None:
         if voice.json:
             voice.object(known)
@@ -42,6 +45,11 @@ def command(voice: Voice, code: str | None) -> None:
         voice.object({"code": wanted, "text": known[wanted]})
     else:
         voice.data(f"{wanted}\n\n{_wrapped(known[wanted].strip())}\n")
+
+
+def _known() -> Mapping[str, str]:
+    exits = {str(number): text for number, text in EXITS.items()}
+    return {**dict(_errors()), **SERVICE, **ITEMS, **ERRORS, **exits, **CODES}
 
 
 def _listed(known: Mapping[str, str]) -> str:
