@@ -66,8 +66,9 @@ check: $(READY)  ## format, lint, types
 soak: $(READY)  ## the long proofs: ONLY=name FIRST=number COUNT=n
 	@$(BIN)/python -m tests.proof.soak $(ONLY) $(if $(FIRST),--first $(FIRST)) $(if $(COUNT),--count $(COUNT))
 
-bench: $(READY)  ## measure what must stay fast
-	@$(BIN)/python -m pytest -q -s -o python_files='bench_*.py' tests/bench
+# Beside what people use instead, on a service of its own. `make bench QUICK=1` is minutes, `make bench ONLY="W1 W3a"` a part.
+bench: $(READY)  ## measure it beside others: ONLY=names QUICK=1 ROUNDS=n
+	@$(BIN)/python -m tests.bench $(ONLY) $(if $(QUICK),--quick) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 lock: $(READY)  ## resolve requirements.lock anew, with hashes and without addresses
 	@uv="$$(command -v uv || command -v $(BIN)/uv)" || { \
