@@ -11,6 +11,7 @@ stands in its own file alone.
 from __future__ import annotations
 
 import asyncio
+import threading
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -65,42 +66,44 @@ def metrics_text(store: Path, run_id: str, *, live: RunStatistics | None = None)
     summary = run_summary(store, run_id)
     with need_ledger(store) as reader:
         known = _known(reader, summary)
+    return _text(_families(known, live))
+
+
+def _text(families: Iterable[Metric]) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Families(list(_families(known, live))))
+    registry.register(_Families(list(families)))
     return generate_latest(registry)
 
 
 class MetricsFile(Reporter):
     """Writes a run's figures to a file every 30 s and at its end. That it cannot is told, and stops no run."""
 
-    def __init__(self, file: Path, *, store: Path, run_id: str, warn: Callable[[str], None]) -> None:
+    def __init__(self, file: Path, *, store: Path, name: str, run_id: str, warn: Callable[[str], None]) -> None:
         self._file = file
         self._store = store
+        self._name = name
         self._run_id = run_id
         self._warn = warn
         self._timer: asyncio.TimerHandle | None = None
-        self._writing: asyncio.Future[None] | None = None
+        self._writing: asyncio.Future[str] | None = None
+        self._one_at_a_time = threading.Lock()
+        self._has_last = False
         self._run: RunStarted | None = None
         self._is_warned = False
 
     def prove(self) -> None:
         """Write what is known before the run begins. Raises OutputUnusable or DiskFull."""
-        reader = open_reader(self._store)
-        known = False
-        if reader is not None:
-            with reader:
-                known = bool(reader.ask("runs", {"run_id": self._run_id}))
-        self._put(metrics_text(self._store, self._run_id) if known else b"")
+        self._put(self._before())
 
     def started(self, run: RunStarted) -> None:
         self._run = run
         self._again()
 
     def ended(self, outcome: RunOutcome) -> None:
-        self._write(outcome.statistics)
+        self._tell(self._write(outcome.statistics, is_last=True))
 
     def broken(self, last: RunStatistics) -> None:
-        self._write(last)
+        self._tell(self._write(last, is_last=True))
 
     def closed(self) -> None:
         if self._timer is not None:
@@ -114,15 +117,41 @@ class MetricsFile(Reporter):
         if self._writing is None or self._writing.done():  # a large ledger is read for a while: not on the loop
             loop = asyncio.get_running_loop()
             self._writing = loop.run_in_executor(None, self._write, self._run.statistics())
+            self._writing.add_done_callback(self._written)
         self._again()
 
-    def _write(self, live: RunStatistics) -> None:
-        try:
-            self._put(metrics_text(self._store, self._run_id, live=live))
-        except RunnerError as problem:
-            if not self._is_warned:
-                self._is_warned = True
-                self._warn(f"no metrics: {problem.message}")
+    def _write(self, live: RunStatistics, *, is_last: bool = False) -> str:
+        """Why it could not be written; empty if it was. What a thread still has to say never replaces the last word."""
+        with self._one_at_a_time:
+            if self._has_last and not is_last:
+                return ""
+            self._has_last = is_last
+            try:
+                self._put(metrics_text(self._store, self._run_id, live=live))
+            except RunnerError as problem:
+                return problem.message
+        return ""
+
+    def _written(self, writing: asyncio.Future[str]) -> None:
+        if not writing.cancelled():
+            self._tell(writing.result())
+
+    def _tell(self, problem: str) -> None:
+        if problem and not self._is_warned:
+            self._is_warned = True
+            self._warn(f"no metrics: {problem}")
+
+    def _before(self) -> bytes:
+        """A night that never gets as far as the ledger must leave what alerts on missing nights look at."""
+        reader = open_reader(self._store)
+        if reader is None:
+            return b""
+        with reader:
+            is_known = bool(reader.ask("runs", {"run_id": self._run_id}))
+            success_s = _success_s(reader, self._name)
+        if is_known:
+            return metrics_text(self._store, self._run_id)
+        return _text(_last_success(self._name, success_s))
 
     def _put(self, text: bytes) -> None:
         with whole_file(self._file, mode=READABLE) as part:
@@ -145,9 +174,14 @@ def _known(reader: LedgerReader, summary: RunSummary) -> _Known:
         sends=reader.ask("run_sends", asked)[0]["sends"],
         refusals={row["reason"]: row["sends"] for row in reader.ask("run_refusals", asked)},
         times=tuple(reader.ask("run_times", asked)),
-        success_s=reader.ask("last_success", {"name": summary.name})[0]["ended_at_s"],
+        success_s=_success_s(reader, summary.name),
         speeds=_speeds(reader, summary) if summary.state == "alive" else {},
     )
+
+
+def _success_s(reader: LedgerReader, name: str) -> float | None:
+    found: float | None = reader.ask("last_success", {"name": name})[0]["ended_at_s"]
+    return found
 
 
 def _speeds(reader: LedgerReader, summary: RunSummary) -> dict[str, float]:
@@ -216,9 +250,13 @@ def _end_families(known: _Known) -> Iterator[Metric]:
     if life.exit_code is not None and life.ended_at_s is not None:
         yield _gauge("exit_code", "Exit code of the latest life, if it ended.", run, life.exit_code)
         yield _gauge("ended_timestamp_seconds", "When the latest life of the run ended.", run, life.ended_at_s)
-    if known.success_s is not None:
+    yield from _last_success(run, known.success_s)
+
+
+def _last_success(run: str, success_s: float | None) -> Iterator[Metric]:
+    if success_s is not None:
         what = "When a run of this name, of any edition, last ended with 0."
-        yield _gauge("last_success_timestamp_seconds", what, run, known.success_s)
+        yield _gauge("last_success_timestamp_seconds", what, run, success_s)
 
 
 def _gauge(name: str, what: str, run: str, value: float) -> Metric:

@@ -59,10 +59,9 @@ def do(
         voice.talk(plan_lines(plan, pace=prepared.limits.pace, notes=notes))
     if refused is not None:
         raise refused
+    measure = [] if metrics_file is None else [metrics_file_for(voice, prepared, settings, metrics_file)]
     confirm(voice, plan)
-    reporter = reporter_for(voice, onward=after)
-    if metrics_file is not None:
-        reporter = Reporters(reporter, metrics_file_for(voice, prepared, settings, metrics_file))
+    reporter = Reporters(reporter_for(voice, onward=after), *measure)
     try:
         outcome = run_async(launch.run(reporter))
     except KeyboardInterrupt:  # before the run listens to signals, or after it did: it ended at once, in good order

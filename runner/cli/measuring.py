@@ -32,7 +32,7 @@ def measured(function: Callable[..., object]) -> Callable[..., object]:
 
 
 def metrics_file_for(voice: Voice, prepared: Prepared, settings: Settings, file: Path) -> MetricsFile:
-    """The file's writer, which has written it once: what cannot be written is told before anything is bought."""
+    """The file's writer, which has written it once: what cannot be written is told before anybody is asked."""
     if file.suffix != ".prom":
         raise UsageError(
             f"The textfile collector reads no file called {file.name}. Nothing was sent.",
@@ -44,6 +44,8 @@ def metrics_file_for(voice: Voice, prepared: Prepared, settings: Settings, file:
             voice.event("notice", {"name": "metrics", "why": why})
         voice.alert(f"warning: {why}")
 
-    writer: MetricsFile = metrics().MetricsFile(file, store=settings.store, run_id=prepared.plan.run_id, warn=warn)
+    writer: MetricsFile = metrics().MetricsFile(
+        file, store=settings.store, name=prepared.manifest.name, run_id=prepared.plan.run_id, warn=warn
+    )
     writer.prove()
     return writer

@@ -8,9 +8,11 @@ import os
 import stat
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
@@ -184,7 +186,7 @@ class Kept:
     def __init__(self, path: Path, folder: Path) -> None:
         self.file = folder / "night.prom"
         self.warnings: list[str] = []
-        self.writer = MetricsFile(self.file, store=path, run_id=RUN, warn=self.warnings.append)
+        self.writer = MetricsFile(self.file, store=path, name="night", run_id=RUN, warn=self.warnings.append)
 
     def found(self) -> Samples:
         return samples(self.file.read_bytes())
@@ -212,6 +214,44 @@ async def test_the_file_is_written_at_the_start_every_so_often_and_at_the_end(
     assert of(kept.found(), "polls_total") == 321
     assert of(kept.found(), "creates_total") == 5
     assert kept.warnings == []
+
+
+async def test_a_night_that_never_begins_leaves_what_an_alert_looks_at(path: Path, tmp_path: Path) -> None:
+    ledger = open_ledger(path, account=ACCOUNT, base_url=BASE_URL, in_thread=False)
+    life = await ledger.begin_life(run_info("night@2026-05-10"), [SIX], at_s=300.0, pid=1, host="h")
+    await ledger.end_life(life, at_s=400.0, exit_code=0)
+    await ledger.close()
+
+    kept = Kept(path, tmp_path)
+    kept.writer.prove()
+
+    assert kept.found() == {("rivya_batch_last_success_timestamp_seconds", (("run", "night"),)): 400.0}
+
+
+async def test_what_a_thread_still_has_to_say_does_not_replace_the_end(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("runner.metrics.EVERY_S", 0.001)
+    await (await lived(path)).close()
+    kept, may_go_on, is_reading = Kept(path, tmp_path), threading.Event(), threading.Event()
+
+    def slowly(*asked: Any, live: RunStatistics) -> bytes:
+        if threading.current_thread() is not threading.main_thread():
+            is_reading.set()
+            may_go_on.wait(10)
+            return b"old"
+        return b"last"
+
+    monkeypatch.setattr("runner.metrics.metrics_text", slowly)
+    kept.writer.started(started())
+    await asyncio.to_thread(is_reading.wait, 10)
+    threading.Timer(0.05, may_go_on.set).start()
+    kept.writer.ended(outcome())
+    await asyncio.sleep(0.02)  # ticks that come too late
+    kept.writer.closed()
+    await asyncio.get_running_loop().shutdown_default_executor()
+
+    assert kept.file.read_bytes() == b"last"
 
 
 async def test_the_file_is_whole_and_readable_by_the_collector(path: Path, tmp_path: Path) -> None:
