@@ -233,6 +233,8 @@ def _told(error: Exception, *, place: str, what: str, seconds: float) -> OutputU
         return _refusal("bucket-refused", f"{place} may not be written to{said}.")
     if isinstance(error, NotSupportedError) or word == "NotImplemented":
         return _refusal("bucket-overwrites", f"{place} has no conditional writes{said}: an object could be replaced.")
+    if not said and what == place:
+        return _refusal("bucket-unreachable", f"{place} cannot be reached.")
     return _refusal("bucket-unreachable", f"{place} did not take {what}{said or ', or cannot be reached'}.")
 
 

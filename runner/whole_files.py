@@ -46,5 +46,5 @@ def _told(file: Path, problem: OSError) -> RunnerError:
     if problem.errno in (errno.ENOSPC, errno.EDQUOT):
         return DiskFull(f"There is no room for {file}. It was not written.")
     return OutputUnusable(
-        f"{file} cannot be written: {problem.strerror}.", next_step="name another file with -o, or make its folder"
+        f"{file} cannot be written: {problem.strerror}.", next_step="name another file, or make its folder"
     )

@@ -153,8 +153,8 @@ def _date(text: str | None) -> str | None:
         return None
     try:
         return date.fromisoformat(text).isoformat()
-    except ValueError as problem:
-        raise UsageError(f"--date {text} is no day.", next_step="write it as --date 2026-01-31") from problem
+    except ValueError:
+        raise UsageError(f"--date {text!r} is no day.", next_step="write it as --date 2026-01-31") from None
 
 
 def _halt(text: str | None) -> str | None:
