@@ -33,7 +33,8 @@ FLOOR_FACTOR = 1 / 64  # a trickle that still notices recovery ...
 FLOOR_GAP_S = 30.0  # ... within this time: half of the longest window that is common
 FLOOR_FACTOR_MAX = 1 / 8  # for limits that are a trickle by themselves
 SATURATED_SHARE = 0.8  # a window counts as used when this share of it was: an idle limit proves nothing
-CATCH_UP_SHARE = 0.25  # of a window: how much lateness may be made up by closer spacing
+CATCH_UP_SHARE = 0.25  # of a window: how much lateness may be made up by closer spacing ...
+CATCH_UP_S_MAX = 15.0  # ... and in time: a quarter of an hour's window would leave as one burst of hundreds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +105,7 @@ class Pacer:
         """Take a slot. Call only when `due_s(now_s) <= now_s`; returns the token to give back with the answer."""
         assert self.due_s(now_s) <= now_s, f"{self.name}: a request left before its slot"
         late_s = now_s - self._next_even_s
-        began_s = self._next_even_s if late_s <= self.rate.window_s * CATCH_UP_SHARE else now_s
+        began_s = self._next_even_s if late_s <= min(CATCH_UP_S_MAX, self.rate.window_s * CATCH_UP_SHARE) else now_s
         self._next_even_s = began_s + 1.0 / self.per_s
         self._token += 1
         self._left[self._token] = now_s

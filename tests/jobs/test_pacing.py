@@ -152,6 +152,16 @@ def test_a_pause_of_the_caller_is_made_up_for_by_a_quarter_window_at_most() -> N
     assert len(way.left_s) - before <= 1 + 15
 
 
+def test_a_pause_under_a_limit_by_the_hour_is_not_made_up_for_in_a_burst() -> None:
+    way = _Way(Rate(count=3600, window_s=3600.0), delay_s=0.1)
+    way.run(20.0)
+    for idle_s in (14.0, 800.0):
+        way.now_s += idle_s
+        before = len(way.left_s)
+        way.run(way.now_s + 0.5)
+        assert len(way.left_s) - before <= 15
+
+
 def test_with_no_answer_nothing_leaves_beyond_the_limit() -> None:
     pacer = Pacer("creates", Rate(count=2, window_s=1.0))
     pacer.leave(0.0)
@@ -430,7 +440,6 @@ def test_the_next_slot_follows_the_new_spacing_from_the_last_departure() -> None
 
 
 def test_a_longer_window_of_the_same_speed_has_nothing_to_catch_up_of_the_time_nothing_was_wanted() -> None:
-    """A quarter of an hour may be made up for within an hour, but not of the time before somebody said so."""
     pacer = Pacer("creates", Rate(count=1, window_s=1.0))
     pacer.answered(pacer.leave(0.0), 0.1)
     pacer.set_rate(Rate(count=3600, window_s=3600.0), 600.0)
