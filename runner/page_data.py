@@ -18,8 +18,10 @@ from jobs.manifest import parse
 from jobs.record import Artifact
 from jobs.report.facts import Happening, LifeSpan, NoteLine, ReportFile, ReportItem, ReportRun, Source
 from jobs.sources import needs
+from jobs.steering import Dial, steering_words
 from jobs.steps import Notice
 from jobs.yaml12 import load
+from runner.ledger import Note
 from runner.ledger.rows import Row
 from runner.places import from_here, is_bucket
 from runner.sources import read_manifest, read_sources
@@ -80,7 +82,6 @@ def page_data(store: Path, run_id: str, *, now_s: float, tell: Callable[[Notice]
         ]
         notes = reader.notes(run_id)
         layout = reader.layout(run_id)
-    told = [(note, tell(Notice(name=note.name, data=note.data))) for note in notes]
     run = ReportRun(
         run_id=run_id,
         name=summary.name,
@@ -95,7 +96,7 @@ def page_data(store: Path, run_id: str, *, now_s: float, tell: Callable[[Notice]
         cap_credits=summary.cap_credits,
         made_at_s=now_s,
         layout=layout,
-        notes=tuple(NoteLine(at_s=note.at_s, name=note.name, text=text) for note, text in told if text),
+        notes=tuple(line for note in notes if (line := _line(note, tell)) is not None),
     )
     items = [
         ReportItem(
@@ -149,6 +150,22 @@ def source_of(summary: RunSummary) -> Source:
 def _numbered(name: str, number: int, of: int) -> str:
     """The name of one file; a glob's files get numbers."""
     return name if of == 1 else f"{name}-{number}"
+
+
+def _line(note: Note, tell: Callable[[Notice], str]) -> NoteLine | None:
+    """A note for people, None for one that is only for programs; `tell` leaves a person's stop to the screen."""
+    steered = steering_words(note.name, note.data)
+    text = steered or tell(Notice(name=note.name, data=note.data))
+    if not text:
+        return None
+    return NoteLine(at_s=note.at_s, name=note.name, text=text, is_steering=steered is not None, budget=_budget(note))
+
+
+def _budget(note: Note) -> tuple[int | None, int] | None:
+    before, after = note.data.get("before"), note.data.get("after")
+    if note.data.get("dial") != Dial.BUDGET or not isinstance(after, int):
+        return None
+    return (before if isinstance(before, int) else None), after
 
 
 def _happening(row: Row) -> Happening:

@@ -1,4 +1,4 @@
-"""The figures behind the charts: credits over time, times by model, money by model and job, failures by code."""
+"""The figures of the charts: credits and cap over time, times by model, money by model and job, failures by code."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Final
 
 from jobs.lifecycle import ItemState
 from jobs.report.clockface import Clockface
-from jobs.report.facts import ReportItem
+from jobs.report.facts import NoteLine, ReportItem
 from jobs.report.replay import Course, Point
 
-__all__ = ["credits_over_time", "failures", "money", "thinned", "times_by_model"]
+__all__ = ["caps_over_time", "credits_over_time", "failures", "money", "thinned", "times_by_model"]
 
 POINTS_MAX: Final = 400  # more than a wide screen has places for
 BINS: Final = 24
@@ -24,6 +24,17 @@ _FAILED: Final = frozenset(
 )
 
 JsonObject = dict[str, object]
+
+
+def caps_over_time(notes: Sequence[NoteLine], clock: Clockface, *, now: int | None) -> list[tuple[float, int | None]]:
+    """Since when which cap holds, in seconds of work; a person at the controls may have changed it on the way."""
+    turned = [(note.at_s, note.budget) for note in notes if note.budget is not None]
+    caps = [(0.0, turned[0][1][0] if turned else now)]
+    caps += [(round(clock.at(at_s), 3), after) for at_s, (_, after) in turned]
+    if caps[-1][1] != now:  # a later life was given another one
+        begun_s = max((start_s for start_s, _ in clock.breaks_s), default=0.0)
+        caps.append((max(begun_s, caps[-1][0]), now))
+    return caps
 
 
 def credits_over_time(points: Sequence[Point], clock: Clockface) -> list[tuple[float, int, int]]:

@@ -69,11 +69,13 @@ class LifeSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoteLine:
-    """What happened to the run as a whole, in words."""
+    """What happened to the run as a whole, in words; what a person did to it, and what a new budget was before."""
 
     at_s: float
     name: str
     text: str
+    is_steering: bool = False
+    budget: tuple[int | None, int] | None = None  # before and after; None: no limit
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,10 +12,11 @@ from typing import Final
 from jobs.catalogue import Catalogue, Model
 from jobs.identity import canonical
 from jobs.lifecycle import ItemState
+from jobs.record import Record
 from jobs.report.axes import JobAxes, job_axes
-from jobs.report.charts import credits_over_time, failures, money, times_by_model
+from jobs.report.charts import caps_over_time, credits_over_time, failures, money, times_by_model
 from jobs.report.clockface import Clockface
-from jobs.report.facts import Happening, LifeSpan, ReportFile, ReportItem, ReportRun, Source
+from jobs.report.facts import Happening, LifeSpan, NoteLine, ReportFile, ReportItem, ReportRun, Source
 from jobs.report.replay import Course, Replay, replayed
 
 __all__ = ["page_model"]
@@ -41,7 +42,7 @@ def page_model(
     jobs = {job: [item for item in items if item.job == job] for job in dict.fromkeys(item.job for item in items)}
     axes = {job: job_axes(members, run.layout.get(job, {})) for job, members in jobs.items()}
     prompts, params = _Table(), _Table()
-    rows = [_item(item, axes[item.job], replay, clock, prompts, params) for item in items]
+    rows = [_item(item, axes[item.job], replay, clock, prompts, params, run_id=run.run_id) for item in items]
     return {
         "format": FORMAT,
         "live": live,
@@ -52,10 +53,11 @@ def page_model(
         "params": params.values,
         "items": rows,
         "credits": credits_over_time(replay.points, clock),
+        "caps": caps_over_time(run.notes, clock, now=run.cap_credits),
         "times": times_by_model(items, replay.courses),
         "money": money(items, replay.courses, settled=run.settled, reserved=run.reserved),
         "failures": failures(items),
-        "notes": [{"at": note.at_s, "t": round(clock.at(note.at_s), 3), "text": note.text} for note in run.notes],
+        "notes": [_note(note, clock) for note in run.notes],
         "references": {digest: {"name": name, "file": file} for digest, (name, file) in source.references.items()},
         "lacking": source.lacking,
     }
@@ -113,8 +115,13 @@ def _run(run: ReportRun, lives: Sequence[LifeSpan], clock: Clockface, items: int
     }
 
 
+def _note(note: NoteLine, clock: Clockface) -> JsonObject:
+    told: JsonObject = {"at": note.at_s, "t": round(clock.at(note.at_s), 3), "name": note.name, "text": note.text}
+    return {**told, "steering": True} if note.is_steering else told
+
+
 def _item(
-    item: ReportItem, axes: JobAxes, replay: Replay, clock: Clockface, prompts: _Table, params: _Table
+    item: ReportItem, axes: JobAxes, replay: Replay, clock: Clockface, prompts: _Table, params: _Table, *, run_id: str
 ) -> JsonObject:
     record = item.record
     course = replay.courses.get(record.identity, Course())
@@ -133,7 +140,7 @@ def _item(
         "state": record.state.value,
         "settled": course.settled,
         "held": course.reserved,
-        "bought": record.attempt is not None and not (course.settled or course.reserved) and _is_free(record.state),
+        "bought": record.state is ItemState.SUCCEEDED and _is_anothers(record, run_id),
         "t": [None if moment is None else round(clock.at(moment), 3) for moment in moments],
         "waited": _rounded(course.waited_s),
         "made": _rounded(course.made_s),
@@ -158,8 +165,9 @@ def _lean(told: JsonObject) -> JsonObject:
     }
 
 
-def _is_free(state: ItemState) -> bool:
-    return state is ItemState.SUCCEEDED
+def _is_anothers(record: Record, run_id: str) -> bool:
+    """Whether another run of this ledger bought it: then it costs nothing here."""
+    return record.attempt is not None and record.attempt.scope != run_id
 
 
 def _vars(item: ReportItem) -> JsonObject:

@@ -21,6 +21,7 @@ __all__ = ["LivePage", "Moment", "media_of", "news"]
 
 # What the page holds for all items together: small, and sent whole.
 _WHOLE: Final = (
+    "caps",
     "credits",
     "failures",
     "jobs",

@@ -22,6 +22,7 @@ SCRIPTS: Final = (
     "sheet",
     "viewer",
     "follow",
+    "axes",
     "charts",
     "trouble",
     "keys",
