@@ -26,7 +26,7 @@ const stagesIn = (cell) => $$('.stage', cell);
 function showIn(cell) {
   const item = cell.stack[cell.at];
   cell.dataset.id = item.id;
-  cell.dataset.state = STATES[item.state].tone;
+  cell.dataset.state = toneOf(item);
   cell.classList.toggle('picked', marks.has(item.id));
   cell.setAttribute('aria-label', cell.against ? `${describe(item)}; against ${describe(cell.against)}` : describe(item));
   const frame = el('div', { class: 'frame' }, stageOf(item), cell.against && over(cell.against));

@@ -34,8 +34,28 @@ function source(element, address) {
   return element;
 }
 
+// To who listens; what a person did that shows nowhere else is also told to who looks.
 function say(text) {
   $('#said').textContent = shown(text);
+}
+
+let toasting = 0;
+function toast(text) {
+  say(text);
+  const box = $('#toast');
+  box.textContent = shown(text);
+  box.hidePopover?.();
+  box.showPopover?.(); // anew: over a dialog that has opened since
+  clearTimeout(toasting);
+  toasting = setTimeout(() => box.hidePopover?.(), 3500);
+}
+
+// Draw a part of the page anew, and leave who is in it with the keyboard where they were.
+const STOPS = 'button, a[href], input, select, [tabindex]';
+function keepingFocus(part, draw) {
+  const place = $$(STOPS, part).indexOf(document.activeElement);
+  draw();
+  if (place >= 0) $$(STOPS, part)[place]?.focus({ preventScroll: true });
 }
 
 // Rows are made when they come near the window, some at a time: a thousand cells nobody has scrolled to cost nothing.
@@ -73,18 +93,18 @@ const button = (text, click, attributes = {}) => el('button', { type: 'button', 
 async function copy(text, what) {
   try {
     await navigator.clipboard.writeText(text);
-    say(`${what} copied`);
+    toast(`${what} copied`);
   } catch {
     const area = el('textarea', { class: 'unseen', readonly: true });
     area.value = text;
     ($('dialog[open]') ?? document.body).append(area);
     area.select();
-    say(document.execCommand('copy') ? `${what} copied` : `${what} cannot be copied here`);
+    toast(document.execCommand('copy') ? `${what} copied` : `${what} cannot be copied here`);
     area.remove();
   }
 }
 
-function download(name, text) {
+function download(name, text, next) {
   const address = URL.createObjectURL(new Blob([text], { type: 'text/plain;charset=utf-8' }));
   const link = el('a', { download: name });
   link.href = address;
@@ -92,4 +112,5 @@ function download(name, text) {
   link.click();
   link.remove();
   setTimeout(() => URL.revokeObjectURL(address), 60000);
+  toast(`${name} is in your downloads; next: ${next}`);
 }

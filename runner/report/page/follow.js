@@ -151,7 +151,7 @@ function openFollow() {
     note, preview,
     el('div', { class: 'row' }, el('span', { class: 'space' }),
       button('Copy', () => copy(manifestText(), 'Manifest')),
-      button('Download', () => { download(`${follow.name}.yaml`, manifestText()); $('#follow').close(); }, { class: 'primary', 'data-do': 'download' }))));
+      button('Download', () => { $('#follow').close(); download(`${follow.name}.yaml`, manifestText(), `rivya-batch plan ${follow.name}.yaml`); }, { class: 'primary', 'data-do': 'download' }))));
   draw();
   $('#follow').showModal();
 }

@@ -78,7 +78,7 @@ const actions = {
   f: () => toggleFacts(),
   '+': () => resize(1), '=': () => resize(1), '-': () => resize(-1),
   '/': () => { show('sheet'); $('#view-sheet input[type=search]').focus(); },
-  p: () => marks.size && download('picks.txt', picksText()),
+  p: () => marks.size && savePicks(),
   n: () => marks.size && openFollow(),
   d: nextTheme,
   '?': openHelp,
@@ -91,6 +91,8 @@ function typed(event) {
   if (field) { if (event.key === 'Escape') field.blur(); return; }
   if ($('#viewer').open) { inViewer(event); return; }
   if ($('dialog[open]')) return;
+  const tab = event.target.closest?.('[role=tab]');
+  if (tab && ['ArrowLeft', 'ArrowRight'].includes(event.key)) { event.preventDefault(); turnTab(event.key === 'ArrowRight' ? 1 : -1); return; }
   const onButton = event.target.closest?.('button, a, input, summary') && ['Enter', ' ', 'ArrowLeft', 'ArrowRight'].includes(event.key);
   const action = actions[event.key];
   if (!action || onButton) return;
@@ -100,7 +102,7 @@ function typed(event) {
 
 function inViewer(event) {
   const media = event.target.closest('video, audio, input');
-  const wanted = { ArrowRight: () => step(1), ArrowLeft: () => step(-1), j: () => step(1), k: () => step(-1), x: () => { if (viewer.item) { mark(viewer.item); openViewer(viewer.item); } } }[event.key];
+  const wanted = { ArrowRight: () => step(1), ArrowLeft: () => step(-1), j: () => step(1), k: () => step(-1), x: () => mark(viewer.item) }[event.key];
   if (!wanted || (media && event.key.startsWith('Arrow')) || !viewer.item) return;
   event.preventDefault();
   wanted();

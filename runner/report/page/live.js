@@ -23,8 +23,8 @@ function receive(news) {
     items.splice(0, items.length, ...items.filter((item) => place.has(item.id)).sort((one, other) => place.get(one.id) - place.get(other.id)));
   }
   index();
-  drawHead();
-  drawTabs();
+  keepingFocus($('#head'), drawHead);
+  keepingFocus($('#tabs'), drawTabs);
   listeners.forEach((listener) => listener(news.order ? null : changed));
   redrawView();
 }

@@ -15,21 +15,21 @@ const ENDS = { 3: ['finished, some failed', 'doubt'], 4: ['stopped: the key was 
 function drawHead() {
   const { run } = page;
   const done = run.counts.succeeded ?? 0;
-  const bad = items.filter((item) => ['bad', 'doubt'].includes(STATES[item.state].tone)).length;
+  const bad = items.filter(isTrouble).length;
   const [word, tone] = run.state === 'ended' ? ENDS[run.exit] ?? SAID.ended : SAID[run.state];
   const making = page.times.map((one) => one.making).filter(Boolean);
   const facts = [
     [`${number(done)} of ${number(run.items)}`, 'done'],
     bad ? [number(bad), bad === 1 ? 'needs a look' : 'need a look', 'bad'] : null,
     run.cap === null ? [number(run.settled), 'credits spent'] : [number(run.settled), `of ${number(run.cap)} credits`],
-    run.held ? [number(run.held), run.uncertain ? `held, ${number(run.uncertain)} in doubt` : 'held'] : null,
+    run.held ? [number(run.held), run.uncertain ? `held, ${run.uncertain === run.held ? 'all' : number(run.uncertain)} in doubt` : 'held'] : null,
     making.length === 1 ? [duration(making[0].median), 'median'] : null,
     [duration(run.span), run.lives > 1 ? `in ${run.lives} lives` : 'in all'],
   ].filter(Boolean);
   put($('#head'),
     el('div', { class: 'names' }, el('h1', {}, run.name), run.edition && el('span', { class: 'edition' }, run.edition),
       el('span', { class: `pill ${tone}`, title: run.state === 'died' ? 'Its process is gone. The same run command goes on; nothing is bought twice.' : null }, word),
-      page.live && el('span', { class: 'feed' }, el('i'), 'live'),
+      page.live && el('span', { class: 'feed' }, el('i'), el('span', { class: 'on' }, 'live'), el('span', { class: 'off' }, 'not connected: this is as it was last seen')),
       el('span', { class: 'space' }),
       el('time', { class: 'hint' }, page.live ? '' : moment(run.made)),
       button('?', openHelp, { class: 'quiet', 'aria-label': 'Keys', title: 'Keys (?)' }),
@@ -49,9 +49,9 @@ function stateBar(run) {
 }
 
 function drawTabs() {
-  const troubled = page.failures.reduce((sum, group) => sum + group.count, 0);
+  const troubled = items.filter(isTrouble).length;
   put($('#tabs'), Object.entries(views).map(([name, { name: words }], place) => button(words, () => show(name), {
-    role: 'tab', id: `tab-${name}`, 'aria-selected': String(name === view), 'aria-controls': `view-${name}`, title: `${words} (${place + 1})`,
+    role: 'tab', id: `tab-${name}`, 'aria-selected': String(name === view), tabindex: name === view ? '0' : '-1', 'aria-controls': `view-${name}`, title: `${words} (${place + 1})`,
     'data-count': name === 'trouble' && troubled ? number(troubled) : null,
   })));
 }
@@ -59,11 +59,24 @@ function drawTabs() {
 function show(name) {
   view = name;
   player.stop();
-  Object.keys(views).forEach((one) => { $(`#view-${one}`).hidden = one !== name; $(`#tab-${one}`)?.setAttribute('aria-selected', String(one === name)); });
+  tell('');
+  Object.keys(views).forEach((one) => {
+    $(`#view-${one}`).hidden = one !== name;
+    $(`#tab-${one}`)?.setAttribute('aria-selected', String(one === name));
+    $(`#tab-${one}`)?.setAttribute('tabindex', one === name ? '0' : '-1');
+  });
   if (views[name].anew || !drawn.has(name)) views[name].draw();
   drawn.add(name);
   tabStop(cells()[0]);
   try { history.replaceState(null, '', `#${name}`); } catch { /* a page from a mail has no history */ }
+}
+
+// Among tabs the arrows lead, as in every row of tabs.
+function turnTab(by) {
+  const names = Object.keys(views);
+  const name = names[(names.indexOf(view) + by + names.length) % names.length];
+  show(name);
+  $(`#tab-${name}`).focus();
 }
 
 // One cell of a view can be reached by Tab; the arrows lead on from there.
@@ -73,7 +86,10 @@ function tabStop(cell) {
 }
 
 function redrawView() {
-  if (views[view].anew) views[view].draw();
+  const section = $(`#view-${view}`);
+  const selection = getSelection();
+  if (!views[view].anew || (!selection.isCollapsed && section.contains(selection.anchorNode))) return; // somebody copies
+  keepingFocus(section, views[view].draw);
 }
 
 const toggleFacts = () => setFacts(!document.body.classList.contains('with-facts'));

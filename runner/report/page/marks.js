@@ -26,6 +26,7 @@ function marksChanged() {
     cell.classList.toggle('picked', marks.has(cell.dataset.id));
     $('.pick', cell)?.setAttribute('aria-pressed', marks.has(cell.dataset.id));
   });
+  $('#viewer [data-do=pick]')?.pickedAnew();
   drawTray();
 }
 
@@ -36,8 +37,11 @@ const pattern = (key) => key.replace(/[[*?]/g, '[$&]').replace(/[\n-\r\u001c-\u0
 
 function picksText() {
   const lines = picked().map((item) => pattern(item.key));
-  return `# ${lines.length} picked of ${shown(page.run.id)}: rivya-batch run MANIFEST --select @picks.txt\n${lines.join('\n')}\n`;
+  return `# ${lines.length} picked of ${shown(page.run.id)}: ${PICKS_NEXT}, or run MANIFEST with the same\n${lines.join('\n')}\n`;
 }
+
+const PICKS_NEXT = `rivya-batch retry ${quoted(shown(page.run.id))} --select @picks.txt`;
+const savePicks = () => download('picks.txt', picksText(), PICKS_NEXT);
 
 function drawTray() {
   const tray = $('#tray');
@@ -47,7 +51,7 @@ function drawTray() {
   put(tray,
     el('strong', {}, `${plural(marks.size, 'pick')}`),
     el('span', { class: 'thumbs', 'aria-hidden': 'true' }, picked().slice(0, 8).map((item) => small(item))),
-    button('picks.txt', () => download('picks.txt', picksText()), { title: 'A file for --select @picks.txt', 'data-do': 'picks' }),
+    button('picks.txt', savePicks, { title: 'A file for --select @picks.txt', 'data-do': 'picks' }),
     button('Next manifest…', openFollow, { class: 'primary', title: 'These cells, at a higher resolution, say', 'data-do': 'follow' }),
     marks.size === 2 && button('Compare', () => openCompare(...picked()), { 'data-do': 'compare' }),
     button('Clear', () => { marks.clear(); marksChanged(); say('no picks'); }, { class: 'quiet', 'data-do': 'clear' }),

@@ -7,11 +7,24 @@ const videos = []; // the oldest first
 function missing(item, file, stage) {
   file.dead = true;
   stage.replaceChildren(reason(item));
+  apart();
+}
+
+// A page that was moved without its media finds none of them: that is said once, for all.
+let isBeside = false;
+function beside() {
+  isBeside = true;
+  $('#apart').hidden = true;
+}
+function apart() {
+  if (isBeside || page.live) return;
+  put($('#apart'), 'The clips and pictures are not beside this page. Open it where the results are, or make one that carries them: ', el('code', {}, `rivya-batch report ${quoted(page.run.id)} --embed`));
+  $('#apart').hidden = false;
 }
 
 function reason(item) {
   const trouble = why(item);
-  return el('div', { class: `reason ${STATES[item.state].tone}` }, el('b', {}, trouble.head), trouble.text && el('span', {}, trouble.text));
+  return el('div', { class: `reason ${toneOf(item)}` }, el('b', {}, trouble.head), trouble.text && el('span', {}, trouble.text));
 }
 
 function picture(item, file, stage) {
@@ -19,7 +32,9 @@ function picture(item, file, stage) {
   const address = file.poster ?? (still ? file.src : null);
   if (!address) return el('div', { class: 'blank', 'aria-hidden': 'true' }, kindOf(file) === 'audio' ? '♪' : '▶');
   const image = el('img', { loading: 'lazy', decoding: 'async', alt: '', draggable: 'false' });
+  image.addEventListener('load', beside);
   image.addEventListener('error', () => {
+    apart();
     if (file.poster && !file.posterDead) { // the poster is gone: the file itself may be there
       file.posterDead = true;
       if (still && image.getAttribute('src') !== file.src) source(image, file.src);
@@ -56,6 +71,7 @@ function videoIn(stage) {
     video = el('video', { playsinline: true, loop: true, preload: 'none', tabindex: '-1', 'aria-hidden': 'true', disablepictureinpicture: true });
     video.muted = true;
     video.addEventListener('error', () => missing(stage.item, file, stage));
+    video.addEventListener('loadeddata', beside);
     video.addEventListener('playing', () => stage.classList.add('moving'));
     source(video, file.src);
     stage.append(video);
@@ -69,6 +85,16 @@ function videoIn(stage) {
     oldest.remove();
   }
   return video;
+}
+
+const DRIFT_S = 0.12; // what nobody sees; setting a clip right costs a moment
+
+// Two clips that are compared go through the same moment, whichever was loaded first.
+function keepStep([first, ...others]) {
+  if (!others.length) return;
+  first.ontimeupdate = () => others.forEach((other) => {
+    if (Math.abs(other.currentTime - first.currentTime) > DRIFT_S && first.currentTime < (other.duration || 0)) other.currentTime = first.currentTime;
+  });
 }
 
 const player = {
@@ -87,6 +113,7 @@ const player = {
   async play(stages) {
     this.rest();
     this.alone = stages.map(videoIn).filter(Boolean);
+    keepStep(this.alone);
     await Promise.all(this.alone.map((video) => video.play().catch(() => {})));
   },
 
@@ -96,7 +123,7 @@ const player = {
   },
 
   rest() {
-    (this.alone ?? []).forEach((video) => video.pause());
+    (this.alone ?? []).forEach((video) => { video.pause(); video.ontimeupdate = null; });
     this.alone = null;
   },
 

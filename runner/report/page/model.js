@@ -10,8 +10,7 @@ function index() {
   byId.clear();
   jobs.clear();
   page.jobs.forEach((job) => jobs.set(job.id, { ...job, items: [] }));
-  items.forEach((item, place) => {
-    item.place = place;
+  items.forEach((item) => {
     byId.set(item.id, item);
     jobs.get(item.job).items.push(item);
   });
@@ -26,15 +25,37 @@ const kindOf = (file) => (file?.type ?? '').split('/')[0];
 const label = (job, axis, value) => job.axes[axis].values[value]?.label ?? 'none';
 const short = (name) => name.replace(/\b(?:vars|params|options)\./g, '').replace(/\breferences\.(\d)/g, 'reference $1');
 
+// Where an item stands for who looks at it: its state, or of a success that it is not saved yet, or lost.
+function stateOf(item) {
+  if (item.state !== 'succeeded') return item.state;
+  const file = fileOf(item);
+  if (!file || file.dead || ['missing', 'gone', 'quarantined'].includes(file.state)) return 'lost';
+  return ['wanted', 'partial'].includes(file.state) ? 'saving' : 'succeeded';
+}
+const toneOf = (item) => STATES[stateOf(item)].tone;
+const isTrouble = (item) => ['bad', 'doubt'].includes(toneOf(item));
+
 // Where it stands, in place of a picture; null when there is one to show.
 function why(item) {
   const file = fileOf(item);
   if (item.state === 'succeeded') {
     if (!file) return { head: 'no result', text: 'It succeeded without one.' };
     if (file.src && !file.dead) return null;
-    return { head: file.dead ? FILES.missing : FILES[file.state] ?? file.state, text: file.name ?? '' };
+    return { head: file.dead ? FILES.missing : FILES[file.state], text: file.name ?? '' };
   }
   return { head: item.error ? item.error.code : STATES[item.state].word, text: item.error?.message ?? '' };
+}
+
+// What a person may type next about an item that did not come out well; null where nothing is to be done by hand.
+function nextOn(item) {
+  const run = quoted(page.run.id);
+  const one = quoted(pattern(item.key));
+  switch (item.state) {
+    case 'failed': case 'rejected': return { words: 'Buy it again:', command: `rivya-batch retry ${run} --select ${one}` };
+    case 'uncertain': return { words: 'What is known of it; then say with rivya-batch resolve what became of it:', command: `rivya-batch show ${item.id} --run ${run}` };
+    case 'vanished': case 'stalled': return { words: 'What is known of it; rivya-batch resolve --write-off gives it up:', command: `rivya-batch show ${item.id} --run ${run}` };
+    default: return null;
+  }
 }
 
 function describe(item) {

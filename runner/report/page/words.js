@@ -1,18 +1,22 @@
 // Figures and states in words.
 
 const STATES = {
-  succeeded: { word: 'done', mark: '✓', tone: 'good' },
-  failed: { word: 'failed', mark: '✕', tone: 'bad' },
-  rejected: { word: 'refused', mark: '✕', tone: 'bad' },
-  uncertain: { word: 'uncertain', mark: '?', tone: 'doubt' },
-  vanished: { word: 'vanished', mark: '?', tone: 'doubt' },
-  stalled: { word: 'stalled', mark: '?', tone: 'doubt' },
-  accepted: { word: 'generating', mark: '…', tone: 'busy' },
-  submitting: { word: 'sending', mark: '↑', tone: 'busy' },
-  skipped: { word: 'skipped', mark: '–', tone: 'idle' },
-  planned: { word: 'not bought', mark: '·', tone: 'idle' },
+  succeeded: { word: 'done', tone: 'good' },
+  lost: { word: 'no file', tone: 'doubt' }, // succeeded, and nothing of it can be looked at any more
+  saving: { word: 'saving', tone: 'busy' }, // succeeded, and not saved yet
+  failed: { word: 'failed', tone: 'bad' },
+  rejected: { word: 'refused', tone: 'bad' },
+  uncertain: { word: 'uncertain', tone: 'doubt' },
+  vanished: { word: 'vanished', tone: 'doubt' },
+  stalled: { word: 'stalled', tone: 'doubt' },
+  accepted: { word: 'generating', tone: 'busy' },
+  submitting: { word: 'sending', tone: 'busy' },
+  skipped: { word: 'skipped', tone: 'idle' },
+  planned: { word: 'not bought', tone: 'idle' },
 };
 const FILES = {
+  verified: 'saved',
+  unverified: 'saved, not verified',
   missing: 'file missing',
   elsewhere: 'in a bucket',
   wanted: 'not saved yet',
