@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import inspect
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -136,8 +137,8 @@ async def plan_manifest(
     creates: str | None = None,
     polls: str | None = None,
     in_flight: int | None = None,
-    select: Sequence[str] = (),
-    exclude: Sequence[str] = (),
+    select: str | Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
     limit: int | None = None,
     variables: Mapping[str, str] | None = None,
     date: Day | None = None,
@@ -151,9 +152,9 @@ async def plan_manifest(
     Raises ManifestRejected with every finding, UsageError, or LedgerUnusable.
     """
     choices = Choices(
-        select=tuple(select),
-        exclude=tuple(exclude),
-        limit=limit,
+        select=_globs(select),
+        exclude=_globs(exclude),
+        limit=_limit(limit),
         variables=dict(variables or {}),
         date=_day(date),
         again=again,
@@ -171,8 +172,8 @@ async def run_manifest(
     creates: str | None = None,
     polls: str | None = None,
     in_flight: int | None = None,
-    select: Sequence[str] = (),
-    exclude: Sequence[str] = (),
+    select: str | Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
     limit: int | None = None,
     variables: Mapping[str, str] | None = None,
     date: Day | None = None,
@@ -193,9 +194,9 @@ async def run_manifest(
     Raises what `plan_manifest` does, and AuthError, ServiceError, LedgerError and DiskFull.
     """
     choices = Choices(
-        select=tuple(select),
-        exclude=tuple(exclude),
-        limit=limit,
+        select=_globs(select),
+        exclude=_globs(exclude),
+        limit=_limit(limit),
         variables=dict(variables or {}),
         date=_day(date),
         halt=halt,
@@ -203,7 +204,9 @@ async def run_manifest(
         no_download=no_download,
         allow_large=allow_large,
     )
-    halt_after(halt, 1)  # a slip is told before anything is read
+    halt_after(halt, 1)  # slips are told before anything is read
+    if inspect.iscoroutinefunction(on_event):
+        raise UsageError("on_event is a coroutine function.", next_step="pass a function that returns at once")
     settings = _settings(path, store, sim=sim, budget=budget, creates=creates, polls=polls, in_flight=in_flight)
     prepared = await _prepared(path, settings, choices)
     if not is_agreed(prepared.plan, yes=confirm_spend):
@@ -229,13 +232,23 @@ async def _prepared(path: str | PathLike[str], settings: Settings, choices: Choi
     return await anyio.to_thread.run_sync(partial(prepare, Path(path), settings=settings, choices=choices))
 
 
+def _globs(globs: str | Sequence[str]) -> tuple[str, ...]:
+    return (globs,) if isinstance(globs, str) else tuple(globs)
+
+
+def _limit(limit: int | None) -> int | None:
+    if limit is not None and limit < 1:
+        raise UsageError(f"limit={limit} leaves no item.", next_step="pass a number of items, or leave it out")
+    return limit
+
+
 def _day(date: Day | None) -> str | None:
     if date is None or isinstance(date, dt.date):
         return None if date is None else date.isoformat()[:10]
     try:
         return dt.date.fromisoformat(date).isoformat()
-    except ValueError as problem:
-        raise UsageError(f"date={date!r} is no day.", next_step="write it as date='2026-01-31'") from problem
+    except ValueError:
+        raise UsageError(f"date={date!r} is no day.", next_step="write it as date='2026-01-31'") from None
 
 
 def _not_agreed(plan: Plan) -> UsageError:
@@ -253,11 +266,12 @@ async def _run(
     interruption = Interruption()
     reporter = EventReporter(on_event, failed=partial(interruption.say, signal.SIGINT))
     day = day_of(prepared)
-    again = command_line("run", str(prepared.path), *(() if day is None else ("--date", day)))
+    ledger = _store_flag(settings)
+    again = command_line("run", str(prepared.path), *(() if day is None else ("--date", day)), *ledger)
     launch = Launch(
         prepared=prepared,
         settings=settings,
-        onward=Onward(command=again, store_flag=("--sim",) if settings.embedded else (), day=day),
+        onward=Onward(command=again, store_flag=ledger, day=day),
         warn=lambda why: reporter.tell(Noticed(name="notify", data={"why": why})),
     )
     work = launch.run(reporter, interruption=interruption, hears_signals=hear_signals)
@@ -268,6 +282,12 @@ async def _run(
     if reporter.failure is not None:
         raise reporter.failure
     return outcome
+
+
+def _store_flag(settings: Settings) -> tuple[str, ...]:
+    """What a command to copy needs to find the same ledger."""
+    named = ("--store", str(settings.store)) if settings.origins.get("store") == "--store" else ()
+    return (*(("--sim",) if settings.embedded else ()), *named)
 
 
 async def _landing(work: asyncio.Task[RunOutcome], interruption: Interruption) -> RunOutcome:

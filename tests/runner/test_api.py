@@ -102,10 +102,19 @@ async def test_what_is_wrong_is_raised_as_what_it_is(boats: Path) -> None:
         await plan_manifest(boats, date="yesterday")
     with pytest.raises(UsageError, match="halt"):
         await run_manifest(boats, sim=True, halt="sometimes", confirm_spend=True)
+    with pytest.raises(UsageError, match="limit=-1 leaves no item"):
+        await plan_manifest(boats, limit=-1)
+    with pytest.raises(UsageError, match="coroutine"):
+        await run_manifest(boats, sim=True, confirm_spend=True, on_event=asyncio.sleep)  # type: ignore[arg-type]
     write(boats, MANIFEST.replace("z-image", "z-imago"))
     with pytest.raises(ManifestRejected) as rejected:
         await plan_manifest(boats)
     assert [finding.code for finding in rejected.value.findings] == ["unknown-model"]
+
+
+async def test_one_glob_is_one_glob_and_not_its_letters(boats: Path) -> None:
+    assert (await plan_manifest(boats, sim=True, select="*red*")).new == 1
+    assert (await plan_manifest(boats, sim=True, select=["*red*", "*blue*"], exclude="*blue*")).new == 1
 
 
 async def test_a_ledger_that_somebody_holds_is_one_error_that_names_the_holder(boats: Path) -> None:
