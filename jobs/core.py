@@ -297,8 +297,9 @@ class Core:
     # The end
 
     def stop(self) -> None:
-        """Start nothing more; what has left is still waited for."""
+        """Start nothing more; what has left is still waited for. A person's pause ends with it: nobody resumes this."""
         self.state.stopping = True
+        self.state.pauses.pop(Pause.PERSON, None)
 
     def finished(self) -> bool:
         """Nothing is under way, and nothing more can be done by itself in this life."""

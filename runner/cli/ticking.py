@@ -72,7 +72,7 @@ class Speaking(Ticking):
     def stopping(self, why: str, wait_s: float) -> None:
         due = "" if self._run is None else due_words(self._run.statistics().due)
         waited = f"waiting for {due}, {duration(wait_s)} at most" if due else "nothing is waited for"
-        again = "Ctrl-C again" if why == "SIGINT" else "a second signal"
+        again = "Ctrl-C again" if why == "SIGINT" else "A second signal"
         self._line(f"{why}: nothing new is started; {waited}. {again} ends at once; nothing is lost", about="stopping")
 
     def cut_short(self) -> None:

@@ -156,6 +156,7 @@ def test_a_paused_run_that_is_stopped_or_refused_its_key_ends() -> None:
     assert not core.finished()
     core.stop()
     assert core.finished()
+    assert core.state.pauses == {}, "it is the stop that ended it"
 
     core = made_core(made_item(0), made_item(1))
     core.create_ended(must_send(core, 0.0), refused(401, "api_key_invalid"), at(0.1))

@@ -229,7 +229,7 @@ async def test_an_end_that_nobody_knows_is_a_question_mark(capfd: pytest.Capture
     ("why", "now", "words"),
     [
         ("SIGINT", DRAINED, "waiting for 2 creates, 1 download, 30s at most. Ctrl-C again ends at once"),
-        ("SIGTERM", DRAINED, "waiting for 2 creates, 1 download, 30s at most. a second signal ends at once"),
+        ("SIGTERM", DRAINED, "waiting for 2 creates, 1 download, 30s at most. A second signal ends at once"),
         ("SIGINT", MID, "nothing is waited for. Ctrl-C again ends at once"),
     ],
 )
