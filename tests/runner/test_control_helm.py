@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
@@ -182,8 +183,11 @@ def test_a_stop_is_done_before_it_is_written_down() -> None:
     assert house.states["planned"] == 34
 
 
-def at_the_controls(world: World, after_s: float, ask: Ask, told: list[str], **life: Any) -> Any:
-    """One life of a world, and one word to it; what comes of that is told."""
+LONGEST_S = 10_000.0  # instead of a test that never ends
+
+
+def at_the_controls(world: World, asks: Mapping[float, Ask], told: list[str], **life: Any) -> Any:
+    """One life of a world with what is said to it, and when; what comes of that is told."""
 
     def watch(engine: Engine) -> None:
         loop = asyncio.get_running_loop()
@@ -193,15 +197,16 @@ def at_the_controls(world: World, after_s: float, ask: Ask, told: list[str], **l
         helm = Helm(engine, run_id="trial", ceilings={}, interruption=interruption, clock=clock)
 
         async def hand() -> None:
-            await asyncio.sleep(after_s)
-            try:
-                answer: Mapping[str, Any] = await helm.heed(ask, "wanda")
-                told.extend(answer["said"])
-            except UsageError as refusal:
-                told.append(f"{refusal.code}: {refusal.message}")
+            for at_s, ask in sorted(asks.items(), key=lambda said: said[0]):
+                await asyncio.sleep(at_s - loop.time())
+                try:
+                    answer: Mapping[str, Any] = await helm.heed(ask, "wanda")
+                    told.extend(answer["said"])
+                except UsageError as refusal:
+                    told.append(f"{refusal.code}: {refusal.message}")
 
         hands.append(loop.create_task(hand()))
-        loop.call_later(10_000.0, engine.cut)  # instead of a test that never ends
+        loop.call_later(LONGEST_S, engine.cut)
 
     hands: list[asyncio.Task[None]] = []
     return world.live(watch=watch, **life)
@@ -213,12 +218,42 @@ def test_a_run_that_only_waits_for_its_last_upload_is_not_woken_again_into_a_lif
     world = World([item(0), item(1, "nano-banana", references=[picture("slow")]), item(2)])
     told: list[str] = []
 
-    life = at_the_controls(world, 50.0, ask, told, cap=1, delay_s=lambda name: 200.0 if "files" in name else 0.0)
+    life = at_the_controls(world, {50.0: ask}, told, cap=1, delay_s=lambda name: 200.0 if "files" in name else 0.0)
 
     assert told == ["run-ending: The run can do nothing more and is ending. Nothing was changed."]
     assert (life.exit_code, life.pauses.keys()) == (5, {"budget"})
     assert life.took_s < 500.0
     assert world.live(cap=100).exit_code == 0, "the same command goes on"
+    world.check_all_bought_once()
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_is_said_and_whenever_a_run_with_slow_uploads_comes_to_an_end(seed: int) -> None:
+    dice = random.Random(seed)
+    shared = [picture(f"shared {n}") for n in range(4)]
+    world = World(
+        item(n, "nano-banana", references=dice.sample(shared, 1)) if dice.random() < 0.5 else item(n)
+        for n in range(dice.randrange(3, 20))
+    )
+    words = (
+        lambda: Ask(verb=Verb.PAUSE),
+        lambda: Ask(verb=Verb.RESUME),
+        lambda: Ask(verb=Verb.TUNE, dials={Dial.BUDGET: dice.choice((0, 1, 5, 30))}),
+        lambda: Ask(verb=Verb.TUNE, dials={Dial.IN_FLIGHT: dice.choice((1, 50))}),
+    )
+    asks = {dice.uniform(0.0, dice.choice((10.0, 250.0))): dice.choice(words)() for _ in range(dice.randrange(1, 9))}
+    told: list[str] = []
+    life = at_the_controls(
+        world,
+        {**asks, 300.0: Ask(verb=Verb.RESUME)},
+        told,
+        cap=dice.choice((None, 0, 3, 10)),
+        on_exhausted=dice.choice(("stop", "skip")),
+        delay_s=lambda name: 100.0 if "files" in name else 0.01,
+    )
+
+    assert life.took_s < LONGEST_S, told
+    assert world.live(cap=None).exit_code == 0
     world.check_all_bought_once()
 
 
@@ -234,7 +269,7 @@ def test_the_ledger_never_holds_a_purchase_that_its_own_budget_does_not_cover() 
 
     second = Rate(count=5, window_s=1.0)
     tune = Ask(verb=Verb.TUNE, dials={Dial.BUDGET: 40, Dial.CREATES: Rate(count=500, window_s=1.0)})
-    life = at_the_controls(world, 1.0, tune, told, cap=10, creates=second, faults=look)
+    life = at_the_controls(world, {1.0: tune}, told, cap=10, creates=second, faults=look)
 
     assert life.exit_code == 0
     assert seen
