@@ -167,7 +167,7 @@ def test_a_run_that_was_killed_is_told_as_such_and_its_socket_is_no_trap(
     assert socket.exists(), "what a dead run leaves"
     gone = shell("tune", "--creates", "5/s")
     assert gone.returncode == 2
-    assert "stopped without a word: killed, or the machine went down" in gone.stderr
+    assert "stopped without a word: killed, crashed, or the machine went down" in gone.stderr
     assert follower.wait(timeout=PATIENCE_S) == 130
     assert "stopped without a word" in follower.stdout.read()
     follower.stdout.close()
