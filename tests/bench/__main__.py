@@ -4,6 +4,7 @@
     python -m tests.bench W1 W3a --rounds 5      some of it
     python -m tests.bench --quick                everything, small: minutes, and no figures to quote
     python -m tests.bench curves                 from few items to many
+    python -m tests.bench start plan resume      what a person waits for before the first send
 
 Round by round every client gets the same latencies; the seed changes between rounds. Only ratios inside one run
 compare. Figures go to `out/bench/` as JSON, with the machine and its load.
@@ -25,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench.clients import CLIENTS, Client
+from tests.bench.desk import DESK
 from tests.bench.figures import Figures, Round, Verdict, figures, verdicts
 from tests.bench.processes import ROOT, Server, server
 from tests.bench.tables import target_table, workload_table
@@ -46,6 +48,7 @@ FIELDS = {
 }
 # Without limits a slow client gets fewer items; with them a share would have another bound.
 SHARED_OUT = "W2"
+NAMES = (*WORKLOADS, "curves", *DESK)
 CURVE = (1_000, 2_000, 5_000, 10_000, 20_000)
 CURVE_QUICK = (100, 200)
 MIX = 1.4  # polls per item of a bare loop, until ours has shown its own
@@ -56,7 +59,6 @@ class Bench:
     def __init__(self, service: Server, options: argparse.Namespace) -> None:
         self.service = service
         self.options = options
-        self.product = Path(options.product).resolve()
         self.polls_per_item = MIX
 
     def play(self, workload: Workload, client: Client, *, seed: int) -> Figures:
@@ -67,7 +69,7 @@ class Bench:
             workload = replace(workload, creates=None, polls=None, shared=None, running=None)
         with tempfile.TemporaryDirectory(prefix="bench-") as folder:
             self.service.begin(workload, seed=seed)
-            ran = client.play(workload, self.service.url, Path(folder), self.product, self.polls_per_item)
+            ran = client.play(workload, self.service.url, Path(folder), self.options.product, self.polls_per_item)
             books = self.service.books()
         found = figures(workload, ran, books)
         if client.name == "ours" and found.done:
@@ -85,7 +87,8 @@ class Bench:
         first, others = FIELDS[workload.name]
         played: list[Round] = []
         for number in range(self.options.rounds):
-            names = [*first, *(others if number < self.options.others else ())]
+            field = [*first, *(others if number < self.options.others else ())]
+            names = [name for name in field if not self.options.clients or name in self.options.clients]
             played.append({name: self.play(workload, CLIENTS[name], seed=number + 1) for name in names})
         return played
 
@@ -130,7 +133,13 @@ def main(words: Sequence[str] | None = None) -> None:
     judged: list[Verdict] = []
     with server() as service:
         bench = Bench(service, options)
-        for name in options.names or [*WORKLOADS, "curves"]:
+        for name in options.names or NAMES:
+            if name in DESK:
+                waited = list(DESK[name](service, options))
+                report.setdefault("desk", {})[name] = [asdict(one) for one in waited]
+                _say("\n".join(["", name, *(one.line() for one in waited), ""]))
+                _write(report, options.output)
+                continue
             if name == "curves":
                 curves = bench.curves()
                 report["curves"] = [_plain(run) for run in curves]
@@ -169,19 +178,21 @@ def _write(report: dict[str, Any], to: Path) -> None:
 
 def _options(words: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(WORKLOADS)}, curves")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--quick", action="store_true", help="small sizes, one round")
     parser.add_argument("--rounds", type=int, help="rounds (3)")
     parser.add_argument("--others", type=int, help="in how many of them the slow ones take part (all)")
+    parser.add_argument("--clients", type=lambda text: text.split(","), help="only these: ours,careful")
     parser.add_argument("--items", type=int, help="another size")
-    parser.add_argument("--product", default=ROOT, help="another checkout to measure")
+    parser.add_argument("--product", type=Path, default=ROOT, help="another checkout to measure")
     parser.add_argument(
         "--output", type=Path, default=ROOT / "out" / "bench" / "bench.json", help="the figures as JSON"
     )
     options = parser.parse_args(words)
-    unknown = set(options.names) - {*WORKLOADS, "curves"}
+    unknown = set(options.names) - {*NAMES}
     if unknown:
         parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
+    options.product = options.product.resolve()
     options.rounds = options.rounds or (1 if options.quick else 3)
     options.others = options.rounds if options.others is None else options.others
     return options

@@ -68,6 +68,7 @@ class Books:
     delay_mean_s: float
     delay_p50_s: float
     delay_p99_s: float
+    first_s: float | None  # when the first request came, on the clock of the machine
     busiest_creates: int  # in any one second
     busiest_polls: int
     running_max: int
@@ -85,6 +86,7 @@ class Batch:
     refused_creates: int = 0
     refused_polls: int = 0
     replays: int = 0
+    first_s: float | None = None
     _began_s: float | None = None
     _last_s: float = 0.0
     _keys: dict[bytes, int] = field(default_factory=dict)
@@ -105,7 +107,7 @@ class Batch:
     def create(self, now_s: float, *, key: bytes, model: str, prompt: str) -> int | None:
         """The number of the task; None when the create is refused."""
         self.creates += 1
-        self._last_s = now_s
+        self._came(now_s)
         if self._began_s is None:
             self._began_s = now_s
         if not self._admit(self._windows[0], now_s):
@@ -134,10 +136,14 @@ class Batch:
         self._running_max = max(self._running_max, len(self._running))
         return number
 
+    def knows(self, number: int) -> bool:
+        """A task of this batch; another may be left from one before."""
+        return number < len(self.tasks)
+
     def status(self, now_s: float, number: int) -> bool | None:
         """Whether the task has ended; None when the request is refused."""
         self.polls += 1
-        self._last_s = now_s
+        self._came(now_s)
         if not self._admit(self._windows[1], now_s):
             self.refused_polls += 1
             return None
@@ -153,6 +159,11 @@ class Batch:
     def other(self, now_s: float) -> bool:
         """A call that is neither; it counts in the window that all share."""
         return self._admit(None, now_s)
+
+    def _came(self, now_s: float) -> None:
+        self._last_s = now_s
+        if self.first_s is None:
+            self.first_s = now_s
 
     def _admit(self, own: SlidingWindow | None, now_s: float) -> bool:
         shared = self._windows[2]
@@ -182,6 +193,7 @@ class Batch:
             delay_mean_s=fmean(delays) if delays else 0.0,
             delay_p50_s=_quantile(delays, 0.50),
             delay_p99_s=_quantile(delays, 0.99),
+            first_s=self.first_s,
             busiest_creates=busiest([task.created_s for task in self.tasks]),
             busiest_polls=busiest(self._polled_s),
             running_max=self._running_max,

@@ -89,6 +89,8 @@ class Door:
 
     def _status(self, now_s: float, head: bytes) -> bytes:
         number = int(head[_STATUS_CHARS : head.index(b" ", _STATUS_CHARS)])
+        if not self.batch.knows(number):
+            return self._whole(b"404 Not Found", _NOT_FOUND)
         ended = self.batch.status(now_s, number)
         if ended is None:
             return self._limited()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import sqlite3
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -12,7 +14,8 @@ import pytest
 from runner.wire import error_from, task_from
 from tests.bench.__main__ import FIELDS
 from tests.bench.accounting import Batch, SlidingWindow, bound_s, busiest
-from tests.bench.clients import CLIENTS
+from tests.bench.clients import CLIENTS, command
+from tests.bench.desk import DOMAIN, fill, first_send, large
 from tests.bench.figures import Figures, figures, verdicts
 from tests.bench.optimum import least_delay_s
 from tests.bench.processes import ROOT, Server, measured, server
@@ -234,3 +237,21 @@ def test_a_client_that_hangs_is_ended(tmp_path: Path) -> None:
 def test_every_workload_has_its_field_and_every_name_in_it_a_client() -> None:
     assert FIELDS.keys() == WORKLOADS.keys()
     assert {name for first, others in FIELDS.values() for name in (*first, *others)} == CLIENTS.keys()
+
+
+@pytest.mark.wire
+def test_a_full_ledger_is_copied_and_a_run_in_it_is_timed_to_its_first_request(service: Server, tmp_path: Path) -> None:
+    (tmp_path / "old.yaml").write_text(large(10, name="old"), encoding="utf-8")
+    (tmp_path / "new.yaml").write_text(large(20, name="new"), encoding="utf-8")
+    service.begin(DOMAIN, seed=1)
+    words = ["run", "old.yaml", "--yes", "--no-progress", "--no-download"]
+    ended = command(words, url=service.url, folder=tmp_path, product=ROOT)
+    assert ended.exit_code == 0, ended.said
+    fill(tmp_path / ".rivya" / "ledger.db", 100)
+    with closing(sqlite3.connect(tmp_path / ".rivya" / "ledger.db")) as ledger:
+        counts = [ledger.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("items", "attempts")]
+        settled = ledger.execute("SELECT settled FROM books").fetchone()[0]
+
+    assert counts == [100, 100]
+    assert settled == 100
+    assert 0.0 < first_send(service, tmp_path, "new.yaml", ROOT) < 60.0
