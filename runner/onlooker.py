@@ -118,4 +118,6 @@ class Onlooker:
             unsaved=core.backlog + sum(1 for _ in core.saving),
             saves_per_s=self._saves.per_s,
         )
+        if state.pauses and not (running or load.unsaved):
+            return None  # what is paused ends when somebody says so
         return self._steady.left_s(elapsed_s, seconds_left(load, self._durations))

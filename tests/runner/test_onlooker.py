@@ -107,6 +107,22 @@ def test_a_rate_that_somebody_lowers_is_the_speed_of_the_rest() -> None:
     assert now.eta_s == pytest.approx(took_s - now.elapsed_s, rel=0.1)
 
 
+def test_nobody_knows_the_end_of_a_paused_run_with_nothing_in_flight() -> None:
+    def pause(engine: Engine) -> None:
+        loop = asyncio.get_running_loop()
+        engine.core.hold("wanda")
+        loop.call_later(1.0, lambda: looks.append(engine.statistics()))
+        loop.call_later(60.0, lambda: looks.append(engine.statistics()))
+        loop.call_later(61.0, engine.drain, "SIGINT")
+
+    looks: list[RunStatistics] = []
+    World(items(40), durations=(("*", 20.0),), seed=7).live(
+        watch=lambda engine: asyncio.get_running_loop().call_later(10.0, pause, engine), creates=PER_MIN
+    )
+
+    assert [look.eta_s is None for look in looks] == [False, True]
+
+
 def test_a_storm_of_refusals_is_not_taken_for_the_speed_of_the_rest() -> None:
     faults = [{"match": {"endpoint": "create", "from_s": 60, "until_s": 75}, "do": {"code": "rate_limited"}}]
     world = World(items(200), durations=(("*", 10.0),), seed=7, faults=faults)
