@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-__all__ = ["Interruption"]
+__all__ = ["Interruption", "heard"]
 
 
 class Interruption:
@@ -48,3 +50,21 @@ class Interruption:
             self._again = True
             if self._cut is not None:
                 self._cut()
+
+
+@contextmanager
+def heard(interruption: Interruption, *, signals: bool) -> Iterator[None]:
+    """A run listens while the block lasts; with `signals` also to Ctrl-C, SIGTERM and a lost terminal."""
+    loop = asyncio.get_running_loop()
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signals else ()
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        loop.add_signal_handler(number, interruption.say, number)
+    try:
+        yield
+    finally:
+        interruption.detach()
+        for number, handler in before.items():  # the loop itself would leave Python's own
+            loop.remove_signal_handler(number)
+            if handler is not None:
+                signal.signal(number, handler)

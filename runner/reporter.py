@@ -84,6 +84,7 @@ class RunOutcome:
     troubles: tuple[Trouble, ...] = field(default=())  # the first ones of each state
     out_dir: str = ""
     interrupted: int | None = None  # the signal's number
+    enough_credits: int | None = None  # the cap that would have done, if the budget left anything out
 
 
 class Reporter:

@@ -19,7 +19,8 @@ from jobs.item import Item
 from jobs.lifecycle import EventType, ItemState
 from jobs.record import Attempt, Change, Record
 from runner.clock import Clock
-from runner.compose import TROUBLES_MAX, Run, balance, halt_after, refresh_models, run_prepared
+from runner.compose import Run, balance, halt_after, refresh_models, run_prepared
+from runner.ending import TROUBLES_MAX
 from runner.errors import AuthError, LedgerLocked, UsageError
 from runner.ledger.sqlite import open_ledger
 from runner.models_cache import load_catalogue
