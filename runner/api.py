@@ -39,7 +39,7 @@ from runner.events import Ended, EventReporter, ItemChanged, Noticed, RunEvent, 
 from runner.gravity import gravest
 from runner.interruption import Interruption
 from runner.launch import Launch, is_agreed
-from runner.onward import Onward, day_of
+from runner.onward import Onward, Purse, day_of
 from runner.prepare import Choices, Prepared, prepare
 from runner.reporter import RunOutcome
 from runner.settings import Settings, load_settings
@@ -268,10 +268,16 @@ async def _run(
     day = day_of(prepared)
     ledger = _store_flag(settings)
     again = command_line("run", str(prepared.path), *(() if day is None else ("--date", day)), *ledger)
+    flag = settings.caps.budget if settings.origins["budget"] == "--budget" else None
     launch = Launch(
         prepared=prepared,
         settings=settings,
-        onward=Onward(command=again, store_flag=ledger, day=day),
+        onward=Onward(
+            command=again,
+            purse=Purse.of(prepared, settings, command=again, flag=flag),
+            store_flag=ledger,
+            day=day,
+        ),
         warn=lambda why: reporter.tell(Noticed(name="notify", data={"why": why})),
     )
     work = launch.run(reporter, interruption=interruption, hears_signals=hear_signals)

@@ -56,6 +56,16 @@ class Asked:
         """The same for this day: a run that depends on it goes on with the same one after midnight."""
         return replace(self, choices=replace(self.choices, date=day or self.choices.date))
 
+    @property
+    def budget(self) -> int | None:
+        """What `--budget` says; settings have refused it if it is no number."""
+        said = self.flags.get("budget")
+        return None if said is None else int(said)
+
+    def without_budget(self) -> Asked:
+        """The same with whatever other layers set."""
+        return replace(self, flags={**self.flags, "budget": None})
+
     def words(self) -> list[str]:
         """These flags as they are typed."""
         picked = self.choices

@@ -234,7 +234,24 @@ def test_a_budget_of_the_project_satisfies_the_gate_and_caps_the_run(folder: Pat
 
     assert code == 5
     assert "2 of 2 credits spent" in err
-    assert "rivya-batch run free.yaml --budget 40 --sim    # with more budget; the lowest one set counts" in err
+    where = folder / "rivya-batch.toml"
+    assert f"next: rivya-batch run free.yaml --budget 40 --sim    # with 3 or more as budget of {where}\n" in err
+
+
+def test_after_a_stop_by_the_budget_the_next_command_names_one_that_would_do(folder: Path, command: Command) -> None:
+    (folder / "free.yaml").write_text(MANIFEST.replace("budget: {credits: 50}\n", ""), encoding="utf-8")
+
+    code, _, err = command("run", "free.yaml", "--sim", "--yes", "--budget", "1")
+    assert code == 5
+    line, _, why = err.splitlines()[-1].partition("; next: ")[2].partition("    # ")
+    assert (line, why) == ("rivya-batch run free.yaml --sim --budget 3", "for all that is left")
+    assert command(*shlex.split(line)[1:], "--yes")[0] == 0
+
+    poor = MANIFEST.replace("credits: 50", "credits: 2").replace("boat", "raft")
+    (folder / "poor.yaml").write_text(poor, encoding="utf-8")
+    code, _, err = command("run", "poor.yaml", "--sim", "--yes", "--budget", "1")
+    told = "rivya-batch run poor.yaml --sim --budget 3    # with 3 or more as `budget.credits` in poor.yaml"
+    assert (code, err.splitlines()[-1].partition("; next: ")[2]) == (5, told)
 
 
 def test_without_a_key_nothing_is_sent(command: Command) -> None:
@@ -344,6 +361,18 @@ def test_retry_buys_only_what_failed(folder: Path, command: Command) -> None:
 
     assert code == 0
     assert "nothing failed" in err
+
+
+def test_retry_of_another_night_takes_its_day_from_the_run(folder: Path, command: Command) -> None:
+    dated = MANIFEST.replace("budget:", 'edition: "{{ run.date }}"\nbudget:')
+    (folder / "boats.yaml").write_text(dated, encoding="utf-8")
+    assert command("run", "boats.yaml", "--sim", "--yes", "--date", "2026-11-20")[0] == 0
+
+    code, _, err = command("retry", "boats@2026-11-20", "--yes", "--sim")
+    assert (code, "boats@2026-11-20: nothing failed" in err) == (0, True)
+
+    code, _, err = command("retry", "boats@2026-11-20", "--yes", "--sim", "--date", "2026-11-19")
+    assert (code, "now makes the run boats@2026-11-19" in err) == (2, True), "a day that somebody wrote is meant"
 
 
 def test_an_interrupted_run_ends_with_130_and_goes_on_with_the_same_command(folder: Path) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import click
 
 from runner.cli.choosing import Asked, choosing
-from runner.cli.doing import do
+from runner.cli.doing import do, going_on
 from runner.cli.figures import count
 from runner.cli.flags import verb
 from runner.cli.measuring import measured
@@ -20,6 +22,8 @@ from runner.prepare import Prepared, prepare
 from runner.views import resolve_run, run_summary
 
 __all__ = ["command"]
+
+_DAY: Final = re.compile(r"(?<!\d)\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])(?!\d)")
 
 
 @verb(
@@ -47,7 +51,12 @@ def command(
     settings = asked.settings(voice, beside=manifest.parent)
     if settings.store != store:  # the manifest's folder names another ledger; the run was found in this one
         settings = replace(settings, store=store)
-    prepared = prepare(manifest, settings=settings, choices=asked.retrying().choices)
+    asked = asked.retrying()
+    prepared = prepare(manifest, settings=settings, choices=asked.choices)
+    day = _DAY.search(summary.edition)
+    if prepared.plan.run_id != summary.run_id and day is not None and asked.choices.date is None:
+        asked = asked.on(day[0])  # a run of another night names that night
+        prepared = prepare(manifest, settings=settings, choices=asked.choices)
     if prepared.plan.run_id != summary.run_id:
         raise UsageError(
             f"{manifest} now makes the run {prepared.plan.run_id}, not {summary.run_id}. Nothing was sent.",
@@ -61,7 +70,7 @@ def command(
             voice.event("done", {"exit_code": 0, "run": summary.run_id})
         return 0
     command = shlex.join(["rivya-batch", "retry", summary.run_id, *asked.words(), *voice.store_flag()])
-    onward = shlex.join(["rivya-batch", "retry", summary.run_id, *asked.once().words(), *voice.store_flag()])
+    onward = going_on(voice, prepared, settings, "retry", summary.run_id, asked=asked)
     return do(voice, prepared, settings=settings, command=command, onward=onward, metrics_file=metrics_file)
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import click
 
 from runner.cli.choosing import Asked, choosing
-from runner.cli.doing import do
+from runner.cli.doing import do, going_on
 from runner.cli.flags import verb
 from runner.cli.measuring import measured
 from runner.cli.voice import Voice
-from runner.onward import day_of
 from runner.prepare import prepare
 from runner.saved_plan import prepare_saved, read_saved
 
@@ -41,6 +40,5 @@ def command(voice: Voice, file: Path, *, asked: Asked, metrics_file: Path | None
         prepared = prepare(file, settings=settings, choices=asked.choices)
     # A saved plan is spent once it was begun; what goes on is the manifest, asked for in the same words.
     command = shlex.join(["rivya-batch", "run", str(file), *typed.words(), *voice.store_flag()])
-    again = asked.once().on(day_of(prepared))
-    onward = shlex.join(["rivya-batch", "run", str(prepared.path), *again.words(), *voice.store_flag()])
+    onward = going_on(voice, prepared, settings, "run", str(prepared.path), asked=asked)
     return do(voice, prepared, settings=settings, command=command, onward=onward, metrics_file=metrics_file)
