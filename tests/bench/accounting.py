@@ -57,6 +57,7 @@ class Books:
     tasks: int
     unseen: int  # tasks whose end nobody saw
     makespan_s: float  # from the first create to the last end that was seen
+    creating_s: float  # from the first create to the last task
     span_s: float  # from the first create to the last request of any kind
     bound_s: float
     creates: int  # requests, refused ones included
@@ -182,6 +183,7 @@ class Batch:
             tasks=len(self.tasks),
             unseen=len(self.tasks) - len(seen),
             makespan_s=max((task.seen_s or 0.0 for task in seen), default=began_s) - began_s,
+            creating_s=self.tasks[-1].created_s - began_s if self.tasks else 0.0,
             span_s=self._last_s - began_s,
             bound_s=bound_s(self.workload, [task.ends_s - task.created_s for task in self.tasks]),
             creates=self.creates,

@@ -23,6 +23,7 @@ class Figures:
     makespan_s: float
     bound_s: float
     over_bound: float
+    creates_per_s: float  # while there was something to create
     wall_s: float  # of the process, from its start
     wall_over_bound: float
     refusals_per_item: float
@@ -58,6 +59,7 @@ def figures(workload: Workload, ran: Ran, books: Books) -> Figures:
         makespan_s=books.makespan_s,
         bound_s=books.bound_s,
         over_bound=_over(books.makespan_s, books.bound_s),
+        creates_per_s=_over(books.tasks, books.creating_s),
         wall_s=finished.wall_s,
         wall_over_bound=_over(finished.wall_s, books.bound_s),
         refusals_per_item=refusals / items,

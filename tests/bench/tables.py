@@ -13,6 +13,7 @@ __all__ = ["target_table", "workload_table"]
 _COLUMNS = (
     ("x bound", "over_bound", 3),
     ("process x", "wall_over_bound", 3),
+    ("creates/s", "creates_per_s", 1),
     ("req/item", "requests_per_item", 2),
     ("polls/item", "polls_per_item", 2),
     ("refused/item", "refusals_per_item", 3),

@@ -65,6 +65,7 @@ def test_a_window_is_sliding_and_exact_and_a_refusal_counts_for_nothing() -> Non
         (limited(running=1), [1.0, 2.0, 3.0], 6.0),
         (limited(running=2), [1.0, 4.0, 1.0, 1.0], 4.0),  # the short ones pass one after another beside the long one
         (limited(polls=1), [1.0, 1.0, 1.0], 3.0),  # all end at once, and are seen one a second
+        (limited(polls=2), [1.0, 1.0, 1.0, 1.0, 1.0], 3.0),
         (limited(polls=1), [1.0, 5.0], 5.0),
         (limited(shared=2), [0.1, 0.1, 0.1, 0.1], 3.0),  # four creates and four polls, two a second: 0, 1, 2, 3
         (limited(), [], 0.0),
@@ -103,7 +104,7 @@ def test_the_service_keeps_exact_books_of_a_batch() -> None:
     assert books.span_s == pytest.approx(later_s - 10.0)
     assert books.delay_mean_s == pytest.approx(sum(later_s - end_s for end_s in ends_s) / 2)
     assert books.bound_s == pytest.approx(max(ends_s) - 10.0)
-    assert (books.busiest_creates, books.running_max) == (2, 2)
+    assert (books.busiest_creates, books.running_max, books.creating_s) == (2, 2, 0.0)
 
 
 def test_one_more_than_may_run_is_refused_until_one_has_ended() -> None:
