@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import stat
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,9 +48,14 @@ class PageData:
 
     run: ReportRun
     items: Sequence[ReportItem]
-    events: Sequence[Happening]
+    event_rows: Sequence[Row]
     files: Sequence[ResultFile]
     summary: RunSummary
+
+    @property
+    def events(self) -> Iterator[Happening]:
+        """What happened, in order; one at a time, since of a large run they are most of what is read."""
+        return map(_happening, self.event_rows)
 
     def with_files(self, told: Callable[[ResultFile], ReportFile]) -> list[ReportItem]:
         """The items with their results as the page shall find them."""
@@ -75,7 +80,7 @@ def page_data(store: Path, run_id: str, *, now_s: float, tell: Callable[[Notice]
         rows = reader.ask("page_items", {"run_id": run_id})
         records = reader.records([row["identity"] for row in rows])
         folders = {(row["identity"], row["n"]): row["out_dir"] for row in reader.ask("run_folders", {"run_id": run_id})}
-        events = [_happening(row) for row in reader.ask("page_events", {"run_id": run_id})]
+        event_rows = reader.ask("page_events", {"run_id": run_id})
         lives = [
             LifeSpan(life_id=row["life_id"], started_s=row["started_at_s"], ended_s=row["ended_at_s"])
             for row in reader.ask("lives_of_run", {"run_id": run_id})
@@ -118,7 +123,7 @@ def page_data(store: Path, run_id: str, *, now_s: float, tell: Callable[[Notice]
         for record in records.values()
         for artifact in record.artifacts
     ]
-    return PageData(run=run, items=items, events=events, files=files, summary=summary)
+    return PageData(run=run, items=items, event_rows=event_rows, files=files, summary=summary)
 
 
 def folder_of(out_dir: str) -> Path | None:

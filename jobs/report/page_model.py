@@ -6,7 +6,7 @@ Texts that many items share (prompts, params) stand once, in tables. Times are s
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from jobs.catalogue import Catalogue, Model
@@ -29,7 +29,7 @@ JsonObject = dict[str, object]
 def page_model(
     run: ReportRun,
     items: Sequence[ReportItem],
-    events: Sequence[Happening],
+    events: Iterable[Happening],
     *,
     catalogue: Catalogue,
     source: Source,
@@ -37,7 +37,7 @@ def page_model(
 ) -> JsonObject:
     """The model of the page. `events` are those of the items, in the order they were written."""
     replay = replayed(events, run_id=run.run_id, lives=run.lives)
-    lives = _ended(run, events)
+    lives = _ended(run, replay.heard)
     clock = Clockface.of(lives, last_s=run.made_at_s)
     jobs = {job: [item for item in items if item.job == job] for job in dict.fromkeys(item.job for item in items)}
     axes = {job: job_axes(members, run.layout.get(job, {})) for job, members in jobs.items()}
@@ -78,12 +78,8 @@ class _Table:
         return self._places[key]
 
 
-def _ended(run: ReportRun, events: Sequence[Happening]) -> tuple[LifeSpan, ...]:
+def _ended(run: ReportRun, heard: Mapping[int, float]) -> tuple[LifeSpan, ...]:
     """The lives, with the last thing heard of each that died as its end."""
-    heard: dict[int, float] = {}
-    for event in events:
-        if event.life_id is not None:
-            heard[event.life_id] = max(event.at_s, heard.get(event.life_id, event.at_s))
     alive = run.lives[-1].life_id if run.lives and run.state == "alive" else None
     return tuple(
         life

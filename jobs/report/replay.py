@@ -58,6 +58,7 @@ class Replay:
 
     points: tuple[Point, ...]
     courses: Mapping[str, Course]
+    heard: Mapping[int, float]  # life -> when it was last heard of
 
 
 def replayed(events: Iterable[Happening], *, run_id: str, lives: Sequence[LifeSpan]) -> Replay:
@@ -66,8 +67,11 @@ def replayed(events: Iterable[Happening], *, run_id: str, lives: Sequence[LifeSp
     records: dict[str, Record] = {}
     courses: dict[str, Course] = {}
     points: list[Point] = []
+    heard: dict[int, float] = {}
     books = Money()
     for event in events:
+        if event.life_id is not None:
+            heard[event.life_id] = max(event.at_s, heard.get(event.life_id, event.at_s))
         was = records.get(event.identity)
         told = Event(type=event.type, at_s=event.at_s, identity=event.identity, data=event.data)
         now = records[event.identity] = fold(was, told)
@@ -81,7 +85,7 @@ def replayed(events: Iterable[Happening], *, run_id: str, lives: Sequence[LifeSp
             course.reserved += change.reserved
             books = Money(reserved=books.reserved + change.reserved, settled=books.settled + change.settled)
             points.append(Point(at_s=event.at_s, settled=books.settled, reserved=books.reserved))
-    return Replay(points=tuple(points), courses=courses)
+    return Replay(points=tuple(points), courses=courses, heard=heard)
 
 
 def _follow(course: Course, event: Happening, now: Record, begun: Mapping[int, float]) -> None:

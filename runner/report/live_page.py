@@ -12,7 +12,7 @@ from jobs.catalogue import Catalogue
 from jobs.report.facts import ReportFile, Source
 from jobs.report.page_model import page_model
 from jobs.steps import Notice
-from runner.page_data import PageData, ResultFile, page_data, position, source_of
+from runner.page_data import ResultFile, page_data, position, source_of
 from runner.report.page_file import is_shown, told_file
 from runner.report.posters import can_draw
 from runner.settings import Settings
@@ -44,6 +44,8 @@ class Moment:
     """The page at one position of the ledger, and the files it names, by item and number."""
 
     position: tuple[int, int, str]
+    made_at_s: float
+    is_alive: bool
     model: JsonObject
     files: Mapping[tuple[str, int], ResultFile]
 
@@ -65,7 +67,7 @@ class LivePage:
     def moment(self) -> Moment:
         """The page now."""
         at = self.position()  # before the rest is read: what comes in between is seen again
-        data: PageData = page_data(self._store, self.run_id, now_s=time.time(), tell=self._tell)
+        data = page_data(self._store, self.run_id, now_s=time.time(), tell=self._tell)
         if self._source is None:
             self._source = source_of(data.summary)
         model = page_model(
@@ -76,7 +78,13 @@ class LivePage:
             source=self._source,
             live=True,
         )
-        return Moment(position=at, model=model, files={(file.identity, file.n): file for file in data.files})
+        return Moment(
+            position=at,
+            made_at_s=data.run.made_at_s,
+            is_alive=data.run.state == "alive",
+            model=model,
+            files={(file.identity, file.n): file for file in data.files},
+        )
 
 
 def news(before: Moment, now: Moment) -> JsonObject:

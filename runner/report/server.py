@@ -12,7 +12,7 @@ import hmac
 import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final
 
 import orjson
@@ -36,6 +36,8 @@ WATCHERS_MAX: Final = 20  # tabs of one person
 POSTERS_BYTES_MAX: Final = 64 * 1024 * 1024
 # A browser that was away for longer loads the page anew.
 NEWS_KEPT: Final = 200
+# One that does not take its news (a tab that sleeps) is let go before they fill the memory; it asks when it wakes.
+NEWS_WAITING_MAX: Final = 50
 
 METRICS_PATH: Final = "/metrics"
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -48,6 +50,8 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
 }
+# A result in a tab of its own is somebody else's document at our address: it runs nothing there.
+_MEDIA_HEADERS: Final = {**_HEADERS, "Cache-Control": "private, max-age=3600", "Content-Security-Policy": "sandbox"}
 
 Measure = Callable[[], bytes]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -67,6 +71,7 @@ class PageServer:
         self._posters: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._posters_bytes = 0
         self._drawing = asyncio.Semaphore(2)
+        self._looking = asyncio.Lock()  # of two looks at once, the earlier could end last
         self.port = 0
 
     @property
@@ -90,26 +95,40 @@ class PageServer:
         while True:
             await asyncio.sleep(LOOK_S)
             began_s = time.monotonic()
-            with suppress(RunnerError):  # a ledger that is moved or locked for a moment: the next look tells
-                if await asyncio.to_thread(self._page.position) != self._now.position:
-                    await self._look()
+            await self._look()
             await asyncio.sleep((time.monotonic() - began_s) * (1 / READING_SHARE_MAX - 1))
 
     def close(self) -> None:
         """Let everybody go who waits for news."""
         for watcher in self._watchers:
-            watcher.put_nowait(None)
+            _let_go(watcher)
 
     async def _look(self) -> None:
-        now = await asyncio.to_thread(self._page.moment)
-        told = news(self._now, now)
-        self._now = now
-        if told["items"] or told["page"]:
+        """Read the run if anything has happened to it, and tell everybody."""
+        async with self._looking:
+            try:
+                read = await asyncio.to_thread(self._news_since, self._now)
+            except RunnerError:  # a ledger that is moved or locked for a moment: the next look tells
+                return
+            if read is None:
+                return
+            self._now, told = read
             self._version += 1
-            line = b"id: %d\nevent: change\ndata: %b\n\n" % (self._version, orjson.dumps(told))
+            line = b"id: %d\nevent: change\ndata: %b\n\n" % (self._version, told)
             self._news.append((self._version, line))
             for watcher in self._watchers:
-                watcher.put_nowait(line)
+                if watcher.qsize() < NEWS_WAITING_MAX:
+                    watcher.put_nowait(line)
+                else:
+                    _let_go(watcher)
+
+    def _news_since(self, before: Moment) -> tuple[Moment, bytes] | None:
+        """The page as it is now, and what of it is new; None when nothing is. The time of a living run goes on."""
+        at = self._page.position()
+        if at == before.position and (not before.is_alive or time.time() - before.made_at_s < BEAT_S):
+            return None
+        now = self._page.moment()
+        return now, orjson.dumps(news(before, now))
 
     def _since(self, request: web.Request) -> bytes:
         """What was told since the browser's page was made, or since it was last here."""
@@ -153,9 +172,7 @@ class PageServer:
         if path is None:
             raise web.HTTPNotFound
         mime = self._now.files[identity, n].artifact.type or "application/octet-stream"
-        return web.FileResponse(
-            path, headers={**_HEADERS, "Cache-Control": "private, max-age=3600", "Content-Type": mime}
-        )
+        return web.FileResponse(path, headers={**_MEDIA_HEADERS, "Content-Type": mime})
 
     async def _poster(self, request: web.Request) -> web.Response:
         name = request.match_info["identity"], int(request.match_info["n"])
@@ -169,8 +186,7 @@ class PageServer:
             if drawn is None:
                 raise web.HTTPNotFound
             self._keep(name, drawn)
-        headers = {**_HEADERS, "Cache-Control": "private, max-age=3600"}
-        return web.Response(body=drawn, content_type="image/webp", headers=headers)
+        return web.Response(body=drawn, content_type="image/webp", headers=_MEDIA_HEADERS)
 
     def _keep(self, name: tuple[str, int], drawn: bytes) -> None:
         if name not in self._posters:
@@ -200,6 +216,13 @@ class PageServer:
             return response  # the browser has gone
         finally:
             self._watchers.discard(queue)
+
+
+def _let_go(watcher: asyncio.Queue[bytes | None]) -> None:
+    """The end of a stream, ahead of what waits in it: its browser comes back and is told what it missed."""
+    while not watcher.empty():
+        watcher.get_nowait()
+    watcher.put_nowait(None)
 
 
 @asynccontextmanager

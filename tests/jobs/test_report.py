@@ -16,10 +16,10 @@ from jobs.keys import item_key
 from jobs.lifecycle import EventType, ItemState
 from jobs.record import Event, Record, fold
 from jobs.report.axes import job_axes
-from jobs.report.charts import failures, money, thinned, times_by_model
+from jobs.report.charts import caps_over_time, failures, money, thinned, times_by_model
 from jobs.report.clockface import Clockface
 from jobs.report.document import Parts, document, policy
-from jobs.report.facts import Happening, LifeSpan, ReportItem, ReportRun, Source
+from jobs.report.facts import Happening, LifeSpan, NoteLine, ReportItem, ReportRun, Source
 from jobs.report.page_model import page_model
 from jobs.report.replay import replayed
 from runner.models_cache import packaged_catalogue
@@ -194,6 +194,24 @@ def test_credits_of_every_attempt_count_and_those_of_another_run_do_not() -> Non
     assert {name: (course.settled, course.reserved) for name, course in replay.courses.items()} == {
         "a": (35, 0), "b": (0, 0), "c": (0, 5)}  # fmt: skip
     assert (replay.courses["a"].waited_s, replay.courses["a"].made_s) == (2, 2), "of the attempt that counts"
+
+
+@pytest.mark.parametrize(
+    ("budgets", "now", "caps"),
+    [
+        ([], 100, [(0, 100)]),
+        ([], None, [(0, None)]),
+        ([(3, 100, 50)], 50, [(0, 100), (3, 50)]),
+        ([(3, None, 50), (5, 50, 70)], 70, [(0, None), (3, 50), (5, 70)]),
+        ([(3, 100, 50)], 200, [(0, 100), (3, 50), (9, 200)]),  # the later life was given more
+    ],
+)
+def test_the_cap_of_a_moment_is_the_one_that_held_then(
+    budgets: list[tuple[float, int | None, int]], now: int | None, caps: list[tuple[float, int | None]]
+) -> None:
+    lives = [LifeSpan(life_id=1, started_s=0, ended_s=9), LifeSpan(life_id=2, started_s=100, ended_s=110)]
+    notes = [NoteLine(at_s=at, name="tuned", text="", budget=(before, after)) for at, before, after in budgets]
+    assert caps_over_time(notes, Clockface.of(lives, last_s=110), now=now) == caps
 
 
 def test_money_by_model_adds_up_to_the_books_with_what_is_no_longer_wanted() -> None:

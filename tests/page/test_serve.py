@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import shutil
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,20 +73,23 @@ def test_what_the_run_does_appears_in_the_open_page(
     ran: Any, look: Look, run: Callable[..., int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(serving, "LOOK_S", 0.05)
-    shutil.rmtree(".rivya")
-    shutil.rmtree("out")
-    assert run("run", "reveal.yaml", "--sim", "--select", "still", "--limit", "1") == 0
+    manifest = Path("reveal.yaml")
+    manifest.write_text(manifest.read_text(encoding="utf-8").replace("a mug]", "a mug, a cup]"), encoding="utf-8")
     with served() as server:
-        page, seen = look(server.address)
-        page.keyboard.press("2")
-        expect(page.locator("#view-sheet .cell[data-state=good]")).to_have_count(1)
-        expect(page.locator("body:not(.cut) .feed")).to_be_visible()
+        page, seen = look(server.address + "#sheet")
+        done = page.locator("[data-filter=succeeded]")
+        expect(page.locator("#view-sheet .cell[data-state=good]")).to_have_count(16)
+        expect(page.locator("body:not(.cut) .feed .on")).to_be_visible()
+        done.click()
 
-        assert run("run", "reveal.yaml", "--sim", "--select", "still") == 0
+        assert run("run", "reveal.yaml", "--sim") == 0
 
-        expect(page.locator(".headline")).to_contain_text("4 of 16")
-        expect(page.locator("#view-sheet .cell[data-state=good]")).to_have_count(4)
+        expect(page.locator(".headline")).to_contain_text("18 of 18")
+        expect(page.locator("#view-sheet .cell[data-state=good]")).to_have_count(18)
+        expect(done).to_have_text("done 18")
+        expect(done).to_be_focused()  # who is there with the keyboard is left there
         assert seen.clips() == []
+    expect(page.locator(".feed .off")).to_be_visible()
 
 
 def test_clips_of_the_live_page_play_when_they_are_pointed_at_and_not_before(ran: Any, look: Look) -> None:
@@ -135,11 +139,40 @@ def test_who_was_away_is_told_what_was_missed_or_to_begin_anew(ran: Any, asked: 
         connection.close()
 
 
+def test_who_takes_no_news_is_let_go_before_they_fill_the_memory_and_may_come_back(
+    ran: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "NEWS_WAITING_MAX", 2)
+
+    async def slept() -> list[bytes | None]:
+        settings = load_settings(flags={"store": ".rivya/sim.db"}, beside=None)
+        page = LivePage("reveal", settings, packaged_catalogue(), told)
+        server = PageServer(page, token=TOKEN, first=replace(page.moment(), position=(0, 0, "")))
+        watcher: asyncio.Queue[bytes | None] = asyncio.Queue()
+        server._watchers.add(watcher)
+        for _ in range(3):
+            server._now = replace(server._now, position=(0, 0, ""))
+            await server._look()
+        return [watcher.get_nowait() for _ in range(watcher.qsize())]
+
+    with ThreadPoolExecutor(1) as other:  # the browser's driver holds this thread's loop
+        told_it = other.submit(lambda: asyncio.run(slept())).result()
+    assert told_it == [None], "the end of its stream, and nothing that would wait for it"
+
+
+def test_a_page_is_there_also_when_its_ledger_is_away_for_a_moment(ran: Any) -> None:
+    with served() as server:
+        Path(".rivya").rename("moved")
+        assert ask(server, f"/{TOKEN}/")[0] == 200
+        Path("moved").rename(".rivya")
+
+
 def test_files_are_given_out_only_if_the_ledger_names_them_below_the_run_s_folder(ran: Any) -> None:
     with served() as server:
         media = media_of(server)
         status, headers, body = ask(server, media)
         assert (status, headers["content-type"], headers["x-content-type-options"]) == (200, "video/mp4", "nosniff")
+        assert headers["content-security-policy"] == "sandbox", "a result in a tab of its own runs nothing"
         whole = ask(server, media, Range="bytes=4-7")
         assert (whole[0], whole[2]) == (206, body[4:8])
         assert whole[1]["content-range"] == f"bytes 4-7/{len(body)}"

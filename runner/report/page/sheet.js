@@ -87,7 +87,7 @@ function stateChips() {
 // What has changed is shown in its place, unless it now belongs among the found, or no longer.
 function refreshSheet(changed) {
   if (!drawn.has('sheet')) return;
-  if (!changed) { drawSheet(); return; }
+  if (!changed) { keepingFocus($('#view-sheet .bar'), drawSheet); return; }
   items.forEach((item) => changed.has(item.id) && searched.delete(item));
   keepingFocus($('#view-sheet .chips'), stateChips);
   const found = items.filter(meets).sort(SORTS[sheet.sort][1]);
