@@ -21,6 +21,15 @@ NAMED = os.environ.get("RIVYA_BATCH_CHROMIUM")  # noqa: TID251 - the tests' own 
 PATIENCE_MS = 30_000
 expect.set_options(timeout=PATIENCE_MS)
 
+# The command, with a simulator whose clips are there at once: what is looked at here is what becomes of them.
+HURRIED = """\
+import sys
+from runner import simulated
+from runner.cli.entry import run_command
+simulated.SIM_SPEED = 10_000.0
+sys.exit(run_command(sys.argv[1:]))
+"""
+
 KNOWN = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 MANIFEST = """\
@@ -101,22 +110,38 @@ def browser(_playwright: Playwright) -> Iterator[Browser]:
 Look = Callable[..., tuple[Page, Seen]]
 
 
+# What a page does that nobody else may see is told on its console.
+LISTEN = """document.addEventListener('securitypolicyviolation', (bite) =>
+  console.error(`policy: ${bite.violatedDirective} ${bite.blockedURI}`));"""
+
+
+@pytest.fixture(scope="module")
+def contexts(browser: Browser) -> Callable[..., BrowserContext]:
+    """A window's settings, each made once: to make one takes longer than to look at a page."""
+    made: dict[tuple[tuple[str, object], ...], BrowserContext] = {}
+
+    def context(**options: object) -> BrowserContext:
+        wanted = tuple(sorted(options.items()))
+        if wanted not in made:
+            made[wanted] = browser.new_context(accept_downloads=True, **options)  # type: ignore[arg-type]
+            made[wanted].add_init_script(LISTEN)
+        return made[wanted]
+
+    return context
+
+
 @pytest.fixture
-def look(browser: Browser) -> Iterator[Look]:
+def look(contexts: Callable[..., BrowserContext]) -> Iterator[Look]:
     """Open an address and listen to what the page does; a script that fails or a policy that bites fails the test."""
-    contexts: list[BrowserContext] = []
+    pages: list[Page] = []
     seen: list[Seen] = []
 
     def opened(address: str, *, width: int = 1280, height: int = 800, **options: object) -> tuple[Page, Seen]:
-        context = browser.new_context(viewport={"width": width, "height": height}, accept_downloads=True, **options)  # type: ignore[arg-type]
-        contexts.append(context)
+        page = contexts(**options).new_page()
+        pages.append(page)
         heard = Seen()
         seen.append(heard)
-        context.add_init_script(
-            "document.addEventListener('securitypolicyviolation', (bite) => "
-            "console.error(`policy: ${bite.violatedDirective} ${bite.blockedURI}`));"
-        )
-        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
         page.set_default_timeout(PATIENCE_MS)
         page.on("request", lambda request: heard.requests.append(request.url))
         page.on("pageerror", lambda problem: heard.errors.append(str(problem)))
@@ -131,15 +156,16 @@ def look(browser: Browser) -> Iterator[Look]:
         return page, heard
 
     yield opened
-    for context in contexts:
-        context.close()
+    for page in pages:
+        page.evaluate("localStorage.clear()")  # marks and theme are this test's own
+        page.close()
     assert [problem for one in seen for problem in one.errors] == []
     assert [dialog for one in seen for dialog in one.dialogs] == []
 
 
 def _command(*args: str, cwd: Path | None = None) -> int:
     """A command in a process of its own, as the browser's driver holds this one's event loop. Its exit code."""
-    words = [sys.executable, "-m", "runner", *args, "--yes", "-q", "--no-progress"]
+    words = [sys.executable, "-c", HURRIED, *args, "--yes", "-q", "--no-progress"]
     return subprocess.run(words, cwd=cwd, stdout=subprocess.DEVNULL, check=False).returncode
 
 

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import Page, expect
 
 Look = Callable[..., tuple[Page, Any]]
@@ -159,24 +158,39 @@ def test_a_page_without_its_media_keeps_its_layout_and_says_so(ran: Any, look: L
     shutil.copy(ran.page, alone)
     page, _ = look(alone.as_uri())
     expect(cells(page)).to_have_count(6)
+    expect(page.locator("#apart")).to_contain_text("rivya-batch report reveal --embed")
     cells(page).first.hover()
     expect(cells(page).first).to_contain_text("file missing")
     expect(page.locator("table.matrix thead th")).to_have_count(4)
     assert cells(page).first.bounding_box()["height"] > 60
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_no_view_is_wider_than_its_window(ran: Any, look: Look, scheme: str) -> None:
-    page, _ = look(ran.address, color_scheme=scheme)
+def test_no_view_is_wider_than_its_window(ran: Any, look: Look) -> None:
+    page, _ = look(ran.address)
     for width in (1600, 1280, 768, 390):
         page.set_viewport_size({"width": width, "height": 800})
         for view in "1234":
             page.keyboard.press(view)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-    is_dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 18, 20)"
-    assert is_dark == (scheme == "dark")
+
+
+def test_the_page_is_dark_where_the_system_or_its_person_wants_that_and_never_on_paper(ran: Any, look: Look) -> None:
+    page, _ = look(ran.address)
+    ground = "getComputedStyle(document.body).backgroundColor"
+    dark = "rgb(18, 18, 20)"
+    page.emulate_media(color_scheme="light")
+    assert page.evaluate(ground) != dark
     page.keyboard.press("d")
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(18, 18, 20)"
+    assert page.evaluate(ground) == dark
+    page.emulate_media(media="print")
+    assert page.evaluate(ground) == "rgb(255, 255, 255)"
+    page.emulate_media(media="screen")
+    page.keyboard.press("d")
+    page.keyboard.press("d")
+    page.emulate_media(color_scheme="dark")
+    assert page.evaluate(ground) == dark
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate(ground) == "rgb(255, 255, 255)"
 
 
 def test_who_wants_no_motion_gets_none_until_it_is_asked_for(ran: Any, look: Look) -> None:
