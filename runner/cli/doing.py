@@ -25,9 +25,6 @@ from runner.settings import Settings
 
 __all__ = ["do", "going_on"]
 
-INTERRUPTED = 130
-
-
 def do(
     voice: Voice,
     prepared: Prepared,
@@ -67,9 +64,9 @@ def do(
         outcome = run_async(launch.run(reporter))
     except KeyboardInterrupt:  # before the run listens to signals, or after it did: it ended at once, in good order
         if voice.json:
-            voice.event("done", {"exit_code": INTERRUPTED})
+            voice.event("done", {"exit_code": voice.interrupted})
         voice.alert(f"\nInterrupted. What was bought is in the ledger; go on with: {onward.command}")
-        return INTERRUPTED
+        return voice.interrupted
     if voice.json:
         voice.event("done", done_facts(outcome))
     (tell_summary if is_watched else tell_verdict)(voice, outcome, onward=onward)

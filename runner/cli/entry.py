@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import sys
 from collections.abc import Iterator, Sequence
+from types import FrameType
 from typing import NoReturn
 
 import click
@@ -20,7 +22,7 @@ from runner.version import VERSION
 
 __all__ = ["group", "main", "run_command"]
 
-INTERRUPTED = 130
+TERMINATED = 143
 NOBODY_READS = 141  # what a shell reports for a process that ended by SIGPIPE
 
 
@@ -40,7 +42,9 @@ def group() -> None:
 def main() -> NoReturn:
     """The console script."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))  # it would hold the key
-    code = run_command(sys.argv[1:])
+    voice = Voice()
+    _hear_sigterm(voice)
+    code = run_command(sys.argv[1:], voice)
     if sys.stdout is not None:  # it is None when it was closed before the start
         try:
             sys.stdout.flush()
@@ -50,15 +54,32 @@ def main() -> NoReturn:
     sys.exit(code)
 
 
-def run_command(args: Sequence[str]) -> int:
+def _hear_sigterm(voice: Voice) -> None:
+    """While no run listens (a plan is made, somebody is told of the end) SIGTERM is heard as Ctrl-C is.
+
+    Without this the process would be gone without a word.
+    """
+
+    def terminated(number: int, frame: FrameType | None) -> None:
+        voice.interrupted = TERMINATED
+        as_ctrl_c = signal.getsignal(signal.SIGINT)  # a loop at work has its own: it ends in good order
+        (as_ctrl_c if callable(as_ctrl_c) else signal.default_int_handler)(number, frame)
+
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, terminated)
+
+
+def run_command(args: Sequence[str], voice: Voice | None = None) -> int:
     """Run one command line and return its exit code; whatever went wrong has been told."""
-    voice, streams = Voice(), (sys.stdout, sys.stderr)
+    voice, streams = voice or Voice(), (sys.stdout, sys.stderr)
     try:
         try:
             return _run(voice, args)
         except (KeyboardInterrupt, click.Abort):
-            voice.alert("\nInterrupted.")
-            return INTERRUPTED
+            if voice.events:
+                voice.event("done", {"exit_code": voice.interrupted})
+            voice.alert("Interrupted.")  # click has ended the line of the `^C`
+            return voice.interrupted
         except click.ClickException as problem:
             return tell_usage(voice, problem)
         except RunnerError as problem:

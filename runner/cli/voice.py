@@ -36,6 +36,7 @@ class Voice:
     sim: bool = False
     events: bool = False  # stdout carries JSON lines, so that even an error must end them properly
     settings: Settings | None = None
+    interrupted: int = 130  # the exit code of an interruption: another one after SIGTERM
 
     def store_flag(self) -> list[str]:
         """What a command to copy needs to find the same ledger."""

@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -361,6 +362,28 @@ def test_retry_buys_only_what_failed(folder: Path, command: Command) -> None:
 
     assert code == 0
     assert "nothing failed" in err
+
+
+def test_sigterm_before_a_run_listens_ends_with_a_line_and_143(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as service:  # takes the question for the balance, and never answers
+        given = {"RIVYA_BASE_URL": f"http://127.0.0.1:{service.getsockname()[1]}", "RIVYA_API_KEY": "rvya_sk_of_a_test"}
+        environment = {"PYTHONPATH": str(Path(__file__).parents[2]), "HOME": str(folder), "PATH": "", **given}
+        with subprocess.Popen(
+            [sys.executable, "-m", "runner", "run", "boats.yaml", "--yes", "--json"],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+        ) as life:
+            asked, _ = service.accept()
+            life.send_signal(signal.SIGTERM)
+            out, err = life.communicate(timeout=30)
+            asked.close()
+
+    assert life.returncode == 143
+    assert err.strip() == "Interrupted."
+    assert [json.loads(line)["exit_code"] for line in out.splitlines()] == [143]
 
 
 def test_retry_of_another_night_takes_its_day_from_the_run(folder: Path, command: Command) -> None:
