@@ -21,6 +21,7 @@ class VerdictKind(StrEnum):
     ACCEPTED = "accepted"  # a task exists and this is its id
     REJECTED = "rejected"  # the documented envelope says no: nothing was created by this send
     NO_CREDITS = "no_credits"  # the same, because the account is empty
+    NO_CREDITS_PERHAPS = "no_credits_perhaps"  # its code in a 5xx: something broke on the way, and may still deliver
     NOT_SENT = "not_sent"  # no byte of the request left
     LIMITED = "limited"  # 429: not now
     REFUSED_KEY = "refused_key"  # 401 / 403 with the envelope: not executed, and no other request will be
@@ -77,7 +78,7 @@ def _judge(end: SendEnd) -> tuple[VerdictKind, Pause | None]:
     if 300 <= status < 400:
         return VerdictKind.MISROUTED, Pause.CONFIG
     if code == "insufficient_credits":
-        return VerdictKind.NO_CREDITS, Pause.CREDITS
+        return (VerdictKind.NO_CREDITS if status < 500 else VerdictKind.NO_CREDITS_PERHAPS), Pause.CREDITS
     if status == 429 or code == "rate_limited":
         return VerdictKind.LIMITED, None
     if refuses_key(end.status, end.error):
@@ -132,6 +133,7 @@ _CLEAN: dict[VerdictKind, tuple[Next, bool]] = {
     VerdictKind.ACCEPTED: (Next.ACCEPT, False),
     VerdictKind.REJECTED: (Next.REJECT, False),
     VerdictKind.NO_CREDITS: (Next.REJECT, False),
+    VerdictKind.NO_CREDITS_PERHAPS: (Next.HOLD, True),
     VerdictKind.NOT_SENT: (Next.RESEND, False),
     VerdictKind.LIMITED: (Next.RESEND, False),
     VerdictKind.REFUSED_KEY: (Next.HOLD, False),
@@ -145,6 +147,7 @@ _DOUBTED: dict[VerdictKind, Next] = {
     VerdictKind.ACCEPTED: Next.ACCEPT,
     VerdictKind.REJECTED: Next.RESEND,
     VerdictKind.NO_CREDITS: Next.HOLD,
+    VerdictKind.NO_CREDITS_PERHAPS: Next.HOLD,
     VerdictKind.NOT_SENT: Next.RESEND,
     VerdictKind.LIMITED: Next.RESEND,
     VerdictKind.REFUSED_KEY: Next.HOLD,

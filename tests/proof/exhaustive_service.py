@@ -47,6 +47,7 @@ GATES: Mapping[str, SendEnd] = {
     "401": refused(401, "api_key_revoked"),
     "400": refused(400, "validation_failed"),
     "402": refused(402, "insufficient_credits"),
+    "502": refused(502, "insufficient_credits"),
     "503": refused(503, None),
     "404": refused(404, None),
     "409": refused(409, "idempotency_conflict"),  # somebody used the key before: a ledger that was lost

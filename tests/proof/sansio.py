@@ -102,7 +102,7 @@ _PAIRS = (
 MUST_MEET = (
     *_PAIRS,
     *(f"event {event.value}" for event in EventType if event not in (EventType.PLANNED, EventType.WRITTEN_OFF)),
-    *(f"pause {why.value}" for why in Pause),
+    *(f"pause {why.value}" for why in Pause if why is not Pause.PERSON),  # people steer in the campaign `steered`
     *(f"exit {code}" for code in (0, 3, 4, 5, 7, 8, 9)),
     *(f"person {word.value}" for word in Word),
     *(f"answer lost, {then}" for then in ("then replay", "then crash, then replay")),

@@ -191,7 +191,7 @@ class ModelService:
         if refusal is not None:
             return refusal
         if price > self.wallet or self.hits("poor", now_s):
-            return self._refusal(now_s, self._one_of(402, 400), "insufficient_credits")
+            return self._refusal(now_s, self._one_of(402, 400, 502), "insufficient_credits")
         if self.hits("dearer", now_s):
             price = self.prices[prompt] = price * 2
         if self.tasks and self.hits("twins", now_s):

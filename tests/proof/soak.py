@@ -60,7 +60,7 @@ CAMPAIGNS: Mapping[str, Campaign] = {
     ),
     "exhaustive": Campaign(
         play="tests.proof.exhaustive:play",
-        count=37,
+        count=38,
         chunk=1,
         says="every interleaving of a small world around the core, to the last state",
         must_meet="tests.proof.exhaustive:MUST_MEET",

@@ -239,7 +239,7 @@ def _refusal(status: int, code: str | None) -> VerdictKind:
     if 300 <= status <= 399:
         return VerdictKind.MISROUTED
     if code == "insufficient_credits":
-        return VerdictKind.NO_CREDITS
+        return VerdictKind.NO_CREDITS if status <= 499 else VerdictKind.NO_CREDITS_PERHAPS
     if code == "rate_limited" or status == 429:
         return VerdictKind.LIMITED
     if (status == 401 and code) or (status == 403 and code in _KEY_CODES):
