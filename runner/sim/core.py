@@ -245,13 +245,7 @@ class Simulator:
         return replace(answer, facts=remember_refusal(self._world, call, answer))
 
     def _seen(self, request: SimRequest, answer: SimResponse, born: str, now_s: float) -> Fact:
-        said: Any = None
-        if answer.headers.get("content-type", "").startswith("application/json") and answer.body[:1] == b"{":
-            try:
-                said = orjson.loads(answer.body)
-            except orjson.JSONDecodeError:
-                said = None
-        said = said if isinstance(said, dict) else {}
+        said = _object(answer) or {}
         seen = SendSeen(
             at_s=now_s,
             key=request.headers.get("idempotency-key", ""),
@@ -294,12 +288,23 @@ def _bent(answer: SimResponse, fault: Fault, request_id: str) -> SimResponse:
     if fault.body is not None:
         content_type, body = BODIES[fault.body]
         return replace(answer, headers={**answer.headers, "content-type": content_type}, body=body, media=None)
-    if (fault.patch or fault.remove) and answer.media is None:
-        value = orjson.loads(answer.body)
+    value = _object(answer) if fault.patch or fault.remove else None
+    if value is not None:  # an error that is answered again may be no JSON
         kept = {name: item for name, item in value.items() if name not in fault.remove}
         answer = replace(answer, body=orjson.dumps({**kept, **fault.patch}))
     extra = _fault_headers(fault)
     return replace(answer, headers={**answer.headers, **extra}) if extra else answer
+
+
+def _object(answer: SimResponse) -> dict[str, Any] | None:
+    """The JSON object that an answer holds, if it does."""
+    if not answer.headers.get("content-type", "").startswith("application/json") or answer.body[:1] != b"{":
+        return None
+    try:
+        value: dict[str, Any] = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return None
+    return value
 
 
 def _wire(fault: Fault) -> Wire:

@@ -118,6 +118,18 @@ def test_answers_can_be_bent_field_by_field() -> None:
     assert (bent["status"], bent["id"], "result" in bent) == ("paused", 7, False)
 
 
+@pytest.mark.parametrize("body", ["html", "half_json", "not_json"])
+def test_an_error_that_is_no_json_is_given_again_as_it_was_whatever_would_be_bent(body: str) -> None:
+    first = {"match": {"endpoint": "create", "nth": 1}, "do": {"status": 500, "body": body}}
+    bends = {"match": {"endpoint": "create"}, "do": {"patch": {"status": "paused"}}}
+    service = talk([first, bends], remembers=("5xx",))
+    service.create("k")
+    poisoned = service.last.body
+    service.create("k")
+
+    assert service.last.body == poisoned
+
+
 @pytest.mark.parametrize(("body", "start"), [("html", b"<!doctype"), ("empty", b""), ("text", b"upstream")])
 def test_errors_of_the_edge_are_no_envelopes(body: str, start: bytes) -> None:
     service = talk([{"match": {"endpoint": "create"}, "do": {"status": 503, "body": body, "retry_after": "soon"}}])
