@@ -81,8 +81,8 @@ class Helm:
             await self._engine.commit(Step(notices=(note,)))
         if at_once:
             return self._answer(["ends now; what was bought is in the ledger"])
-        already = "is stopping already" if stopping else "is stopping"
-        return self._answer([f"{already}: nothing new is started, what was sent is waited for, at most {DRAIN_S:g} s"])
+        doing = "is stopping already" if stopping else "is stopping"
+        return self._answer([f"{doing}: nothing new is started, what was sent is waited for, at most {DRAIN_S:g} s"])
 
     async def _pause(self, by: str) -> Mapping[str, object]:
         core = self._engine.core
@@ -98,19 +98,16 @@ class Helm:
         core = self._engine.core
         if Pause.PERSON in core.state.pauses:
             await self._engine.steer(core.let_go(by))
-            return self._answer(["resumed", *self._still_paused()])
+            return self._answer(["resumed", *(f"buys nothing new: {why}" for why in core.state.pauses.values())])
         if not core.state.pauses:
             return self._answer(["is not paused"])
         raise UsageError(
-            f"Nobody paused the run; it buys nothing new for another reason: {self._still_paused()[0]}.",
+            f"Nobody paused the run; it buys nothing new for another reason: {'; '.join(core.state.pauses.values())}.",
             code="steering-refused",
             next_step="give it a higher budget with `rivya-batch tune --budget N`"
             if Pause.BUDGET in core.state.pauses
             else "wait for its end; its summary says how to go on",
         )
-
-    def _still_paused(self) -> list[str]:
-        return [f"buys nothing new: {reason}" for reason in self._engine.core.state.pauses.values()][:1]
 
     async def _tune(self, ask: Ask, by: str) -> Mapping[str, object]:
         core, now = self._engine.core, self._clock.now()
