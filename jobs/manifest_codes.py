@@ -172,6 +172,9 @@ installed here. Install it with `pip install 'rivya-batch[notify]'`. The run wor
         "notify-unknown": """\
 The library for chat and mail services cannot read this address: the scheme is misspelt, or a part is missing. The
 address is not shown, because tokens stand in it. See the library's own list of services for how each is written.""",
+        "notify-refused": """\
+Notifications go to public hosts, over https and its usual port, or to this machine. An address in a private network
+or with another port is refused when it is to be told, so nobody would hear of a bad night.""",
         "secret-in-manifest": """\
 Something here looks like a key or a password. Manifests are committed, shared and shown in reports; consider the
 key lost and replace it. Keys come from `RIVYA_API_KEY` or `RIVYA_API_KEY_FILE`, never from a manifest.""",

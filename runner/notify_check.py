@@ -9,13 +9,33 @@ from jobs.manifest import Manifest
 from jobs.notification import shown_address, without_addresses
 from jobs.raw import entries, fields, note
 from jobs.yaml12 import Document
+from runner.addresses import hook_url
+from runner.errors import AddressRefused
 from runner.notify_courier import INSTALL_CHAT, is_webhook
 from runner.on_demand import chat
 
-__all__ = ["chat_findings", "showable"]
+__all__ = ["notify_findings", "showable"]
 
 
-def chat_findings(document: Document, manifest: Manifest) -> Iterator[Finding]:
+def notify_findings(document: Document, manifest: Manifest) -> Iterator[Finding]:
+    """Addresses that could not be told, as far as that can be known now."""
+    yield from _webhook_findings(document, manifest)
+    yield from _chat_findings(document, manifest)
+
+
+def _webhook_findings(document: Document, manifest: Manifest) -> Iterator[Finding]:
+    """Webhooks that would be refused when it is too late. A name that leads into a private network shows only then."""
+    for index, url in enumerate(manifest.notify.urls):
+        if is_webhook(url):
+            try:
+                hook_url(url)
+            except AddressRefused as refused:
+                message = f"`{shown_address(url)}` will not be told: {refused.message.rstrip('.').lower()}"
+                remedy = "write an `https://` address on a public host, without a port"
+                yield note(document, "notify-refused", ("notify", "urls", index), message, remedy, severity="warning")
+
+
+def _chat_findings(document: Document, manifest: Manifest) -> Iterator[Finding]:
     """Addresses of chat and mail services that nothing here can reach, or that the library cannot read."""
     services = [(index, url) for index, url in enumerate(manifest.notify.urls) if not is_webhook(url)]
     if not services:

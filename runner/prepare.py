@@ -27,7 +27,7 @@ from runner.errors import ManifestRejected, UsageError
 from runner.ledger import KnownUpload, PastItem
 from runner.ledger.sqlite import open_reader
 from runner.models_cache import load_catalogue
-from runner.notify_check import chat_findings, showable
+from runner.notify_check import notify_findings, showable
 from runner.places import is_bucket
 from runner.settings import SIM_SPEED, Caps, Settings
 from runner.sources import read_manifest, read_sources
@@ -152,7 +152,7 @@ def check_manifest(path: Path, *, catalogue: Catalogue, choices: Choices) -> Che
     findings += more
     if manifest is None:
         return Checked(path=path, texts=texts, findings=tuple(findings))
-    findings += chat_findings(document, manifest)
+    findings += notify_findings(document, manifest)
     sources = read_sources(path, needs(document, manifest))
     texts.update(sources.texts)
     expansion = _expand(document, manifest, sources, catalogue, choices)

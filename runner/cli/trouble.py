@@ -85,7 +85,7 @@ def _causes(problem: BaseException) -> Iterator[str]:
     while cause is not None:
         if not str(cause):
             yield type(cause).__name__
-        elif str(cause) not in told:
+        elif str(getattr(cause, "strerror", None) or cause) not in told:
             yield f"{type(cause).__name__}: {cause}"
         cause = cause.__cause__
 

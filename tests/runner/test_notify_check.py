@@ -48,6 +48,20 @@ def test_without_the_extra_an_address_of_a_chat_is_a_warning_that_names_the_pack
     assert finding.help == "pip install 'rivya-batch[notify]'"
 
 
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("https://10.0.0.1/TOKEN", "`https://10.0.0.1` will not be told: the address is not on a public address"),
+        ("https://hooks.example.com:8443/TOKEN", "`https://hooks.example.com` will not be told: the address uses an"),
+    ],
+)
+def test_a_webhook_that_would_be_refused_at_night_is_a_warning_today(tmp_path: Path, url: str, why: str) -> None:
+    (finding,) = checked(tmp_path, "https://example.com/x", url).findings
+
+    assert (finding.code, finding.severity) == ("notify-refused", "warning")
+    assert finding.message.startswith(why)
+
+
 def test_addresses_of_our_own_ask_no_library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(notify_check, "chat", lambda: pytest.fail("apprise is not needed"))
 
