@@ -147,6 +147,7 @@ const player = {
   },
 
   stop() {
+    clearTimeout(this.timer); // also what was pointed at a moment ago, and would begin only now
     this.rest();
     this.together.forEach((video) => { video.pause(); video.loop = true; });
     const any = this.together.length > 0;
