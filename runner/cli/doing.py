@@ -25,6 +25,7 @@ from runner.settings import Settings
 
 __all__ = ["do", "going_on"]
 
+
 def do(
     voice: Voice,
     prepared: Prepared,
