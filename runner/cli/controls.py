@@ -37,7 +37,8 @@ def ended_words(run: RunSummary, now_s: float) -> str:
     life = run.life
     if run.state == "died" or life.ended_at_s is None:
         begun = duration(now_s - life.started_at_s)
-        return f"it was begun {begun} ago and stopped without a word: killed, crashed, or the machine went down; nothing is lost"
+        how = "stopped without a word: killed, crashed, or the machine went down"
+        return f"it was begun {begun} ago and {how}; nothing is lost"
     meaning = EXITS.get(run.exit_code or 0, "")
     return f"it ended {duration(now_s - life.ended_at_s)} ago with exit code {run.exit_code}: {meaning}"
 
