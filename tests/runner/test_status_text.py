@@ -67,8 +67,10 @@ def run(**changed: Any) -> Standing:
         ),
         (
             run(state="died"),
-            "boats  was begun 1m ago and stopped without a word: killed, crashed, or the machine went down; "
-            "nothing is lost",
+            (
+                "boats  was begun 1m ago and stopped without a word: killed, crashed, or the machine went down; "
+                "nothing is lost"
+            ),
         ),
     ],
 )
