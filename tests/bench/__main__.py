@@ -16,6 +16,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -128,6 +129,7 @@ def _processor() -> str:
 
 def main(words: Sequence[str] | None = None) -> None:
     """Measure, print, write."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit("stopped"))
     options = _options(words)
     report: dict[str, Any] = {"machine": machine(), "quick": options.quick, "workloads": {}, "targets": []}
     judged: list[Verdict] = []

@@ -223,6 +223,6 @@ def _word(target: Target, value: Spread | None) -> str:
     if value is None:
         return "not measured"
     sign = -1.0 if target.more else 1.0
-    if sign * value.median <= sign * target.moonshot:
+    if target.moonshot != target.goal and sign * value.median <= sign * target.moonshot:
         return "MOONSHOT"
     return "met" if sign * value.median <= sign * target.goal else "MISSED"

@@ -57,7 +57,11 @@ def measured(
         process = subprocess.Popen(
             pinned(CLIENT_CORE, line), cwd=cwd, env={**base, **(env or {})}, stdout=log, stderr=log, process_group=0
         )
-        status, usage = _wait(process, began_s + patience_s)
+        try:
+            status, usage = _wait(process, began_s + patience_s)
+        except BaseException:  # whoever stops the benchmark stops its client
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
     wall_s = time.perf_counter() - began_s
     cpu_s = usage.ru_utime + usage.ru_stime
     now_busy_s = _core_busy_s(CLIENT_CORE)
