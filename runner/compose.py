@@ -163,7 +163,7 @@ class Run:
             statistics=engine.statistics,
         )
         try:
-            # Before anybody sees a run that could be interrupted.
+            # From before anybody sees a run that could be interrupted, until it is closed: that takes its time too.
             with heard(self._interruption, signals=self._hears_signals):
                 self._reporter.started(started)
                 self._interruption.attach(drain=engine.drain, cut=engine.cut)
@@ -173,13 +173,13 @@ class Run:
                     if deaf is not None:
                         self._reporter.noticed(Notice(name="ledger", data={"why": deaf}))
                     await engine.run()
-            interrupted = self._interruption.signal
-            outcome = outcome_of(engine, prepared, done_before=done_before, interrupted=interrupted)
-            failpoint("end_life.before")
-            await ledger.end_life(life, at_s=self._clock.now().wall_s, exit_code=outcome.exit_code)
-            failpoint("end_life.after")
-            self._reporter.ended(outcome)
-            return outcome
+                interrupted = self._interruption.signal
+                outcome = outcome_of(engine, prepared, done_before=done_before, interrupted=interrupted)
+                failpoint("end_life.before")
+                await ledger.end_life(life, at_s=self._clock.now().wall_s, exit_code=outcome.exit_code)
+                failpoint("end_life.after")
+                self._reporter.ended(outcome)
+                return outcome
         except Exception:
             self._reporter.broken(engine.statistics())
             raise

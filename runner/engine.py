@@ -171,6 +171,8 @@ class Engine:
 
     def drain(self, why: str) -> None:
         """First signal: start nothing; what was sent may come back for `DRAIN_S`, then the rest is left as it is."""
+        if self._over:
+            return  # it is being closed: there is nothing left to stop
         self.core.stop()
         self._scope.deadline = min(self._scope.deadline, anyio.current_time() + DRAIN_S)
         self._drained_s = self._clock.now().mono_s + DRAIN_S

@@ -158,7 +158,7 @@ async def test_cancelling_drains_the_run_and_saves_it(boats: Path) -> None:
 
     stop = next(index for index, event in enumerate(heard) if isinstance(event, Stopping))
     begun = [event for event in heard[stop:] if isinstance(event, ItemChanged) and event.change == "intent"]
-    assert len(begun) <= 1, "an intent that was being written when the word came lands; nothing else begins"
+    assert len(begun) <= 1, "an intent may be just being written when the word comes; nothing else begins"
     assert isinstance(heard[-1], Ended)
     assert heard[-1].outcome.exit_code == 130
     assert heard[-1].outcome.statistics.counts["planned"] >= 1
@@ -167,7 +167,10 @@ async def test_cancelling_drains_the_run_and_saves_it(boats: Path) -> None:
 
     result = await run_manifest(boats.with_name("slow.yaml"), sim=True, confirm_spend=True, no_download=True)
     assert result.ok
-    assert all((row.attempts, row.state) == (1, "succeeded") for row in result.rows())
+    assert all(row.state == "succeeded" for row in result.rows())
+    assert sum(row.attempts for row in result.rows()) <= 3 + len(begun), (
+        "what was written and stayed here is begun anew"
+    )
 
 
 async def test_a_second_cancellation_ends_the_run_at_once(boats: Path) -> None:
