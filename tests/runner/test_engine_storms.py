@@ -27,6 +27,8 @@ LIVES_MAX = 2
 
 CREATES = tuple(fault for fault in FAULTS if fault[0] == "create")
 OTHERS = tuple(fault for fault in FAULTS if fault[0] != "create")
+HOUR_S = 3600.0
+
 PROFILES: tuple[dict[str, Any], ...] = (
     {},
     {"create_takes_s": 2.0},
@@ -66,6 +68,7 @@ class Storm:
         ]
         profile = {key: value for one in dice.sample(PROFILES, 2) for key, value in one.items()}
         profile = {"durations": (("*", dice.choice((2.0, 8.0, 90.0))),), **profile}
+        self.poisons = "5xx" in profile.get("remembers", ())  # a key may meet the same error again and again
         self.world = World(wanted, faults=faults, seed=number, **profile)
         self.cap = dice.choice((None, 1000, 6))
 
@@ -128,6 +131,10 @@ def weather(number: int) -> Iterator[Life]:
     yield storm.calm()
     last = storm.calm()
     yield last
+    if storm.poisons and world.states["submitting"]:  # no key is trusted for longer than an hour, nor tried
+        world.wall_s += HOUR_S
+        last = storm.calm()
+        yield last
 
     states = world.states
     assert not states.keys() & {"planned", "submitting", "accepted", "skipped"}, "nothing is left half done"
