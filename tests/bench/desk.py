@@ -29,6 +29,7 @@ DOMAIN = Workload(
 )
 # What an unfinished run is left with: it buys slowly, so nearly everything is still open.
 SLOWLY = "limits: {creates: 1/s, in_flight: 16}"
+AXIS_MAX = 10_000
 COPIED = 10  # settled items of a real run, which are copied until the ledger is full
 
 
@@ -54,7 +55,9 @@ def _said(says: str, values: Sequence[float], unit: str = "s", goal: float | Non
 
 
 def large(items: int, *, name: str = "large", more: str = "") -> str:
-    """A manifest of so many items, by tens."""
+    """A manifest of so many items, by tens; an axis has at most 10,000 values."""
+    tens = items // 10
+    sheets = 1 if tens <= AXIS_MAX else 100
     return f"""\
 version: 1
 name: {name}
@@ -63,11 +66,12 @@ budget: {{credits: 20000000}}
 jobs:
   - id: still
     model: {FAST}
-    prompt: "a paper boat, number {{{{ vars.n }}}} in {{{{ vars.colour }}}}"
+    prompt: "a paper boat, number {{{{ vars.n }}}} of {{{{ vars.sheet }}}} in {{{{ vars.colour }}}}"
     params: {{aspect_ratio: "4:3"}}
     matrix:
       grid:
-        vars.n: {{from: 1, to: {items // 10}}}
+        vars.sheet: {{from: 1, to: {sheets}}}
+        vars.n: {{from: 1, to: {tens // sheets}}}
         vars.colour: [red, blue, green, black, white, grey, pink, gold, teal, plum]
 """
 
