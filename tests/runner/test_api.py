@@ -169,7 +169,7 @@ async def test_cancelling_drains_the_run_and_saves_it(boats: Path) -> None:
     assert result.ok
     assert all(row.state == "succeeded" for row in result.rows())
     assert sum(row.attempts for row in result.rows()) <= 3 + len(begun), (
-        "what was written and stayed here is begun anew"
+        "what stayed here is begun anew"
     )
 
 
