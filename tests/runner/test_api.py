@@ -168,9 +168,7 @@ async def test_cancelling_drains_the_run_and_saves_it(boats: Path) -> None:
     result = await run_manifest(boats.with_name("slow.yaml"), sim=True, confirm_spend=True, no_download=True)
     assert result.ok
     assert all(row.state == "succeeded" for row in result.rows())
-    assert sum(row.attempts for row in result.rows()) <= 3 + len(begun), (
-        "what stayed here is begun anew"
-    )
+    assert sum(row.attempts for row in result.rows()) <= 3 + len(begun), "what stayed here is begun anew"
 
 
 async def test_a_second_cancellation_ends_the_run_at_once(boats: Path) -> None:
