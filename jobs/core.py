@@ -19,6 +19,7 @@ from jobs.buying import Buying
 from jobs.item import Item
 from jobs.lifecycle import EventType, ItemState
 from jobs.pacing import Pacer
+from jobs.polling import Polling
 from jobs.rates import Rate
 from jobs.record import Record, rebuys
 from jobs.runstate import BUDGET_EXHAUSTED, CoreSettings, RunState
@@ -49,9 +50,16 @@ class Core:
     """One run of one process. Not thread-safe and need not be: every method returns without waiting."""
 
     def __init__(
-        self, settings: CoreSettings, *, books: Books, prices: Mapping[str, int], creates: Pacer, polls: Pacer
+        self,
+        settings: CoreSettings,
+        *,
+        books: Books,
+        prices: Mapping[str, int],
+        creates: Pacer,
+        polls: Pacer,
+        polling: Polling | None = None,
     ) -> None:
-        self.state = RunState(settings, books=books, prices=prices)
+        self.state = RunState(settings, books=books, prices=prices, polling=polling or Polling())
         self.pacers = (creates, polls)
         self._buying = Buying(self.state, creates)
         self._watching = Watching(self.state, polls)

@@ -1,31 +1,48 @@
-"""When to ask for a task's status: floors, what was learned, and one heap for all tasks.
+"""When a look at a task is worth a poll: floors, and what was learned of each price class.
 
-A poll before a task can have ended tells nothing; a poll long after it did costs time. Completion times of one price
-class are alike, so after a few of them polls go where completions are likely; before that, gaps grow with age.
+A poll before a task can have ended tells nothing; a poll long after it did costs time. Per price class the times of
+ends are learned (`jobs.ends`), and from those the looks that notice ends soonest at a given price of a look in vain
+(`jobs.timetable`). The price is in seconds of delay and the same for all classes, so that whichever task a poll goes
+to, it saves as much as with any other. Prices come in levels; `jobs.poll_queue` finds the one that fits the
+polls there are.
 """
 
 from __future__ import annotations
 
-import heapq
-from collections import deque
-from collections.abc import Container
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["PollFloors", "PollHeap", "Timings"]
+from jobs.ends import Ends
+from jobs.timetable import Law, Timetable, law_of, timetable
 
-# Completion times kept per price class: enough for quantiles, short enough to follow a service that slows down.
-TIMINGS_KEPT = 256
-# Before this many, a class is unknown: quantiles of fewer say little.
-TIMINGS_NEEDED = 5
-# Unknown class: the next gap as a share of the task's age, so that detection is never later than about a tenth.
-GAP_SHARE_OF_AGE = 0.1
-# Known class: polls spread over the likely span of completions.
-POLLS_OVER_SPAN = 8
-# The longest gap while a task is expected, and for one that is overdue or troubled.
+__all__ = ["LEVELS", "PollFloors", "Polling", "price_s"]
+
+# Polls that a task may cost on average while polls are plenty: one more would find its end a hundredth earlier.
+POLLS_MAX = 11.0
+# While nothing waits for the ends of tasks a poll must save this much: nobody notices less.
+PATIENT_PRICE_S = 0.05
+# Prices from what is nothing to what no look is worth before its task has ended for certain; from level to level gaps
+# grow by a quarter.
+PRICE_S_MIN = 1e-4
+PRICE_RATIO = 1.6
+LEVELS = 36
+# Of a class nothing is known of, so many tasks are looked at like others. While polls are scarce the rest stand so many
+# levels below: what one of them would teach, the scouts teach as well.
+SCOUTS = 12
+UNKNOWN_BELOW = 14
+# Unknown class, or later than all that are known: the next gap as a share of the task's age, or longer when polls are
+# dear. Detection is then never later than by that share, and a task that never ends costs few polls.
+GAP_SHARE = 0.05
+# No gap is longer than this share of the age, however sure it seems that no end is near.
+GAP_SHARE_MAX = 0.5
+# The longest gap while an end of an unknown class is expected, and of a task that is overdue.
 GAP_S_MAX = 15.0
 GAP_S_MAX_OLD = 60.0
-# Every gap is moved by up to a tenth so that tasks created together are not asked for together.
+# Gaps differ by this share so that tasks created together are not asked for together; so do the floors, upwards.
 JITTER_SHARE = 0.1
+# Price classes that are remembered, by their last look; each holds some 20 KB at most.
+CLASSES_KEPT = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,73 +53,110 @@ class PollFloors:
     poll_gap_s: float = 1.0
 
 
-class Timings:
-    """Seconds from acceptance to the seen end, per price class."""
+def price_s(level: int) -> float:
+    """What a look in vain may cost at a level, in seconds of delay."""
+    return PRICE_S_MIN * PRICE_RATIO**level
+
+
+def _level_of(seconds: float) -> int:
+    level = math.log(max(seconds, PRICE_S_MIN) / PRICE_S_MIN) / math.log(PRICE_RATIO)
+    return min(LEVELS - 1, round(level))
+
+
+PATIENT_LEVEL = _level_of(PATIENT_PRICE_S)
+
+
+class _Class:
+    """One price class: what is known, and the timetables made of it."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, deque[float]] = {}
-        self._quantiles: dict[str, tuple[float, float]] = {}
+        self.ends = Ends()
+        self.scouts = 0
+        self._version = -1
+        self._law: Law | None = None
+        self._tables: dict[int, Timetable] = {}
 
-    def learn(self, price_class: str, seconds: float) -> None:
-        """One task of the class ended after `seconds`."""
-        self._seen.setdefault(price_class, deque(maxlen=TIMINGS_KEPT)).append(seconds)
-        self._quantiles.pop(price_class, None)
+    def law(self, floors: PollFloors) -> Law:
+        rates = self.ends.rates
+        if self._law is None or self.ends.version != self._version:
+            self._law = law_of(rates, from_s=floors.first_poll_s, last=self.ends.last_place)
+            self._version = self.ends.version
+            self._tables.clear()
+        return self._law
+
+    def table(self, level: int, floors: PollFloors) -> Timetable:
+        law = self.law(floors)
+        table = self._tables.get(level)
+        if table is None:
+            table = self._tables[level] = timetable(law, price_s=price_s(level), gap_s=floors.poll_gap_s)
+        return table
+
+
+class Polling:
+    """What was learned of all classes, and when to look by it. Ages are seconds since a task was accepted."""
+
+    def __init__(self) -> None:
+        self._classes: dict[str, _Class] = {}
+
+    def looked(self, price_class: str, ran_s: float, age_s: float, *, ended: bool) -> None:
+        """A task ran at one age (0: it was accepted), and at another it ran or had ended."""
+        self._taken(price_class).ends.look(ran_s, age_s, ended=ended)
+
+    def recall(self, price_class: str, spans_s: Sequence[tuple[float, float]]) -> None:
+        """Ages between which tasks of the class ended in earlier lives, the oldest first."""
+        self._taken(price_class).ends.recall(spans_s)
+
+    def _taken(self, price_class: str) -> _Class:
+        one = self._classes.pop(price_class, None) or _Class()
+        self._classes[price_class] = one
+        if len(self._classes) > CLASSES_KEPT:
+            del self._classes[next(iter(self._classes))]
+        return one
+
+    def _known(self, price_class: str) -> _Class | None:
+        one = self._classes.get(price_class)
+        return one if one is not None and one.ends.is_known else None
 
     def span_s(self, price_class: str) -> tuple[float, float] | None:
-        """(10 %, 90 %) quantiles, or None while too few are known."""
-        seen = self._seen.get(price_class)
-        if seen is None or len(seen) < TIMINGS_NEEDED:
-            return None
-        if price_class not in self._quantiles:
-            ordered = sorted(seen)
-            last = len(ordered) - 1
-            self._quantiles[price_class] = (ordered[int(0.1 * last)], ordered[min(last, int(0.9 * last + 0.999))])
-        return self._quantiles[price_class]
+        """Ages by which a tenth and nine tenths of a class end, or None while too few are known."""
+        one = self._known(price_class)
+        return None if one is None else (one.ends.quantile_s(0.1), one.ends.quantile_s(0.9))
+
+    def is_scout(self, price_class: str) -> bool:
+        """Whether a task that was just accepted is one of the first of its class, so that it teaches about the rest."""
+        one = self._taken(price_class)
+        one.scouts += 1
+        return one.scouts <= SCOUTS
+
+    def least_level(self, price_class: str, floors: PollFloors, *, is_urgent: bool) -> int:
+        """No look at a task of the class is worth less, even while polls are plenty."""
+        one = self._known(price_class)
+        least = 0 if one is None else _level_of(one.law(floors).constant_s / POLLS_MAX**2)
+        return least if is_urgent else max(least, PATIENT_LEVEL)
+
+    def next_s(
+        self, price_class: str, ran_s: float, floors: PollFloors, *, level: int, spread: float, is_scout: bool
+    ) -> float:
+        """At what age the next look is worth the price of a level, after one in vain at `ran_s` (0: none yet).
+
+        It grows with the level. `spread` is uniform in 0..1.
+        """
+        floor_s = ran_s + floors.poll_gap_s if ran_s else floors.first_poll_s
+        floor_s += JITTER_SHARE * spread * (floor_s - ran_s)
+        one = self._known(price_class)
+        table = None if one is None else one.table(level, floors)
+        if table is None:
+            is_below = level > PATIENT_LEVEL and not is_scout
+            gap_s = min(GAP_S_MAX, _gap_by_age_s(ran_s, level + UNKNOWN_BELOW * is_below))
+        elif ran_s >= table.end_s:
+            gap_s = min(GAP_S_MAX_OLD, _gap_by_age_s(ran_s, level))
+        else:
+            gap_s = table.after(ran_s) - ran_s
+            if ran_s:
+                gap_s = min(gap_s, GAP_SHARE_MAX * ran_s)
+        return max(floor_s, ran_s + gap_s * (1.0 + JITTER_SHARE * (spread - 0.5)))
 
 
-def first_wait_s(floors: PollFloors, span: tuple[float, float] | None, spread: float) -> float:
-    """From acceptance to the first poll. `spread` is uniform in 0..1."""
-    if span is None:
-        return floors.first_poll_s * (1.0 + JITTER_SHARE * spread)
-    early_s = span[0] * (1.0 - JITTER_SHARE * spread)
-    return max(floors.first_poll_s, early_s)
-
-
-def next_wait_s(age_s: float, floors: PollFloors, span: tuple[float, float] | None, spread: float) -> float:
-    """From one poll to the next of the same task, `age_s` after acceptance."""
-    if span is None or age_s > 2.0 * span[1]:
-        ceiling_s = GAP_S_MAX if span is None else GAP_S_MAX_OLD
-        gap_s = min(ceiling_s, GAP_SHARE_OF_AGE * age_s)
-    else:
-        gap_s = min(GAP_S_MAX, (span[1] - span[0]) / POLLS_OVER_SPAN)
-    return max(floors.poll_gap_s, gap_s) * (1.0 + JITTER_SHARE * spread)
-
-
-class PollHeap:
-    """Every open task with the moment it is next due; one entry a task."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, int, str]] = []
-        self._order = 0
-
-    def push(self, identity: str, due_s: float) -> None:
-        """Ask for this one at `due_s` (monotonic seconds)."""
-        self._order += 1
-        heapq.heappush(self._heap, (due_s, self._order, identity))
-
-    def due_s(self) -> float | None:
-        """When the first one is due."""
-        return self._heap[0][0] if self._heap else None
-
-    def due_moments(self, chosen: Container[str]) -> dict[str, float]:
-        """When those of the chosen that are in here are due."""
-        return {identity: due_s for due_s, _, identity in self._heap if identity in chosen}
-
-    @property
-    def first(self) -> str:
-        """The one that is due first; there must be one."""
-        return self._heap[0][2]
-
-    def pop(self) -> str:
-        """Take the first one out."""
-        return heapq.heappop(self._heap)[2]
+def _gap_by_age_s(age_s: float, level: int) -> float:
+    """The gap for a task whose end may come at any time, its chance falling with its age."""
+    return max(GAP_SHARE * age_s, math.sqrt(2.0 * price_s(level) * age_s))

@@ -13,7 +13,7 @@ from jobs.budget import Books, delta
 from jobs.item import Item
 from jobs.lifecycle import EventType, ItemState
 from jobs.pacing import Pacer
-from jobs.polling import PollFloors, Timings
+from jobs.polling import PollFloors, Polling
 from jobs.ready import ReadyQueue
 from jobs.record import Attempt, Change, Event, Record, fold
 from jobs.retry import wait_s
@@ -53,11 +53,11 @@ class CoreSettings:
 class RunState:
     """The shared memory of the core's parts: bookkeeping, and the pauses that follow from it."""
 
-    def __init__(self, settings: CoreSettings, *, books: Books, prices: Mapping[str, int]) -> None:
+    def __init__(self, settings: CoreSettings, *, books: Books, prices: Mapping[str, int], polling: Polling) -> None:
         self.settings = settings
         self.books = books
         self.prices = {name: price for name, price in prices.items() if price > 0}  # "free" only means "not told yet"
-        self.timings = Timings()
+        self.polling = polling  # what was learned of when tasks end, also by earlier runs
         self.items: dict[str, Item] = {}
         self.records: dict[str, Record] = {}
         self.uploads: dict[str, Uploaded] = {}  # digest -> the reference as the service holds it

@@ -105,7 +105,7 @@ class _Look:
                 return Waiting(item=item.key, age_s=age_s, on=On.DOWNLOAD)
             case _:
                 on, for_s = self._generation(identity)
-                usual_s = state.timings.span_s(item.price_class)
+                usual_s = state.polling.span_s(item.price_class)
                 return Waiting(item=item.key, age_s=age_s, on=on, for_s=for_s, usual_s=usual_s)
 
     def _create(self, identity: str) -> tuple[On, float | None]:

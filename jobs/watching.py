@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from dataclasses import dataclass
 
 from jobs.answers import Phase, SendEnd, TaskSeen
 from jobs.lifecycle import EventType, ItemState
 from jobs.pacing import Pacer
-from jobs.polling import PollHeap, first_wait_s, next_wait_s
+from jobs.poll_queue import PollHeap, PollQueue
 from jobs.record import NO_CREDITS_CODE, Attempt
 from jobs.retry import RETRY_AFTER_CAP_S
 from jobs.runstate import RunState
@@ -31,34 +32,47 @@ LOOK_BACK_AGE_S_MAX = 86_400.0
 LOOKS_OWED_MAX = 100  # more of them are asked for as well, but no run waits for it
 
 
+@dataclass(slots=True, kw_only=True)
+class _Task:
+    """A task that may still end. Moments are on the monotonic clock, which nobody sets."""
+
+    accepted_s: float
+    looked_s: float | None  # the last look, or the acceptance; None: left by an earlier life, and not asked for yet
+    ran_s: float | None  # when it ran for certain; None: nobody knows
+    asked_s: float = 0.0  # when the look left that is under way, or was last
+    not_before_s: float  # whatever a look is worth
+    spread: float = 0.0
+    is_scout: bool = False
+    polls: int = 0
+
+
 class Watching:
     """One heap of all tasks that may still end."""
 
     def __init__(self, state: RunState, pacer: Pacer) -> None:
         self._state = state
         self._pacer = pacer
-        self._heap = PollHeap()
+        self._queue = PollQueue()
         self._asking: set[int] = set()  # by token: a look back and a new task of one item may be asked for at once
-        self._accepted_s: dict[str, float] = {}  # on the monotonic clock, which nobody sets
-        self._fresh: set[str] = set()  # accepted in this life: when one of them ends is seen as it happens
+        self._tasks: dict[str, _Task] = {}
         self._past = PollHeap()  # failed and charged: asked for again when nothing else is due
         self._looks: dict[str, int] = {}  # key of the attempt -> how often it was asked for
         self._looks_owed = 0  # how many of those that earlier lives left this one does not end without
 
     def watch(self, identity: str, now: Now, *, fresh: bool) -> None:
         """Ask for this item's task: after its first wait when it is fresh, at once when an earlier life left it."""
+        state = self._state
         if not fresh:
-            accepted_at_s = self._state.attempt(identity).accepted_at_s or now.wall_s
-            self._accepted_s[identity] = now.mono_s - max(0.0, now.wall_s - accepted_at_s)
-            self._state.owed.add(identity)
-            self._heap.push(identity, now.mono_s)
-            return
-        settings, item = self._state.settings, self._state.items[identity]
-        self._accepted_s[identity] = now.mono_s
-        self._fresh.add(identity)
-        span = self._state.timings.span_s(item.price_class)
-        wait_s = min(first_wait_s(settings.floors, span, settings.spread()), settings.item_timeout_s)
-        self._heap.push(identity, now.mono_s + wait_s)
+            accepted_at_s = state.attempt(identity).accepted_at_s or now.wall_s
+            accepted_s = now.mono_s - max(0.0, now.wall_s - accepted_at_s)
+            task = _Task(accepted_s=accepted_s, looked_s=None, ran_s=None, not_before_s=now.mono_s)
+            state.owed.add(identity)
+        else:
+            task = _Task(accepted_s=now.mono_s, looked_s=now.mono_s, ran_s=now.mono_s, not_before_s=now.mono_s)
+            task.is_scout = state.polling.is_scout(state.items[identity].price_class)
+            task.spread = state.settings.spread()
+        self._tasks[identity] = task
+        self._plan(identity, now)
 
     def look_back(self, identity: str, now: Now) -> None:
         """Take in an item that failed and was charged for in an earlier life: its credits may have come back since."""
@@ -76,7 +90,7 @@ class Watching:
 
     def due_moments(self, chosen: Container[str]) -> dict[str, float]:
         """When the chosen are asked for next; one that is being asked for has no such moment."""
-        return self._heap.due_moments(chosen)
+        return self._queue.moments(self._worth_at, chosen)
 
     def next(self, now: Now) -> Poll | Wait:
         """The next status request, or how long there is none."""
@@ -89,26 +103,38 @@ class Watching:
         at_s = max(due_s, self._pacer.due_s(now.mono_s))
         if at_s > now.mono_s:
             return until(at_s)
-        first = self._heap.due_s()
-        identity = (self._heap if first is not None and first <= now.mono_s else self._past).pop()
+        identity = self._take(now)
         task_id = state.attempt(identity).task_id
         assert task_id is not None
         token = self._pacer.leave(now.mono_s)
         self._asking.add(token)
         return Poll(identity=identity, task_id=task_id, token=token)
 
+    def _take(self, now: Now) -> str:
+        identity = self._queue.first
+        if identity is None:
+            return self._past.pop()
+        self._queue.pop()
+        task = self._tasks[identity]
+        task.asked_s = now.mono_s
+        task.polls += 1
+        return identity
+
     def _first_due_s(self, now: Now) -> float | None:
         """When the first look is due. What needs no look any more is dropped on the way."""
         records = self._state.records
-        while (due_s := self._heap.due_s()) is not None and due_s <= now.mono_s:
-            if records[self._heap.first].state in _WATCHED:
-                return due_s
-            self._state.owed.discard(self._heap.pop())  # it ended some other way
+        self._queue.advance(self._worth_at, now.mono_s)
+        while (first := self._queue.first) is not None:
+            if records[first].state in _WATCHED:
+                return now.mono_s
+            self._state.owed.discard(first)  # it ended some other way
+            self._queue.drop(first)
+            del self._tasks[first]
         while (past_s := self._past.due_s()) is not None and past_s <= now.mono_s:
             if records[self._past.first].state is ItemState.FAILED:
                 break
             self._state.owed.discard(self._past.pop())  # it was bought again
-        return earliest(due_s, past_s)
+        return earliest(self._queue.due_s(), past_s)
 
     def ended(self, poll: Poll, end: SendEnd, now: Now) -> Step:
         """One status request ended."""
@@ -146,18 +172,21 @@ class Watching:
             state.occupy(identity)
         if "reserved_credits" in data:
             step = join(step, tell(state.figure_seen(identity, attempt.reserved, task.reserved_credits or 0)))
-        self._again(identity, now)
+        self._again(identity, now, runs=True)
         return join(step, self._overdue(identity, now))
 
     def _finished(self, identity: str, task: TaskSeen, end: SendEnd, now: Now) -> Step:
         state = self._state
         item, attempt = state.items[identity], state.attempt(identity)
         charge, assumed = charge_of(task, attempt)
+        polls, unseen_s = self._noticed(identity)
         data: dict[str, object] = {
             "final_credits": task.final_credits,
             "charge": charge,
             "assumed": assumed,
             "request_id": end.request_id,
+            "polls": polls,
+            "unseen_s": unseen_s,
         }
         if task.status == "succeeded":
             data["urls"] = list(task.urls)
@@ -175,13 +204,17 @@ class Watching:
             if charge:
                 self._past.push(identity, now.mono_s + LOOK_BACK_S[0])
         state.release(identity)
-        if identity in self._fresh:
-            self._fresh.discard(identity)
-            state.timings.learn(item.price_class, self._age_s(identity, now))
         notices = state.surprise(identity, attempt.reserved, charge)
         if task.status == "succeeded" and not assumed:
             notices += state.drift(identity, charge)
         return join(step, tell(notices))
+
+    def _noticed(self, identity: str) -> tuple[int, float | None]:
+        """A task ended: how many looks of this life that took, and how long the last was after one that saw it run."""
+        if identity not in self._tasks:  # born ended
+            return 0, None
+        unseen_s = self._learn(identity, ended=True)
+        return self._tasks.pop(identity).polls, unseen_s
 
     def _looked_back(self, poll: Poll, end: SendEnd, now: Now) -> Step:
         """Credits that came back after the end, told by an answer; until then nothing is assumed."""
@@ -225,15 +258,57 @@ class Watching:
         state.release(identity)
         return step
 
-    def _again(self, identity: str, now: Now, *, at_least_s: float = 0.0) -> None:
+    def _again(self, identity: str, now: Now, *, runs: bool = False, at_least_s: float = 0.0) -> None:
+        """Ask again later. `runs`: the service said so, and its end is still to come."""
+        task = self._tasks[identity]
+        if runs:
+            self._learn(identity, ended=False)
+        task.looked_s, task.not_before_s = task.asked_s, now.mono_s + at_least_s
+        task.spread = self._state.settings.spread()
+        self._plan(identity, now)
+
+    def _plan(self, identity: str, now: Now) -> None:
         state = self._state
-        span = state.timings.span_s(state.items[identity].price_class)
-        gap_s = next_wait_s(self._age_s(identity, now), state.settings.floors, span, state.settings.spread())
-        self._heap.push(identity, now.mono_s + max(gap_s, at_least_s))
+        price_class, floors = state.items[identity].price_class, state.settings.floors
+        least = state.polling.least_level(price_class, floors, is_urgent=self._is_urgent())
+        self._queue.add(identity, self._worth_at, now.mono_s, least=least)
+
+    def _worth_at(self, identity: str, level: int) -> float:
+        """When a look at a task is worth a level, by what is known now."""
+        state, task = self._state, self._tasks[identity]
+        if task.looked_s is None:
+            return task.not_before_s
+        age_s = state.polling.next_s(
+            state.items[identity].price_class,
+            task.looked_s - task.accepted_s,
+            state.settings.floors,
+            level=level,
+            spread=task.spread,
+            is_scout=task.is_scout,
+        )
+        if task.looked_s == task.accepted_s:
+            age_s = min(age_s, state.settings.item_timeout_s)
+        return max(task.accepted_s + age_s, task.not_before_s)
+
+    def _is_urgent(self) -> bool:
+        """Whether the ends of tasks are waited for: by items that need a place, or because nothing else is left."""
+        state = self._state
+        return len(state.slots) >= state.settings.in_flight_max or not (state.ready or state.missing)
+
+    def _learn(self, identity: str, *, ended: bool) -> float | None:
+        """What a look showed, in what class. Returns how long it was not seen before; None: nobody knows."""
+        task, unseen_s = self._tasks[identity], None
+        if task.ran_s is not None:
+            unseen_s = max(0.0, task.asked_s - task.ran_s)
+            ran_s = task.ran_s - task.accepted_s
+            price_class = self._state.items[identity].price_class
+            self._state.polling.looked(price_class, ran_s, ran_s + unseen_s, ended=ended)
+        task.ran_s = task.asked_s
+        return unseen_s
 
     def _age_s(self, identity: str, now: Now) -> float:
         """Seconds since the task was accepted; the time this machine slept may be missing."""
-        return now.mono_s - self._accepted_s[identity]
+        return now.mono_s - self._tasks[identity].accepted_s
 
 
 def charge_of(task: TaskSeen, attempt: Attempt) -> tuple[int, bool]:

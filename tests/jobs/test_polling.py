@@ -1,102 +1,130 @@
-"""When a task is asked for: never before it may have ended, never later than it matters."""
+"""When a look at a task is worth a poll: never before it may have ended, never later than it matters."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.polling import PollFloors, PollHeap, Timings, first_wait_s, next_wait_s
+from jobs import polling
+from jobs.polling import LEVELS, PollFloors, Polling
 
 FLOORS = PollFloors(first_poll_s=2.0, poll_gap_s=1.0)
 SPREADS = st.floats(0.0, 1.0)
-SECONDS = st.floats(0.0, 10_000.0)
-SPANS = st.none() | st.tuples(SECONDS, SECONDS).map(lambda pair: (min(pair), max(pair)))
+AGES = st.floats(0.0, 10_000.0)
+LEVEL = st.integers(0, LEVELS - 1)
 
 
-def _learned(*seconds: float) -> Timings:
-    timings = Timings()
-    for one in seconds:
-        timings.learn("m", one)
-    return timings
+def learned(*seconds: float) -> Polling:
+    known = Polling()
+    known.recall("m", [(0.97 * one, one) for one in seconds])
+    return known
 
 
-def test_a_class_is_unknown_until_five_of_it_ended() -> None:
-    assert _learned(1, 2, 3, 4).span_s("m") is None
-    assert _learned(1, 2, 3, 4, 5).span_s("m") == (1, 5)
-    assert _learned(1, 2, 3, 4, 5).span_s("other") is None
+KNOWN = learned(*(60.0 + n for n in range(-16, 17)))
 
 
-def test_one_odd_end_among_many_does_not_stretch_the_span() -> None:
-    span = _learned(*[10.0] * 20, 3000.0, 0.1).span_s("m")
-
-    assert span == (10.0, 10.0)
+def next_s(known: Polling, ran_s: float, *, level: int = 0, spread: float = 0.5, is_scout: bool = True) -> float:
+    return known.next_s("m", ran_s, FLOORS, level=level, spread=spread, is_scout=is_scout)
 
 
-def test_learning_follows_a_service_that_slows_down() -> None:
-    assert _learned(*[10.0] * 256, *[60.0] * 256).span_s("m") == (60.0, 60.0)
+def looks_s(known: Polling, until_s: float, level: int = 0) -> list[float]:
+    """All looks at a task that does not end."""
+    looks = [next_s(known, 0.0, level=level)]
+    while looks[-1] < until_s:
+        looks.append(next_s(known, looks[-1], level=level))
+    return looks
 
 
-def test_more_is_learned_after_a_question() -> None:
-    timings = _learned(1, 1, 1, 1, 1)
-    assert timings.span_s("m") == (1, 1)
-    timings.learn("m", 9)
+def test_how_long_a_class_takes_is_told_once_five_of_it_ended() -> None:
+    assert learned(9, 10, 11, 12).span_s("m") is None
+    assert Polling().span_s("m") is None
+    span_s = learned(9, 10, 11, 12, 13).span_s("m")
 
-    assert timings.span_s("m") == (1, 9)
-
-
-def test_the_first_poll_of_an_unknown_class_comes_at_its_floor() -> None:
-    assert first_wait_s(FLOORS, None, 0.0) == 2.0
-    assert 2.0 < first_wait_s(FLOORS, None, 1.0) <= 2.2
+    assert span_s is not None
+    assert 7.0 < span_s[0] < span_s[1] < 16.0
 
 
-def test_the_first_poll_of_a_known_class_comes_when_the_first_of_it_end() -> None:
-    assert first_wait_s(FLOORS, (60.0, 90.0), 0.0) == 60.0
-    assert first_wait_s(FLOORS, (60.0, 90.0), 1.0) == 54.0
+def test_the_first_look_at_an_unknown_class_comes_at_its_floor() -> None:
+    assert [next_s(Polling(), 0.0, spread=spread) for spread in (0.0, 1.0)] == [2.0, 2.2]
 
 
-@given(SPANS, SPREADS)
-def test_the_first_poll_is_never_before_its_floor(span: tuple[float, float] | None, spread: float) -> None:
-    assert first_wait_s(FLOORS, span, spread) >= FLOORS.first_poll_s
+def test_the_first_look_at_a_known_class_comes_when_the_first_of_it_end() -> None:
+    least = KNOWN.least_level("m", FLOORS, is_urgent=True)
+
+    assert 38.0 < next_s(KNOWN, 0.0, level=least) < 55.0
 
 
-@given(SECONDS, SPANS, SPREADS)
-def test_gaps_keep_to_the_floor_and_stay_under_a_minute_or_so(
-    age_s: float, span: tuple[float, float] | None, spread: float
+def test_looks_lie_where_ends_are_likely() -> None:
+    looks = looks_s(KNOWN, 600.0, level=KNOWN.least_level("m", FLOORS, is_urgent=True))
+
+    assert not [one for one in looks if one < 38.0]
+    assert 8 <= len([one for one in looks if 40.0 < one < 80.0]) <= 30
+    assert len([one for one in looks if one > 100.0]) < 40
+
+
+def test_the_end_of_an_unknown_task_is_seen_within_a_tenth_of_its_time() -> None:
+    looks = looks_s(Polling(), 250.0)
+    gaps_s = [(after - before, before) for before, after in pairwise(looks)]
+
+    assert all(gap_s <= max(1.1, 0.1 * before_s) for gap_s, before_s in gaps_s)
+
+
+def test_a_task_that_never_ends_costs_few_polls() -> None:
+    assert len(looks_s(Polling(), 20 * 60.0)) < 140
+    assert len(looks_s(KNOWN, 24 * 3600.0)) < 24 * 60 + 140
+
+
+def test_of_an_unknown_class_only_scouts_are_looked_at_much_while_polls_are_scarce() -> None:
+    scarce, plenty = polling.PATIENT_LEVEL + 3, polling.PATIENT_LEVEL
+    fresh = Polling()
+    gaps_s = {one: next_s(fresh, 10.0, level=scarce, is_scout=one) - 10.0 for one in (True, False)}
+
+    assert gaps_s[False] > 4.0 * gaps_s[True]
+    assert next_s(fresh, 10.0, level=plenty, is_scout=False) == next_s(fresh, 10.0, level=plenty)
+
+
+def test_the_first_of_a_class_are_its_scouts() -> None:
+    fresh = Polling()
+
+    assert [fresh.is_scout("m") for _ in range(polling.SCOUTS + 2)] == [True] * polling.SCOUTS + [False] * 2
+    assert fresh.is_scout("another")
+
+
+def test_while_nothing_waits_for_ends_fewer_looks_are_worth_a_poll() -> None:
+    quick = learned(*(0.5 + 0.01 * n for n in range(-10, 11)))
+    for known in (Polling(), quick):
+        urgent, patient = (known.least_level("m", FLOORS, is_urgent=is_urgent) for is_urgent in (True, False))
+        assert urgent < patient
+
+
+def test_classes_that_were_not_looked_at_for_long_are_forgotten() -> None:
+    known = learned(9, 10, 11, 12, 13)
+    for number in range(polling.CLASSES_KEPT):
+        known.looked(f"class {number}", 1.0, 2.0, ended=True)
+
+    assert known.span_s("m") is None
+
+
+@given(st.booleans(), AGES, LEVEL, SPREADS, st.booleans())
+def test_no_look_breaks_a_floor(is_known: bool, ran_s: float, level: int, spread: float, is_scout: bool) -> None:
+    after_s = next_s(KNOWN if is_known else Polling(), ran_s, level=level, spread=spread, is_scout=is_scout)
+
+    assert after_s >= (ran_s + FLOORS.poll_gap_s if ran_s else FLOORS.first_poll_s)
+
+
+@given(st.booleans(), st.floats(0.1, 10_000.0), LEVEL, SPREADS, st.booleans())
+def test_every_open_task_is_looked_at_again_within_a_bounded_time(
+    is_known: bool, ran_s: float, level: int, spread: float, is_scout: bool
 ) -> None:
-    assert FLOORS.poll_gap_s <= next_wait_s(age_s, FLOORS, span, spread) <= 66.0
+    after_s = next_s(KNOWN if is_known else Polling(), ran_s, level=level, spread=spread, is_scout=is_scout)
+
+    assert after_s - ran_s <= max(63.0, 0.55 * ran_s)
 
 
-def test_an_unknown_task_is_asked_for_less_often_as_it_grows_old() -> None:
-    assert [next_wait_s(age_s, FLOORS, None, 0.0) for age_s in (1, 10, 50, 100, 150, 9000)] == [1, 1, 5, 10, 15, 15]
+@given(st.booleans(), AGES, st.integers(0, LEVELS - 2))
+def test_a_dearer_look_comes_no_sooner(is_known: bool, ran_s: float, level: int) -> None:
+    known = KNOWN if is_known else Polling()
 
-
-def test_a_known_task_is_asked_for_where_ends_are_likely() -> None:
-    assert next_wait_s(62.0, FLOORS, (60.0, 92.0), 0.0) == 4.0
-    assert next_wait_s(62.0, FLOORS, (60.0, 60.0), 0.0) == 1.0
-
-
-def test_an_overdue_task_is_asked_for_slowly() -> None:
-    assert next_wait_s(2000.0, FLOORS, (60.0, 92.0), 0.0) == 60.0
-
-
-def test_a_short_task_is_noticed_within_a_fifth_of_its_time() -> None:
-    """Whenever a task of an unknown class ends after the first seconds, its end is seen soon."""
-    asked_s, moment_s = [], first_wait_s(FLOORS, None, 1.0)
-    while moment_s < 600:
-        asked_s.append(moment_s)
-        moment_s += next_wait_s(moment_s, FLOORS, None, 1.0)
-    for ends_s in range(10, 500):
-        noticed_s = min(moment for moment in asked_s if moment >= ends_s)
-        assert noticed_s - ends_s <= max(1.1, 0.2 * ends_s)
-
-
-@given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 9)), max_size=40))
-def test_the_heap_gives_the_earliest_first_and_ties_in_order(pushed: list[tuple[float, int]]) -> None:
-    heap = PollHeap()
-    for due_s, number in pushed:
-        heap.push(str(number), due_s)
-
-    popped = []
-    while (first_s := heap.due_s()) is not None:
-        popped.append((first_s, int(heap.pop())))
-    assert popped == sorted(pushed, key=lambda entry: entry[0])
+    assert next_s(known, ran_s, level=level + 1) >= next_s(known, ran_s, level=level) - 1e-6

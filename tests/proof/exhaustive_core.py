@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from jobs.item import Item
 from jobs.lifecycle import ItemState
 from jobs.pacing import Pacer
-from jobs.polling import Timings
+from jobs.polling import Polling
 from jobs.record import Record
 from jobs.runstate import CoreSettings
 from tests.proof.audit import Purchase
@@ -32,15 +32,18 @@ HORIZON_S = 3600.0  # the key window is the longest time that the core ever comp
 
 Thing = TypeVar("Thing")
 
-_ATOMS = (int, float, str, bytes, NoneType, Enum, FunctionType, BuiltinFunctionType, tuple, frozenset, Pacer)
+_ATOMS = (int, float, str, bytes, NoneType, Enum, FunctionType, BuiltinFunctionType, tuple, frozenset, Pacer, Polling)
 
 # Attributes that only count, name or tell; constants of an exploration; and ways back to what is walked already.
 _NOISE: dict[str, frozenset[str]] = {
     "Core": frozenset({"pacers", "_reasons_told"}),
-    "RunState": frozenset({"settings", "items", "timings"}),
+    "RunState": frozenset({"settings", "items", "polling"}),
     "Buying": frozenset({"_state", "_pacer", "_order"}),
     "Watching": frozenset({"_state", "_pacer"}),
     "PollHeap": frozenset({"_order"}),
+    "PollQueue": frozenset({"_ready", "_stamp", "_level", "_coming"}),
+    "_Place": frozenset({"coming", "ready"}),
+    "_Task": frozenset({"polls", "is_scout", "spread"}),
     "Auditor": frozenset({"_where", "_caps", "latest", "reserved", "settled", "_lowered"}),
 }
 
@@ -236,5 +239,5 @@ _PAINTERS: dict[type, Painter] = {
     Purchase: _purchase_picture,
     Item: lambda item, _: item.identity,
     CoreSettings: lambda value, _: None,
-    Timings: lambda value, _: None,
+    Polling: lambda value, _: None,
 }

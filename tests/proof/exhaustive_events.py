@@ -190,7 +190,7 @@ def _tick(world: World, _: Move) -> bool:
     """Time passes only when the core has nothing to ask for, and waits for a moment."""
     core = world.own_core()
     create = core.next_create(world.now())
-    poll_s = core._watching._heap.due_s()
+    poll_s = core._watching._queue.due_s()
     if isinstance(create, Send | Step) or (poll_s is not None and poll_s <= world.now_s):
         return False
     if create.until_s is None and poll_s is None:

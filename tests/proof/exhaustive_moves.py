@@ -106,7 +106,7 @@ def _of_a_send(world: World, identity: str, way: Way) -> Iterator[Move]:
 
 
 def _polls(world: World, core: Core) -> Iterator[Move]:
-    due_s = core._watching._heap.due_s()
+    due_s = core._watching._queue.due_s()
     if due_s is None or due_s > world.now_s:
         return
     poll = twin(core).next_poll(world.now())

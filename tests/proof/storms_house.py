@@ -266,11 +266,14 @@ class _Ear(Reporter):
 
 
 def _watch_lateness(core: Core, life: Life) -> None:
-    """Note how late each status request leaves: now, less when its task was due."""
-    ask = core.next_poll
+    """Note how late each status request leaves: now, less when its task was due and the pacer had a turn for it."""
+    ask, watching, polls = core.next_poll, core._watching, core.pacers[1]
 
     def asked(now: Now) -> Poll | Wait:
-        due_s = core._watching._heap.due_s()
+        watching._queue.advance(watching._worth_at, now.mono_s)
+        due_s = watching._queue.due_s()
+        if due_s is not None:
+            due_s = max(due_s, polls.due_s(now.mono_s))
         answer = ask(now)
         if isinstance(answer, Poll):
             life.polls += 1

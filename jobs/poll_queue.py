@@ -1,0 +1,149 @@
+"""Which task to ask for next: every open task in one queue, one timer for all, and polls where they save most.
+
+The worth of a look grows while it waits: with the chance that the task has ended, and with the time since. It is told
+in levels (`jobs.polling.price_s`). A task waits in a heap for the moment at which a look is worth its level; then it is
+ready, and waits for the next level, until a poll is free. The highest goes first. So when polls are plenty all leave at
+the lowest level, when they are scarce at the one at which just as many leave as may, and nobody has to know it before.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable, Container
+from dataclasses import dataclass
+
+from jobs.polling import LEVELS
+
+__all__ = ["PollHeap", "PollQueue"]
+
+# A look that is due later than this is planned again half-way, and half-way again: by then more is known.
+REPLAN_S = 4.0
+# Tasks begin so many levels below the lowest that polls left at lately: what is lower would only wait ...
+LEVELS_BELOW = 3.0
+# ... and that one rises so much with each poll while others wait, and falls so much while none does.
+RISES = 0.05
+FALLS = 0.2
+
+# When a look at a task is worth a level (monotonic seconds): later for a higher one.
+WorthAt = Callable[[str, int], float]
+
+
+@dataclass(slots=True)
+class _Place:
+    level: int  # that it waits for
+    coming: int = 0  # which of its entries in each heap counts
+    ready: int = 0
+    ready_s: float | None = None  # since when it is ready
+
+
+class PollQueue:
+    """Open tasks, by the worth of a look at them."""
+
+    def __init__(self) -> None:
+        self._coming: list[tuple[float, int, str]] = []
+        self._ready: list[tuple[int, float, int, str]] = []
+        self._places: dict[str, _Place] = {}
+        self._stamp = 0
+        self._level = 0.0
+
+    def add(self, identity: str, worth_at: WorthAt, now_s: float, *, least: int) -> None:
+        """Look at this one when it is worth the `least` level, or what polls are worth now."""
+        level = max(least, int(self._level - LEVELS_BELOW))
+        self._places[identity] = place = _Place(level)
+        self._come(identity, place, worth_at(identity, level), now_s)
+
+    def _come(self, identity: str, place: _Place, due_s: float, now_s: float) -> None:
+        self._stamp += 1
+        place.coming = self._stamp
+        check_s = due_s if due_s - now_s <= REPLAN_S else 0.5 * (due_s + now_s)
+        heapq.heappush(self._coming, (check_s, self._stamp, identity))
+
+    def advance(self, worth_at: WorthAt, now_s: float) -> None:
+        """Let climb whose look is worth its level by now."""
+        while self._coming and self._coming[0][0] <= now_s:
+            _, stamp, identity = heapq.heappop(self._coming)
+            place = self._places.get(identity)
+            if place is not None and place.coming == stamp:
+                self._climb(identity, place, worth_at, now_s)
+
+    def _climb(self, identity: str, place: _Place, worth_at: WorthAt, now_s: float) -> None:
+        reached_s = None
+        while place.level < LEVELS and (due_s := worth_at(identity, place.level)) <= now_s:
+            place.level, reached_s = place.level + 1, due_s
+        if place.level < LEVELS:
+            self._come(identity, place, due_s, now_s)
+        if reached_s is None:
+            return
+        self._stamp += 1
+        place.ready = self._stamp
+        if place.ready_s is None:
+            place.ready_s = reached_s
+        heapq.heappush(self._ready, (1 - place.level, reached_s, self._stamp, identity))
+
+    @property
+    def first(self) -> str | None:
+        """The one to look at first; None while none is ready."""
+        return self._ready[0][3] if self._waits() else None
+
+    def _waits(self) -> bool:
+        """Whether one is ready. Entries that were overtaken are dropped on the way."""
+        while self._ready:
+            _, _, stamp, identity = self._ready[0]
+            place = self._places.get(identity)
+            if place is not None and place.ready == stamp:
+                return True
+            heapq.heappop(self._ready)
+        return False
+
+    def pop(self) -> None:
+        """The first one is looked at."""
+        assert self._waits(), "one is ready"
+        level, _, _, identity = heapq.heappop(self._ready)
+        del self._places[identity]
+        moved = self._level + (RISES if self._waits() else -FALLS)
+        self._level = max(0.0, min(moved, -level))
+
+    def drop(self, identity: str) -> None:
+        """This one ended some other way."""
+        del self._places[identity]
+
+    def due_s(self) -> float | None:
+        """Since when the first one is ready; while none is, when to advance again."""
+        first = self.first
+        if first is not None:
+            return self._places[first].ready_s
+        return self._coming[0][0] if self._coming else None
+
+    def moments(self, worth_at: WorthAt, chosen: Container[str]) -> dict[str, float]:
+        """When a look at the chosen that are in here is due, or became so."""
+        found = {identity: place for identity, place in self._places.items() if identity in chosen}
+        return {
+            identity: worth_at(identity, place.level) if place.ready_s is None else place.ready_s
+            for identity, place in found.items()
+        }
+
+
+class PollHeap:
+    """Looks with a moment of their own, whatever they are worth."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, str]] = []
+        self._order = 0
+
+    def push(self, identity: str, due_s: float) -> None:
+        """Ask for this one at `due_s` (monotonic seconds)."""
+        self._order += 1
+        heapq.heappush(self._heap, (due_s, self._order, identity))
+
+    def due_s(self) -> float | None:
+        """When the first one is due."""
+        return self._heap[0][0] if self._heap else None
+
+    @property
+    def first(self) -> str:
+        """The one that is due first; there must be one."""
+        return self._heap[0][2]
+
+    def pop(self) -> str:
+        """Take the first one out."""
+        return heapq.heappop(self._heap)[2]
