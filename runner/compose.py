@@ -17,7 +17,7 @@ from jobs.core import Core
 from jobs.item import ReferenceFile
 from jobs.pacing import Pacer
 from jobs.plan import Standing, typical_s
-from jobs.polling import PollFloors
+from jobs.polling import PollFloors, Polling
 from jobs.runstate import CoreSettings
 from jobs.steps import Notice
 from jobs.verdict import SendPolicy
@@ -217,6 +217,9 @@ class Run:
             halt_after=halt_after(prepared.choices.halt, len(prepared.plan.items)),
             spread=self._spread,
         )
+        polling = Polling()
+        for price_class, spans_s in self._ledger.ends_seen(sorted(_classes(prepared))).items():
+            polling.recall(price_class, spans_s)
         return Core(
             settings,
             books=Books(
@@ -228,6 +231,7 @@ class Run:
             prices=self._ledger.class_prices(),
             creates=Pacer("creates", limits.creates),
             polls=Pacer("polls", limits.polls),
+            polling=polling,
         )
 
     def _engine(self, core: Core, service: Service, fetcher: Fetcher) -> Engine:
@@ -283,6 +287,10 @@ class Run:
         )
         async with control_door(self._controlled, helm.heed) as deaf:
             yield deaf
+
+
+def _classes(prepared: Prepared) -> set[str]:
+    return {item.price_class for item in prepared.expansion.items}
 
 
 def _typical_s(prepared: Prepared, speed: float) -> Mapping[str, float]:

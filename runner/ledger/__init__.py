@@ -15,7 +15,13 @@ from jobs.item import Item
 from jobs.record import Change, Money, Record
 from jobs.steps import Notice
 
-__all__ = ["Change", "KnownUpload", "Ledger", "Life", "Note", "PastItem", "RunInfo"]
+__all__ = ["ENDS_KEPT", "LATE_ATTEMPTS", "Change", "KnownUpload", "Ledger", "Life", "Note", "PastItem", "RunInfo"]
+
+# Ends that a run learns from at its start, of each price class: enough for the shape of its times, and what the run
+# sees itself soon counts for more.
+ENDS_KEPT = 128
+# They are looked for among so many of the latest attempts, so that a start costs the same however old the ledger is.
+LATE_ATTEMPTS = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +139,12 @@ class Ledger(Protocol):
 
     def class_prices(self) -> dict[str, int]:
         """The highest price seen for each price class."""
+
+    def ends_seen(self, price_classes: Sequence[str]) -> dict[str, list[tuple[float, float]]]:
+        """Of the latest tasks of these classes, the oldest first: ages at the last look before the end and after it.
+
+        Only of ends that were seen as they happened. Where nobody noted the look before, a tenth of the age is assumed.
+        """
 
     def uploads(self, digests: Sequence[str]) -> dict[str, KnownUpload]:
         """What the account already holds of these contents."""

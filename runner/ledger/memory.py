@@ -16,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections import ChainMap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -25,7 +25,7 @@ from jobs.lifecycle import HELD, OPEN, EventType, ItemState
 from jobs.record import Attempt, Change, Event, Money, Record
 from jobs.steps import Notice
 from runner.errors import DiskFull, LedgerConflict, LedgerLocked, LedgerUnusable
-from runner.ledger import KnownUpload, Life, Note, PastItem, RunInfo
+from runner.ledger import ENDS_KEPT, KnownUpload, Life, Note, PastItem, RunInfo
 
 __all__ = ["Faults", "Kept", "MemoryLedger", "MemoryStore", "Moment"]
 
@@ -37,6 +37,7 @@ RESERVE_WRITES = 8
 Faults = Callable[[int, Moment], None]
 
 _NOT_OF_THE_ATTEMPT = frozenset({EventType.PLANNED, EventType.SKIPPED})
+_ENDS = frozenset({EventType.SUCCEEDED, EventType.FAILED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +139,15 @@ class MemoryLedger:
                 name = kept.attempt.price_class
                 prices[name] = max(price, prices.get(name, 0))
         return prices
+
+    def ends_seen(self, price_classes: Sequence[str]) -> dict[str, list[tuple[float, float]]]:
+        data = {(event.identity, event.at_s): event.data for event in self.store.events if event.type in _ENDS}
+        found: dict[str, list[tuple[float, float]]] = {name: [] for name in sorted(price_classes)}
+        for kept in self.store.attempts.values():
+            span_s = _end_seen(kept, data.get((kept.identity, kept.attempt.finished_at_s or 0.0)))
+            if span_s is not None and kept.attempt.price_class in found:
+                found[kept.attempt.price_class].append(span_s)
+        return {name: spans_s[-ENDS_KEPT:] for name, spans_s in found.items() if spans_s}
 
     def uploads(self, digests: Sequence[str]) -> dict[str, KnownUpload]:
         known = self.store.uploads
@@ -303,6 +313,18 @@ def _paid(held: Money, change: Change) -> Money:
 def _price_seen(kept: Kept) -> int | None:
     """What the service said this attempt costs. A zero is no price: it may only come late, or be a refund."""
     return max(kept.attempt.reserved_credits or 0, kept.attempt.final_credits or 0) or None
+
+
+def _end_seen(kept: Kept, end: Mapping[str, object] | None) -> tuple[float, float] | None:
+    """Between which ages it ended; None when nobody can say."""
+    age_s = (kept.attempt.finished_at_s or 0.0) - (kept.attempt.accepted_at_s or 0.0)
+    if end is None or kept.attempt.accepted_at_s is None or age_s <= 0.0:
+        return None
+    unseen_s = end.get("unseen_s")
+    if unseen_s is None:
+        return None if "polls" in end else (0.9 * age_s, age_s)
+    assert isinstance(unseen_s, int | float), "seconds"
+    return max(0.0, age_s - unseen_s), age_s
 
 
 def _goes_on(record: Record) -> bool:

@@ -211,6 +211,26 @@ FROM attempts
 WHERE reserved_credits > 0 OR final_credits > 0
 GROUP BY price_class;
 
+-- name: ends_seen
+-- Ages between which the latest tasks of these price classes ended, the oldest first. Before it was noted how long a task
+-- had not been looked at, no end of a task that an earlier life left can be told from the others.
+WITH late AS (
+    SELECT rowid AS place, identity, "key", price_class, finished_at_s - accepted_at_s AS age_s,
+        row_number() OVER (PARTITION BY price_class ORDER BY rowid DESC) AS nth
+    FROM attempts
+    WHERE rowid > (SELECT max(rowid) FROM attempts) - :late
+    AND state IN ('succeeded', 'failed') AND finished_at_s > accepted_at_s
+    AND price_class IN (SELECT value FROM json_each(:classes))
+), seen AS (
+    SELECT late.price_class, late.age_s, late.place, json_extract(e.data, '$.polls') AS polls,
+        json_extract(e.data, '$.unseen_s') AS unseen_s
+    FROM late CROSS JOIN events AS e ON e.identity = late.identity AND e.attempt_key = late."key"
+    WHERE late.nth <= :kept AND e.type IN ('succeeded', 'failed')
+)
+SELECT price_class, age_s, max(0.0, age_s - coalesce(unseen_s, 0.1 * age_s)) AS ran_s
+FROM seen WHERE unseen_s IS NOT NULL OR polls IS NULL
+ORDER BY place;
+
 -- name: uploads
 -- What the account holds of these contents.
 SELECT uploads.*

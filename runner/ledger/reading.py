@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 
 from jobs.record import Artifact, Money, Record
-from runner.ledger import KnownUpload, Note, PastItem
+from runner.ledger import ENDS_KEPT, LATE_ATTEMPTS, KnownUpload, Note, PastItem
 from runner.ledger.rows import Row, artifact_of, note_of, past_item_of, record_of, upload_of
 
 __all__ = ["LedgerReads"]
@@ -59,6 +59,13 @@ class LedgerReads:
 
     def class_prices(self) -> dict[str, int]:
         return {row["price_class"]: row["credits"] for row in self.ask("class_prices", {})}
+
+    def ends_seen(self, price_classes: Sequence[str]) -> dict[str, list[tuple[float, float]]]:
+        asked = {"classes": json.dumps(sorted(price_classes)), "late": LATE_ATTEMPTS, "kept": ENDS_KEPT}
+        found: dict[str, list[tuple[float, float]]] = {}
+        for row in self.ask("ends_seen", asked):
+            found.setdefault(row["price_class"], []).append((row["ran_s"], row["age_s"]))
+        return found
 
     def uploads(self, digests: Sequence[str]) -> dict[str, KnownUpload]:
         rows = self.ask("uploads", {"digests": json.dumps(list(digests))})

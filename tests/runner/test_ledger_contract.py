@@ -496,6 +496,24 @@ async def test_class_prices_are_the_highest_figures_the_service_gave(house: Hous
     await ledger.close()
 
 
+async def test_the_ends_that_were_seen_are_remembered_by_price_class(house: House) -> None:
+    ledger = house.open()
+    teller = await begin(ledger, *ITEMS)
+    for one, unseen in (
+        (ITEMS[0], {}),
+        (ITEMS[1], {"polls": 3, "unseen_s": 0.25}),
+        (ITEMS[2], {"polls": 1, "unseen_s": None}),
+    ):
+        await ledger.record([teller.intent(one), teller.accepted(one)])
+        end = {"final_credits": 0, "charge": 0, "code": "x", **unseen}
+        await ledger.record([teller.tell(one.identity, EventType.FAILED, **end)])
+    await ledger.record([teller.intent(ITEMS[3]), teller.accepted(ITEMS[3])])
+
+    assert ledger.ends_seen(["none"]) == {}
+    assert ledger.ends_seen(["none", ITEMS[0].price_class]) == {ITEMS[0].price_class: [(0.9, 1.0), (0.75, 1.0)]}
+    await ledger.close()
+
+
 async def test_uploads_are_remembered_and_refreshed(house: House) -> None:
     ledger = house.open()
     one, two = upload("a" * 64), upload("b" * 64)
