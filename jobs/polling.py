@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from jobs.ends import Ends
 from jobs.timetable import Law, Timetable, law_of, timetable
 
-__all__ = ["LEVELS", "PollFloors", "Polling", "price_s"]
+__all__ = ["LEVELS", "Noticed", "PollFloors", "Polling", "price_s"]
 
 # Polls that a task may cost on average while polls are plenty: one more would find its end a hundredth earlier.
 POLLS_MAX = 11.0
@@ -51,6 +51,27 @@ class PollFloors:
 
     first_poll_s: float = 2.0
     poll_gap_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noticed:
+    """How the ends of tasks were noticed: of those that were seen as they happened."""
+
+    ends: int = 0
+    polls: int = 0
+    unseen_s: float = 0.0  # from the last look at which they ran to the one that showed the end, in all
+
+    def and_one(self, polls: int, unseen_s: float) -> Noticed:
+        return Noticed(ends=self.ends + 1, polls=self.polls + polls, unseen_s=self.unseen_s + unseen_s)
+
+    @property
+    def polls_each(self) -> float:
+        return self.polls / max(1, self.ends)
+
+    @property
+    def delay_s(self) -> float:
+        """Mean, if ends lie in the middle of what was not seen."""
+        return 0.5 * self.unseen_s / max(1, self.ends)
 
 
 def price_s(level: int) -> float:

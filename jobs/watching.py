@@ -9,6 +9,7 @@ from jobs.answers import Phase, SendEnd, TaskSeen
 from jobs.lifecycle import EventType, ItemState
 from jobs.pacing import Pacer
 from jobs.poll_queue import PollHeap, PollQueue
+from jobs.polling import Noticed
 from jobs.record import NO_CREDITS_CODE, Attempt
 from jobs.retry import RETRY_AFTER_CAP_S
 from jobs.runstate import RunState
@@ -55,6 +56,7 @@ class Watching:
         self._queue = PollQueue()
         self._asking: set[int] = set()  # by token: a look back and a new task of one item may be asked for at once
         self._tasks: dict[str, _Task] = {}
+        self.noticed = Noticed()
         self._past = PollHeap()  # failed and charged: asked for again when nothing else is due
         self._looks: dict[str, int] = {}  # key of the attempt -> how often it was asked for
         self._looks_owed = 0  # how many of those that earlier lives left this one does not end without
@@ -213,8 +215,10 @@ class Watching:
         """A task ended: how many looks of this life that took, and how long the last was after one that saw it run."""
         if identity not in self._tasks:  # born ended
             return 0, None
-        unseen_s = self._learn(identity, ended=True)
-        return self._tasks.pop(identity).polls, unseen_s
+        unseen_s, polls = self._learn(identity, ended=True), self._tasks.pop(identity).polls
+        if unseen_s is not None:
+            self.noticed = self.noticed.and_one(polls, unseen_s)
+        return polls, unseen_s
 
     def _looked_back(self, poll: Poll, end: SendEnd, now: Now) -> Step:
         """Credits that came back after the end, told by an answer; until then nothing is assumed."""

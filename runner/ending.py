@@ -43,6 +43,7 @@ def outcome_of(engine: Engine, prepared: Prepared, *, done_before: int, interrup
         troubles=tuple(_troubles(engine.core, {item.identity for item in prepared.expansion.items})),
         out_dir=place_from_here(prepared.place),
         interrupted=interrupted,
+        noticed=engine.core.watching.noticed,
         enough_credits=_enough_credits(engine.core),
     )
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from jobs.item import Item
 from jobs.pacing import PacerStatistics
+from jobs.polling import Noticed
 from jobs.record import Change, Money
 from jobs.steps import Notice
 from jobs.waiting import Queued, Waiting
@@ -84,6 +85,7 @@ class RunOutcome:
     troubles: tuple[Trouble, ...] = field(default=())  # the first ones of each state
     out_dir: str = ""
     interrupted: int | None = None  # the signal's number
+    noticed: Noticed = field(default_factory=Noticed)  # how the ends of this life's tasks were
     enough_credits: int | None = None  # the cap that would have done, if the budget left anything out
 
 

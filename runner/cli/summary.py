@@ -51,6 +51,11 @@ def done_facts(outcome: RunOutcome) -> dict[str, object]:
         "creates": outcome.creates,
         "done_before": outcome.done_before,
         "downloads": dict(outcome.downloads),
+        "polls": {
+            "ends": outcome.noticed.ends,
+            "per_task": round(outcome.noticed.polls_each, 2),
+            "delay_s": round(outcome.noticed.delay_s, 3),
+        },
         "pauses": dict(outcome.pauses),
         "seconds": round(outcome.statistics.elapsed_s, 3),
         "dir": outcome.out_dir,
@@ -114,6 +119,10 @@ def _facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
     for state in (ItemState.SKIPPED, ItemState.PLANNED):
         if outcome.statistics.counts.get(state):
             yield state.value, f"{outcome.statistics.counts[state]:,} not bought"
+    noticed = outcome.noticed
+    if noticed.ends:
+        seen = f"ends were noticed after {noticed.delay_s:.1f} s on average"
+        yield "polls", f"{noticed.polls_each:.1f} a task; {seen}"
     results = outcome.statistics.results
     if results:
         where = f"{outcome.statistics.saved:,} in {for_terminal(outcome.out_dir)}"

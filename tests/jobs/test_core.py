@@ -10,6 +10,7 @@ from jobs.answers import SendEnd, Uploaded
 from jobs.budget import Books
 from jobs.core import DOWNLOAD_BACKLOG_MAX, Core
 from jobs.lifecycle import EventType, ItemState
+from jobs.polling import Noticed
 from jobs.record import rebuys
 from jobs.steps import Send, Step, Wait
 from jobs.verdict import Pause, SendPolicy
@@ -566,6 +567,27 @@ def test_a_stop_starts_nothing_and_waits_for_what_has_left() -> None:
 
 
 # Watching
+
+
+def test_an_end_says_how_many_looks_it_took_and_how_long_the_task_was_not_seen() -> None:
+    core = made_core(made_item())
+    _bought(core)
+    core.poll_ended(must_poll(core, 3), seen("task_0", "running"), at(3.1))
+    core.poll_ended(must_poll(core, 9), refused(503), at(9.1))
+    step = core.poll_ended(must_poll(core, 40), seen("task_0", "succeeded", final=10), at(40.1))
+
+    assert (step.changes[0].event.data["polls"], step.changes[0].event.data["unseen_s"]) == (3, 37.0)
+    assert core.watching.noticed == Noticed(ends=1, polls=3, unseen_s=37.0)
+
+
+def test_of_a_task_that_an_earlier_life_left_nobody_knows_how_long_its_end_was_not_seen() -> None:
+    accepted = {"task_id": "task_1", "reserved_credits": 10, "request_id": None}
+    record = folded("i1-0", (EventType.INTENT, INTENT), (EventType.ACCEPTED, accepted))
+    core = made_core(made_item(), records={"i1-0": record})
+    step = core.poll_ended(must_poll(core, 0), seen(status="succeeded", final=10), at(0.1))
+
+    assert (step.changes[0].event.data["polls"], step.changes[0].event.data["unseen_s"]) == (1, None)
+    assert core.watching.noticed.ends == 0
 
 
 def test_a_task_is_polled_from_its_first_wait_until_it_ends() -> None:

@@ -39,7 +39,7 @@ _NOISE: dict[str, frozenset[str]] = {
     "Core": frozenset({"pacers", "_reasons_told"}),
     "RunState": frozenset({"settings", "items", "polling"}),
     "Buying": frozenset({"_state", "_pacer", "_order"}),
-    "Watching": frozenset({"_state", "_pacer"}),
+    "Watching": frozenset({"_state", "_pacer", "noticed"}),
     "PollHeap": frozenset({"_order"}),
     "PollQueue": frozenset({"_ready", "_stamp", "_level", "_coming"}),
     "_Place": frozenset({"coming", "ready"}),

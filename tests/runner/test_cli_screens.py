@@ -15,13 +15,14 @@ from jobs.lifecycle import ItemState
 from jobs.matrix import Steps
 from jobs.pacing import PacerStatistics
 from jobs.plan import Plan, PlannedItem, Standing
+from jobs.polling import Noticed
 from jobs.pricing import Estimate
 from jobs.record import Money, Record
 from runner.cli.columns import columns, shortened
 from runner.cli.figures import count, duration, size
 from runner.cli.gate import confirm, refusal
 from runner.cli.plan_screen import explained, plan_object, plan_screen
-from runner.cli.summary import tell_summary, tell_verdict
+from runner.cli.summary import done_facts, tell_summary, tell_verdict
 from runner.cli.voice import Voice
 from runner.errors import UsageError
 from runner.onward import Onward
@@ -366,6 +367,13 @@ def test_the_end_of_a_good_run_says_what_it_cost_and_where_the_files_are(capfd: 
         "  files     3 in out/sneaker-reveal (61 MB)\n"
         "next: rivya-batch results sneaker-reveal --store s.db\n"
     )
+
+
+def test_the_end_of_a_run_says_how_its_polls_did(capfd: pytest.CaptureFixture[str]) -> None:
+    outcome = replace(ended({ItemState.SUCCEEDED: 10}), noticed=Noticed(ends=10, polls=34, unseen_s=27.0))
+
+    assert "  polls     3.4 a task; ends were noticed after 1.4 s on average\n" in summary(outcome, capfd)
+    assert done_facts(outcome)["polls"] == {"ends": 10, "per_task": 3.4, "delay_s": 1.35}
 
 
 def test_the_end_of_a_run_with_failures_names_them_and_the_way_on(capfd: pytest.CaptureFixture[str]) -> None:
