@@ -569,6 +569,23 @@ def test_a_stop_starts_nothing_and_waits_for_what_has_left() -> None:
 # Watching
 
 
+def test_a_task_is_not_asked_for_again_before_the_service_wants() -> None:
+    core = made_core(made_item())
+    _bought(core)
+    core.poll_ended(must_poll(core, 3), refused(500, retry_after_s=100.0), at(3))
+
+    assert isinstance(core.next_poll(at(102)), Wait)
+    must_poll(core, 104)
+
+
+def test_the_first_look_at_a_task_comes_no_later_than_its_timeout() -> None:
+    core = made_core(made_item(), settings={"item_timeout_s": 30.0})
+    core.state.polling.recall("m", [(0.98 * took_s, took_s) for took_s in range(600, 640)])
+    _bought(core)
+
+    must_poll(core, 30)
+
+
 def test_an_end_says_how_many_looks_it_took_and_how_long_the_task_was_not_seen() -> None:
     core = made_core(made_item())
     _bought(core)

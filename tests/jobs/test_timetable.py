@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -77,6 +78,15 @@ def test_two_humps_are_looked_at_apart() -> None:
         looks_s.append(table.after(looks_s[-1]))
 
     assert not [age_s for age_s in looks_s if 4.0 < age_s < 40.0]
+
+
+def test_looks_keep_the_distance_they_are_told() -> None:
+    table = timetable(law(), price_s=1e-4, gap_s=2.0)
+    looks_s = [table.after(0.0)]
+    while looks_s[-1] < table.end_s:
+        looks_s.append(table.after(looks_s[-1]))
+
+    assert all(after_s - before_s >= 1.9 for before_s, after_s in pairwise(looks_s[:-1]))
 
 
 @given(RATES, st.floats(1e-4, 1e3), st.floats(0.0, 5.0), st.floats(0.05, 60.0))

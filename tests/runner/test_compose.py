@@ -17,6 +17,7 @@ import pytest
 from jobs.core import resume_rank
 from jobs.item import Item
 from jobs.lifecycle import EventType, ItemState
+from jobs.polling import Polling
 from jobs.record import Attempt, Change, Record
 from runner.clock import Clock
 from runner.compose import Run, balance, halt_after, refresh_models, run_prepared
@@ -157,6 +158,19 @@ async def test_a_run_buys_saves_tells_and_closes_its_life(desk: Callable[..., De
     assert (begun.items, begun.new, begun.cap_credits) == (6, 6, 100)
     assert over == outcome
     assert outcome.out_dir == "out/trial"
+
+
+async def test_a_second_run_begins_with_the_times_that_the_first_one_saw(
+    desk: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trial, recalled = desk(), list[tuple[float, float]]()
+    monkeypatch.setattr(Polling, "recall", lambda _, __, spans_s: recalled.extend(spans_s))
+    await trial.run()
+    assert recalled == []
+    await trial.run()
+
+    assert len(recalled) == 6
+    assert all(0.0 <= ran_s < age_s for ran_s, age_s in recalled)
 
 
 async def test_the_same_command_again_goes_on_and_a_finished_run_does_nothing(desk: Callable[..., Desk]) -> None:
