@@ -21,7 +21,7 @@ class VerdictKind(StrEnum):
     ACCEPTED = "accepted"  # a task exists and this is its id
     REJECTED = "rejected"  # the documented envelope says no: nothing was created by this send
     NO_CREDITS = "no_credits"  # the same, because the account is empty
-    NO_CREDITS_PERHAPS = "no_credits_perhaps"  # its code in a 5xx: something broke on the way, and may still deliver
+    NO_CREDITS_PERHAPS = "no_credits_perhaps"  # its code in a 5xx or the like: what broke may still deliver
     NOT_SENT = "not_sent"  # no byte of the request left
     LIMITED = "limited"  # 429: not now
     REFUSED_KEY = "refused_key"  # 401 / 403 with the envelope: not executed, and no other request will be
@@ -59,6 +59,8 @@ class Verdict:
 _REJECTING = frozenset({"validation_failed", "chat_model_not_supported"})
 _KEY_CODES = frozenset({"api_key_missing", "api_key_invalid", "api_key_revoked", "api_key_expired", "api_scope_denied"})
 _DEFINITE_STATUSES = frozenset({400, 413, 422})
+# And for `insufficient_credits`, whose status is not documented. Elsewhere it is as good as the doubt it comes with.
+_UNPAID_STATUSES = _DEFINITE_STATUSES | {402, 403, 429}
 
 
 def judge(end: SendEnd) -> Verdict:
@@ -78,7 +80,7 @@ def _judge(end: SendEnd) -> tuple[VerdictKind, Pause | None]:
     if 300 <= status < 400:
         return VerdictKind.MISROUTED, Pause.CONFIG
     if code == "insufficient_credits":
-        return (VerdictKind.NO_CREDITS if status < 500 else VerdictKind.NO_CREDITS_PERHAPS), Pause.CREDITS
+        return (VerdictKind.NO_CREDITS if status in _UNPAID_STATUSES else VerdictKind.NO_CREDITS_PERHAPS), Pause.CREDITS
     if status == 429 or code == "rate_limited":
         return VerdictKind.LIMITED, None
     if refuses_key(end.status, end.error):

@@ -32,6 +32,8 @@ ROWS = [
     ("a bare 422", refused(422), K.AMBIGUOUS, (N.RESEND, True), N.RESEND),
     ("no credits", refused(402, "insufficient_credits"), K.NO_CREDITS, (N.REJECT, False), N.HOLD),
     ("no credits as a 400", refused(400, "insufficient_credits"), K.NO_CREDITS, (N.REJECT, False), N.HOLD),
+    ("no credits as a 429", refused(429, "insufficient_credits"), K.NO_CREDITS, (N.REJECT, False), N.HOLD),
+    ("no credits as a 418", refused(418, "insufficient_credits"), K.NO_CREDITS_PERHAPS, (N.HOLD, True), N.HOLD),
     ("no credits as a 502", refused(502, "insufficient_credits"), K.NO_CREDITS_PERHAPS, (N.HOLD, True), N.HOLD),
     ("a bare 402", refused(402), K.AMBIGUOUS, (N.RESEND, True), N.RESEND),
     ("key missing", refused(401, "api_key_missing"), K.REFUSED_KEY, (N.HOLD, False), N.HOLD),

@@ -234,12 +234,15 @@ def said_by(reading: Reading) -> tuple[Said, bool]:
     return (_refusal(status, code), None), (odd and bool(seen)) or reading.odd
 
 
+_UNPAID = (400, 402, 403, 413, 422, 429)
+
+
 def _refusal(status: int, code: str | None) -> VerdictKind:
     """ARCHITECTURE.md, "What a send proves", without earlier doubt."""
     if 300 <= status <= 399:
         return VerdictKind.MISROUTED
     if code == "insufficient_credits":
-        return VerdictKind.NO_CREDITS if status <= 499 else VerdictKind.NO_CREDITS_PERHAPS
+        return VerdictKind.NO_CREDITS if status in _UNPAID else VerdictKind.NO_CREDITS_PERHAPS
     if code == "rate_limited" or status == 429:
         return VerdictKind.LIMITED
     if (status == 401 and code) or (status == 403 and code in _KEY_CODES):
