@@ -42,8 +42,8 @@ NEWS_OF_A_SURVIVOR = 0.2
 NEWS_SHARE = 0.2
 # What is recalled is spread again by what came of it, so often.
 RECALL_ROUNDS = 5
-# No end is certain, and none impossible.
-LEAST_CHANCE = 1e-6
+# No end is certain, and none impossible: one alone proves nothing.
+LEAST_CHANCE = 1e-3
 # Odds of an end within a look, against the sketch, that count as another speed of the service, and how sure one wants
 # to be: with e^12 false alarms are seldom even among 100,000 looks, and a dozen looks that all go wrong are enough.
 ODDS = 4.0
@@ -74,7 +74,7 @@ class Ends:
         self._weight = 1.0
         self._ends = 0.0  # of the present weight
         self._news = 0.0
-        self._slower = self._faster = 0.0
+        self._slower = self._faster = self._other = 0.0  # evidence
         self.last_place = BINS  # of those at which ends were seen
         self.version = 0  # grows when the rates are others
 
@@ -99,9 +99,9 @@ class Ends:
         """A task ran at one age and had ended, or still ran, at another."""
         high = max(NARROWEST, place_of(age_s))
         low = min(place_of(ran_s), high - NARROWEST)
-        if self.is_known and self._is_surprised(-math.expm1(-self._hazard(low, high)), ended=ended):
+        if self.is_known and self._is_surprised(low, high, ended=ended):
             self._scale(min(1.0, KEPT_AFTER_ALARM / self.count))
-            self._slower = self._faster = 0.0
+            self._slower = self._faster = self._other = 0.0
             self._refresh()
         if ended:
             self._end(low, high)
@@ -164,14 +164,17 @@ class Ends:
             self._scale(1.0 / self._weight)
             self._weight = 1.0
 
-    def _is_surprised(self, chance: float, *, ended: bool) -> bool:
-        """Two running tests (Page's): are ends more, or less, likely than expected by the odds that matter?"""
+    def _is_surprised(self, low: float, high: float, *, ended: bool) -> bool:
+        """Three running tests (Page's): do ends come likelier, or less likely, by the odds that matter, or anywhere?"""
+        chance = -math.expm1(-self._hazard(low, high))
         known = max(LEAST_CHANCE, min(1.0 - LEAST_CHANCE, chance))
         likelier = 1.0 / (1.0 + (1.0 / known - 1.0) / ODDS)
         unlikelier = 1.0 / (1.0 + (1.0 / known - 1.0) * ODDS)
+        anywhere = max(LEAST_CHANCE, min(1.0 - LEAST_CHANCE, -math.expm1(-UNKNOWN_RATE * (high - low))))
         self._faster = max(0.0, self._faster + _evidence(known, likelier, ended=ended))
         self._slower = max(0.0, self._slower + _evidence(known, unlikelier, ended=ended))
-        return max(self._slower, self._faster) > SURPRISE
+        self._other = max(0.0, self._other + _evidence(known, anywhere, ended=ended))
+        return max(self._slower, self._faster, self._other) > SURPRISE
 
     def _scale(self, factor: float) -> None:
         for place in range(BINS):

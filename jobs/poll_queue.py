@@ -16,8 +16,9 @@ from jobs.polling import LEVELS
 
 __all__ = ["PollHeap", "PollQueue"]
 
-# A look that is due later than this is planned again half-way, and half-way again: by then more is known.
+# A look that is due later than this is planned again after a share of the time, and again: by then more is known.
 REPLAN_S = 4.0
+REPLAN_SHARE = 0.3
 # Tasks begin so many levels below the lowest that polls left at lately: what is lower would only wait ...
 LEVELS_BELOW = 3.0
 # ... and that one rises so much with each poll while others wait, and falls so much while none does.
@@ -55,7 +56,7 @@ class PollQueue:
     def _come(self, identity: str, place: _Place, due_s: float, now_s: float) -> None:
         self._stamp += 1
         place.coming = self._stamp
-        check_s = due_s if due_s - now_s <= REPLAN_S else 0.5 * (due_s + now_s)
+        check_s = due_s if due_s - now_s <= REPLAN_S else now_s + REPLAN_SHARE * (due_s - now_s)
         heapq.heappush(self._coming, (check_s, self._stamp, identity))
 
     def advance(self, worth_at: WorthAt, now_s: float) -> None:

@@ -31,6 +31,10 @@ LEVELS = 36
 # levels below: what one of them would teach, the scouts teach as well.
 SCOUTS = 12
 UNKNOWN_BELOW = 14
+# What earlier runs saw holds when so many ends of this life fit it. Until then scouts look by their age as well, or a
+# service that is much quicker than last night would be found out only when its tasks should have ended.
+PROVEN_BY = 5
+SCOUT_SHARE = 0.25
 # Unknown class, or later than all that are known: the next gap as a share of the task's age, or longer when polls are
 # dear. Detection is then never later than by that share, and a task that never ends costs few polls.
 GAP_SHARE = 0.05
@@ -93,6 +97,7 @@ class _Class:
     def __init__(self) -> None:
         self.ends = Ends()
         self.scouts = 0
+        self.seen = 0  # ends, in this life
         self._version = -1
         self._law: Law | None = None
         self._tables: dict[int, Timetable] = {}
@@ -121,7 +126,9 @@ class Polling:
 
     def looked(self, price_class: str, ran_s: float, age_s: float, *, ended: bool) -> None:
         """A task ran at one age (0: it was accepted), and at another it ran or had ended."""
-        self._taken(price_class).ends.look(ran_s, age_s, ended=ended)
+        one = self._taken(price_class)
+        one.ends.look(ran_s, age_s, ended=ended)
+        one.seen += ended
 
     def recall(self, price_class: str, spans_s: Sequence[tuple[float, float]]) -> None:
         """Ages between which tasks of the class ended in earlier lives, the oldest first."""
@@ -173,7 +180,9 @@ class Polling:
             gap_s = min(GAP_S_MAX_OLD, _gap_by_age_s(ran_s, level))
         else:
             gap_s = table.after(ran_s) - ran_s
-            if ran_s:
+            if is_scout and one is not None and one.seen < PROVEN_BY:
+                gap_s = min(gap_s, SCOUT_SHARE * ran_s)
+            elif ran_s:
                 gap_s = min(gap_s, GAP_SHARE_MAX * ran_s)
         return max(floor_s, ran_s + gap_s * (1.0 + JITTER_SHARE * (spread - 0.5)))
 

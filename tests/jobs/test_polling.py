@@ -25,7 +25,7 @@ def learned(*seconds: float) -> Polling:
 KNOWN = learned(*(60.0 + n for n in range(-16, 17)))
 
 
-def next_s(known: Polling, ran_s: float, *, level: int = 0, spread: float = 0.5, is_scout: bool = True) -> float:
+def next_s(known: Polling, ran_s: float, *, level: int = 0, spread: float = 0.5, is_scout: bool = False) -> float:
     return known.next_s("m", ran_s, FLOORS, level=level, spread=spread, is_scout=is_scout)
 
 
@@ -82,7 +82,21 @@ def test_of_an_unknown_class_only_scouts_are_looked_at_much_while_polls_are_scar
     gaps_s = {one: next_s(fresh, 10.0, level=scarce, is_scout=one) - 10.0 for one in (True, False)}
 
     assert gaps_s[False] > 4.0 * gaps_s[True]
-    assert next_s(fresh, 10.0, level=plenty, is_scout=False) == next_s(fresh, 10.0, level=plenty)
+    assert next_s(fresh, 10.0, level=plenty) == next_s(fresh, 10.0, level=plenty, is_scout=True)
+
+
+def test_what_earlier_runs_saw_is_tried_by_scouts_until_ends_of_this_life_fit_it() -> None:
+    known = learned(*(60.0 + n for n in range(-16, 17)))
+    least = known.least_level("m", FLOORS, is_urgent=True)
+
+    def first_s() -> float:
+        return next_s(known, 0.0, level=least, is_scout=True)
+
+    assert first_s() == FLOORS.first_poll_s * 1.05
+    assert next_s(known, 8.0, level=least, is_scout=True) == 10.0
+    for _ in range(polling.PROVEN_BY):
+        known.looked("m", 55.0, 60.0, ended=True)
+    assert first_s() > 38.0
 
 
 def test_the_first_of_a_class_are_its_scouts() -> None:
