@@ -145,18 +145,23 @@ class Ends:
 
     def _end(self, low: float, high: float) -> None:
         """Spread one end over the bins of its span, as it is expected there."""
-        rates, first, last = self._rates, int(low), int(high)
-        shares, left = [], 1.0
-        for place in range(first, last + 1):
-            part = min(high, place + 1.0) - max(low, float(place))
-            ending = -left * math.expm1(-rates[place] * part)
-            shares.append(ending)
-            left -= ending
-        whole = sum(shares)
-        for place, share in enumerate(shares, start=first):
-            weight = self._weight * share / whole
-            self._ended[place] += weight
-            self._pass(low, 0.5 * (max(low, float(place)) + min(high, place + 1.0)), weight)
+        rates, ended, passed = self._rates, self._ended, self._passed
+        first, last = int(low), int(high)
+        parts = [1.0] * (last - first + 1)
+        parts[0], parts[-1] = first + 1.0 - low, high - last
+        if first == last:
+            parts[0] = high - low
+        left, lefts = 1.0, []
+        for place, part in enumerate(parts, start=first):
+            left *= math.exp(-rates[place] * part)
+            lefts.append(left)
+        scale, still, before = self._weight / (1.0 - left), 1.0, 0.0
+        for place, (part, after) in enumerate(zip(parts, lefts, strict=True), start=first):
+            ended[place] += scale * (still - after)
+            risk = part * scale * (0.5 * (still + after) - left)  # who ends later passes all of it, who ends here half
+            passed[place] += risk - before
+            still, before = after, risk
+        passed[last + 1] -= before
         self._ends += self._weight
         self._news += 1.0
         self._weight *= 1.0 + 1.0 / MEMORY

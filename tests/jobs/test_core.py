@@ -580,7 +580,9 @@ def test_a_task_is_not_asked_for_again_before_the_service_wants() -> None:
 
 def test_the_first_look_at_a_task_comes_no_later_than_its_timeout() -> None:
     core = made_core(made_item(), settings={"item_timeout_s": 30.0})
-    core.state.polling.recall("m", [(0.98 * took_s, took_s) for took_s in range(600, 640)])
+    for took_s in range(600, 640):
+        core.state.polling.looked("m", 0.0, 0.98 * took_s, ended=False)
+        core.state.polling.looked("m", 0.98 * took_s, took_s, ended=True)
     _bought(core)
 
     must_poll(core, 30)
