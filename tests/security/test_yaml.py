@@ -12,8 +12,9 @@ import pytest
 from tests.security.payloads_yaml import NOT_TEXT, TRAPS, UNBOUNDED
 from tests.security.stage import Desk, Told, manifest
 
-# A person waits that long for `check` without wondering; the largest manifest takes most of it.
-SECONDS_MAX = 1.0
+# A bomb takes minutes. The largest manifest takes most of a second alone, and half as much again where both threads of a
+# core are busy with tests.
+SECONDS_MAX = 3.0
 GROWTH_BYTES_MAX = 100 * 1024 * 1024
 _RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
 
@@ -42,7 +43,7 @@ def checked(desk: Desk) -> Told:
 
 
 @pytest.mark.parametrize("trap", TRAPS)
-def test_a_trap_is_refused_in_a_second_with_its_place(trap: str, desk: Desk) -> None:
+def test_a_trap_is_refused_soon_with_its_place(trap: str, desk: Desk) -> None:
     desk.write("m.yaml", TRAPS[trap])
 
     checked(desk)
