@@ -12,8 +12,8 @@ import pytest
 from tests.security.payloads_yaml import NOT_TEXT, TRAPS, UNBOUNDED
 from tests.security.stage import Desk, Told, manifest
 
-# A bomb takes minutes. The largest manifest takes most of a second alone, and half as much again where both threads of a
-# core are busy with tests.
+# A bomb takes minutes. The largest manifest takes most of a second alone, and half as much again where both threads of
+# a core are busy with tests.
 SECONDS_MAX = 3.0
 GROWTH_BYTES_MAX = 100 * 1024 * 1024
 _RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
