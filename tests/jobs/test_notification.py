@@ -201,7 +201,7 @@ def test_without_a_secret_there_is_no_signature() -> None:
 @pytest.mark.parametrize(
     ("address", "shown"),
     [
-        ("https://hooks.example.com/services/T0/B0/XXX?token=abc", "https://hooks.example.com"),
+        ("https://hooks.example.com/services/T0/B0/SECRET?token=abc", "https://hooks.example.com"),
         ("http://localhost:8080/x", "http://localhost"),
         ("https://me:word@example.com/x", "https://example.com"),
         ("slack://TokenA/TokenB/TokenC", "slack://"),

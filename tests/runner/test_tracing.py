@@ -153,7 +153,7 @@ class Service:
         return self._next()
 
     async def upload(self, reference: ReferenceFile, model: str) -> Uploaded:
-        raise NotImplementedError
+        raise AssertionError("nothing is uploaded here")
 
     async def save(self, item: Item, wanted: Download, look: Look) -> Mapping[str, object]:
         raise LinkDead("the address https://SECRET.example died")

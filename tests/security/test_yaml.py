@@ -12,19 +12,27 @@ import pytest
 from tests.security.payloads_yaml import NOT_TEXT, TRAPS, UNBOUNDED
 from tests.security.stage import Desk, Told, manifest
 
-# A bomb takes minutes. The largest manifest takes most of a second alone, and half as much again where both threads of
-# a core are busy with tests.
-SECONDS_MAX = 3.0
+# A person waits that long for `check` without wondering; the largest manifest takes most of it.
+SECONDS_MAX = 1.0
+# Busy neighbours on a core make everything dearer for a while, and a bomb is dear every time: one of so many is in time.
+TRIES = 3
 GROWTH_BYTES_MAX = 100 * 1024 * 1024
 _RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
+
+
+def _timed(desk: Desk) -> tuple[Told, float]:
+    began_s = time.process_time()
+    told = desk.run("check", "m.yaml", "--json")
+    return told, time.process_time() - began_s
 
 
 def checked(desk: Desk) -> Told:
     """`check` of the manifest that is on the desk: refused, in time and in little room, with a place."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began_s = time.process_time()
-    told = desk.run("check", "m.yaml", "--json")
-    took_s = time.process_time() - began_s
+    told, took_s = _timed(desk)
+    for _ in range(TRIES - 1):
+        if took_s >= SECONDS_MAX:
+            told, took_s = _timed(desk)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * _RSS_UNIT_BYTES
 
     assert told.code == 2, told.text[:500]
@@ -43,7 +51,7 @@ def checked(desk: Desk) -> Told:
 
 
 @pytest.mark.parametrize("trap", TRAPS)
-def test_a_trap_is_refused_soon_with_its_place(trap: str, desk: Desk) -> None:
+def test_a_trap_is_refused_in_a_second_with_its_place(trap: str, desk: Desk) -> None:
     desk.write("m.yaml", TRAPS[trap])
 
     checked(desk)
