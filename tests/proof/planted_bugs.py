@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 __all__ = ["BUGS", "Bug"]
 
-LEDGER = "tests/runner/test_ledger_contract.py"
+LEDGER_MONEY = "tests/runner/test_ledger_contract_money.py"
+LEDGER_WRITES = "tests/runner/test_ledger_contract_writes.py"
 WIRE = "tests/runner/test_wire.py"
 
 
@@ -378,7 +379,7 @@ BUGS: tuple[Bug, ...] = (
         file="runner/ledger/queries.sql",
         old="WHERE scope = :scope AND (:cap IS NULL OR reserved + settled + :bound <= :cap);",
         new="WHERE scope = :scope AND (:cap IS NULL OR reserved + settled <= :cap);",
-        hunter=LEDGER,
+        hunter=LEDGER_MONEY,
     ),
     Bug(
         name="the ledger's books stand still",
@@ -386,7 +387,7 @@ BUGS: tuple[Bug, ...] = (
         file="runner/ledger/writing.py",
         old="    if change.delta != Money():\n",
         new="    if change.delta.reserved > 0:\n",
-        hunter=LEDGER,
+        hunter=LEDGER_MONEY,
     ),
     Bug(
         name="the ledger writes over a newer row",
@@ -394,7 +395,7 @@ BUGS: tuple[Bug, ...] = (
         file="runner/ledger/queries.sql",
         old="WHERE identity = :identity AND version = :version - 1;",
         new="WHERE identity = :identity AND version <= :version;",
-        hunter=LEDGER,
+        hunter=LEDGER_WRITES,
     ),
     Bug(
         name="a commit is told before it is one",
@@ -402,6 +403,6 @@ BUGS: tuple[Bug, ...] = (
         file="runner/ledger/group.py",
         old="            if len(self._waiting) == 1:\n                loop.call_soon(self._commit_waiting)\n",
         new="            call.future.set_result(None)\n",
-        hunter=LEDGER,
+        hunter=LEDGER_WRITES,
     ),
 )

@@ -14,7 +14,7 @@ from tests.security.stage import Desk, Told, manifest
 
 # A person waits that long for `check` without wondering; the largest manifest takes most of it.
 SECONDS_MAX = 1.0
-# Busy neighbours on a core make everything dearer for a while, and a bomb is dear every time: one of so many is in time.
+# Busy neighbours on a core make everything dearer for a while, a bomb is dear every time: one of so many is in time.
 TRIES = 3
 GROWTH_BYTES_MAX = 100 * 1024 * 1024
 _RSS_UNIT_BYTES = 1 if sys.platform == "darwin" else 1024
