@@ -17,7 +17,7 @@ import pytest
 from runner.ledger.ballast import BALLAST_BYTES
 from tests.proof.io import KINDS, ROOT, sound, under
 from tests.proof.soak import play_range
-from tests.runner.test_ledger_sqlite import made
+from tests.runner.ledger_files import made
 
 PLAYED = 10 * len(KINDS)
 
@@ -101,7 +101,7 @@ OPENING = """
 import sys
 from pathlib import Path
 from runner.errors import RunnerError
-from tests.runner.test_ledger_sqlite import opened
+from tests.runner.ledger_files import opened
 try:
     opened(Path(sys.argv[1]))
 except RunnerError as error:

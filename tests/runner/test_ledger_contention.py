@@ -14,7 +14,7 @@ from typing import Any
 from runner.errors import LedgerLocked
 from runner.ledger.sqlite import open_reader
 from tests.runner.ledger_cases import begin, item, run_info
-from tests.runner.test_ledger_sqlite import opened
+from tests.runner.ledger_files import opened
 
 CROWD = 8
 ROUNDS = 5

@@ -12,7 +12,7 @@ from runner.ledger import place
 from runner.ledger.lock import holder
 from runner.ledger.place import Mark, file_system
 from tests.runner.ledger_cases import begin, item
-from tests.runner.test_ledger_sqlite import made, opened
+from tests.runner.ledger_files import made, opened
 
 ONE, TWO = item(1), item(41)
 

@@ -1,85 +1,31 @@
-"""The ledger as a file: its lock, its permissions, its refusals, its commits, and what it survives."""
+"""The ledger as a file: its lock, its names and permissions, and its own rules."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-import shutil
 import signal
-import socket
 import sqlite3
 import stat
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import chdir, closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from jobs.lifecycle import EventType
-from runner.errors import DiskFull, LedgerLocked, LedgerUnusable
-from runner.ledger.durability import journal_mode
+from runner.errors import LedgerLocked, LedgerUnusable
 from runner.ledger.lock import holder
-from runner.ledger.sqlite import SqliteLedger, open_ledger, open_reader
+from runner.ledger.sqlite import open_reader
 from runner.ledger.statements import QUERIES
-from tests.runner.ledger_cases import ACCOUNT, BASE_URL, begin, item
-
-ROOT = Path(__file__).parents[2]
-ITEMS = [item(number) for number in range(64)]
-ONE, TWO = ITEMS[:2]
+from tests.runner.ledger_cases import begin
+from tests.runner.ledger_files import ONE, ROOT, line, made, opened, other_process, sql
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "store" / "ledger.db"
-
-
-def opened(path: Path, *, in_thread: bool = True) -> SqliteLedger:
-    return open_ledger(path, account=ACCOUNT, base_url=BASE_URL, in_thread=in_thread)
-
-
-async def made(path: Path) -> None:
-    """A ledger with one item in flight and one that succeeded."""
-    ledger = opened(path, in_thread=False)
-    teller = await begin(ledger, *ITEMS[:40])
-    await ledger.record([teller.intent(ONE), teller.accepted(ONE)])
-    await ledger.record(
-        [teller.intent(TWO), teller.accepted(TWO), teller.succeeded(TWO), teller.saved(TWO, state="gone")]
-    )
-    await ledger.close()
-
-
-@contextmanager
-def other_process(path: Path, then: str) -> Iterator[subprocess.Popen[str]]:
-    """Another process that opens the ledger, says `open`, and goes on with `then`."""
-    script = f"""
-import asyncio, os, signal, subprocess, sys
-from pathlib import Path
-from runner.errors import RunnerError
-from tests.runner.ledger_cases import begin, item
-from tests.runner.test_ledger_sqlite import opened
-async def main():
-    ledger = opened(Path({str(path)!r}))
-    print("open", flush=True)
-{then}
-asyncio.run(main())
-"""
-    with subprocess.Popen(
-        [sys.executable, "-c", script], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "open\n"
-        yield process
-        process.kill()
-
-
-def line(process: subprocess.Popen[str]) -> str:
-    assert process.stdout is not None
-    return process.stdout.readline().strip()
 
 
 # The lock
@@ -240,152 +186,6 @@ async def test_what_a_killed_creation_left_is_swept_away(path: Path) -> None:
     await ledger.close()
 
 
-# What is not a ledger, not whole, or not ours
-
-
-def sql(path: Path, *statements: str) -> None:
-    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        for statement in statements:
-            connection.execute(statement)
-
-
-def replace_file(make: Callable[[bytes], bytes]) -> Callable[[Path], None]:
-    return lambda path: (path.write_bytes(make(path.read_bytes())), None)[1]
-
-
-def with_sql(*statements: str) -> Callable[[Path], None]:
-    return lambda path: sql(path, *statements)
-
-
-def in_place(make: Callable[[Path], object]) -> Callable[[Path], None]:
-    def damage(path: Path) -> None:
-        path.unlink()
-        make(path)
-
-    return damage
-
-
-def a_socket(path: Path) -> None:
-    with socket.socket(socket.AF_UNIX) as made_here, chdir(path.parent):  # a socket's whole path may be too long
-        made_here.bind(path.name)
-
-
-def foreign(path: Path) -> None:
-    sql(path, "CREATE TABLE notes (text TEXT)")
-
-
-@dataclass(frozen=True)
-class Damage:
-    """A way for a ledger to be no ledger, and words of the refusal."""
-
-    make: Callable[[Path], None]
-    says: str
-
-
-DAMAGES = {
-    "empty": Damage(replace_file(lambda _: b""), "is empty"),
-    "one byte": Damage(replace_file(lambda whole: whole[:1]), "not a ledger"),
-    "half a header": Damage(replace_file(lambda whole: whole[:50]), "not a ledger"),
-    "header only": Damage(replace_file(lambda whole: whole[:100]), "damaged"),
-    "first sector": Damage(replace_file(lambda whole: whole[:512]), "damaged"),
-    "first page": Damage(replace_file(lambda whole: whole[:4096]), "damaged"),
-    "half": Damage(replace_file(lambda whole: whole[: len(whole) // 2]), "damaged"),
-    "last page cut": Damage(replace_file(lambda whole: whole[:-1]), "damaged"),
-    "last page lost": Damage(replace_file(lambda whole: whole[:-4096]), "damaged"),
-    "magic changed": Damage(replace_file(lambda whole: b"X" + whole[1:]), "not a ledger"),
-    "page size changed": Damage(replace_file(lambda whole: whole[:16] + b"\x33\x33" + whole[18:]), "not a ledger"),
-    "zeros": Damage(replace_file(lambda whole: b"\0" * len(whole)), "not a ledger"),
-    "ones": Damage(replace_file(lambda whole: b"\xff" * len(whole)), "not a ledger"),
-    "schema page zeroed": Damage(replace_file(lambda whole: whole[:100] + b"\0" * 3996 + whole[4096:]), "damaged"),
-    "inner pages zeroed": Damage(replace_file(lambda whole: whole[:8192] + b"\0" * 8192 + whole[16384:]), "damaged"),
-    "inner pages garbled": Damage(replace_file(lambda whole: whole[:8192] + b"\xa5" * 8192 + whole[16384:]), "damaged"),
-    "pages swapped": Damage(
-        replace_file(lambda whole: whole[:8192] + whole[12288:16384] + whole[8192:12288] + whole[16384:]), "damaged"
-    ),
-    "text": Damage(replace_file(lambda _: b"version: 1\nname: night\n" * 300), "not a ledger"),
-    "web page": Damage(replace_file(lambda _: b"<!DOCTYPE html><title>Sign in</title>"), "not a ledger"),
-    "json": Damage(replace_file(lambda _: b"{}"), "not a ledger"),
-    "zip": Damage(replace_file(lambda _: b"PK\x03\x04" + b"\0" * 200), "not a ledger"),
-    "folder": Damage(in_place(Path.mkdir), "is no file"),
-    "pipe": Damage(in_place(os.mkfifo), "is no file"),
-    "link to nothing": Damage(in_place(lambda path: path.symlink_to("/nowhere/ledger.db")), "is a link to nothing"),
-    "link to itself": Damage(in_place(lambda path: path.symlink_to(path)), "is a link to nothing"),
-    "socket": Damage(in_place(a_socket), "is no file"),
-    "journal without ledger": Damage(
-        in_place(lambda path: path.with_name("ledger.db-journal").write_bytes(b"\xd9\xd5")),
-        "ledger.db-journal is there",
-    ),
-    "wal without ledger": Damage(
-        in_place(lambda path: path.with_name("ledger.db-wal").write_bytes(b"7\x7f\x06\x82")), "ledger.db-wal is there"
-    ),
-    "another program's": Damage(in_place(foreign), "database of another program"),
-    "another program's id": Damage(with_sql("PRAGMA application_id = 252006674"), "database of another program"),
-    "newer": Damage(with_sql("PRAGMA user_version = 99"), "written by a newer release (its shape is 99"),
-    "version lost": Damage(with_sql("PRAGMA user_version = 0"), "has lost its version"),
-    "version negative": Damage(with_sql("PRAGMA user_version = -3"), "has lost its version"),
-    "owner lost": Damage(with_sql("DELETE FROM meta"), "does not say whose it is"),
-    "table lost": Damage(with_sql("DROP TABLE uploads"), "its table `uploads` is missing"),
-    "rule lost": Damage(with_sql("DROP INDEX one_open_attempt_per_item"), "`one_open_attempt_per_item` is missing"),
-    "trigger lost": Damage(with_sql("DROP TRIGGER an_event_stays"), "its trigger `an_event_stays` is missing"),
-    "column added": Damage(with_sql("ALTER TABLE items ADD COLUMN note TEXT"), "its table `items` is missing or was"),
-    "trigger changed": Damage(
-        with_sql(
-            "DROP TRIGGER an_event_stays",
-            "CREATE TRIGGER an_event_stays BEFORE DELETE ON events BEGIN SELECT 1; END",
-        ),
-        "its trigger `an_event_stays` is missing or was changed",
-    ),
-    "index changed": Damage(
-        with_sql("DROP INDEX one_attempt_per_task", "CREATE INDEX one_attempt_per_task ON attempts (task_id)"),
-        "its index `one_attempt_per_task` is missing or was changed",
-    ),
-    "event log lost": Damage(
-        with_sql("PRAGMA foreign_keys = OFF", "DROP TABLE events"), "its index `events_of_item` is missing"
-    ),
-    "other letters": Damage(replace_file(lambda whole: whole.decode("latin-1").encode()), "damaged"),
-    "line ends changed": Damage(replace_file(lambda whole: whole.replace(b"\n", b"\r\n")), "damaged"),
-    "a download's error page": Damage(replace_file(lambda _: b"<html>" + b" " * 8000 + b"</html>"), "not a ledger"),
-    "rule broken": Damage(
-        with_sql("PRAGMA ignore_check_constraints = ON", "UPDATE items SET state = 'bought'"), "CHECK constraint failed"
-    ),
-    "books cooked": Damage(with_sql("UPDATE books SET settled = 0"), "books of `night` are not the sum"),
-}
-
-
-@pytest.mark.parametrize("name", DAMAGES)
-def test_what_is_no_sound_ledger_is_refused_by_name_and_left_as_it_is(path: Path, name: str) -> None:
-    asyncio.run(made(path))
-    DAMAGES[name].make(path)
-    before = path.read_bytes() if path.is_file() else None
-
-    for _ in range(2):  # the first refusal must not mend, replace or lock anything
-        with pytest.raises(LedgerUnusable) as caught:
-            opened(path)
-        assert DAMAGES[name].says in caught.value.message
-        assert str(path) in caught.value.message
-        assert caught.value.next_step
-    assert (path.read_bytes() if path.is_file() else None) == before
-
-
-# Without a file there is nothing to read; and a look does not check every row.
-BESIDE_A_READER = {"journal without ledger", "wal without ledger", "rule broken"}
-
-
-@pytest.mark.parametrize("name", [name for name in DAMAGES if name not in BESIDE_A_READER])
-def test_a_reader_of_such_a_file_gets_our_error_or_an_answer(path: Path, name: str) -> None:
-    asyncio.run(made(path))
-    DAMAGES[name].make(path)
-
-    try:
-        reader = open_reader(path)
-        assert reader is not None
-        with reader:
-            reader.records([one.identity for one in ITEMS])
-            reader.past_items("night")
-    except LedgerUnusable as error:
-        assert str(path) in error.message  # noqa: PT017 - either way is right
-
-
 # What this process may not write. For root everything may be written: these tests become nobody first.
 
 NOBODY = 65534
@@ -394,7 +194,7 @@ import asyncio, os, sys
 from pathlib import Path
 from runner.errors import RunnerError
 from tests.runner.ledger_cases import begin, item
-from tests.runner.test_ledger_sqlite import opened
+from tests.runner.ledger_files import opened
 os.geteuid() or (os.setgroups([]), os.setgid(65534), os.setuid(65534))
 async def main():
     try:
@@ -485,216 +285,3 @@ async def test_every_query_fits_the_schema(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         for text in QUERIES.values():
             connection.execute(f"EXPLAIN {text}", Nothing())
-
-
-# Commits
-
-
-@pytest.mark.parametrize("in_thread", [True, False])
-async def test_many_waiting_writers_share_few_commits(path: Path, in_thread: bool) -> None:
-    ledger = opened(path, in_thread=in_thread)
-    teller = await begin(ledger, *ITEMS)
-    before = ledger.statistics()
-
-    await asyncio.gather(*(ledger.record([teller.intent(one)]) for one in ITEMS))
-
-    after = ledger.statistics()
-    assert after.calls - before.calls == 64
-    assert after.commits - before.commits <= 4
-    assert ledger.books("night").reserved == 640
-    await ledger.close()
-
-
-@pytest.mark.parametrize(
-    ("version", "mode"),
-    [
-        ((3, 37, 0), "truncate"),
-        ((3, 40, 1), "truncate"),
-        ((3, 44, 5), "truncate"),
-        ((3, 44, 6), "wal"),
-        ((3, 44, 9), "wal"),
-        ((3, 45, 0), "truncate"),
-        ((3, 49, 2), "truncate"),
-        ((3, 50, 6), "truncate"),
-        ((3, 50, 7), "wal"),
-        ((3, 51, 0), "truncate"),
-        ((3, 51, 2), "truncate"),
-        ((3, 51, 3), "wal"),
-        ((3, 52, 0), "wal"),
-        ((4, 0, 0), "wal"),
-    ],
-)
-def test_wal_is_used_only_where_its_reset_race_is_mended(version: tuple[int, int, int], mode: str) -> None:
-    assert journal_mode(version) == mode
-
-
-async def test_every_commit_is_flushed_to_the_disk(path: Path) -> None:
-    ledger = opened(path)
-
-    def pragma(name: str) -> object:
-        return ledger._writer.execute(f"PRAGMA {name}").fetchone()[0]
-
-    assert pragma("journal_mode") == journal_mode(sqlite3.sqlite_version_info)
-    assert [pragma("synchronous"), pragma("fullfsync"), pragma("checkpoint_fullfsync")] == [2, 1, 1]
-    assert [pragma("foreign_keys"), pragma("busy_timeout")] == [1, 60_000]
-    await ledger.close()
-
-
-async def test_a_reader_delays_a_commit_and_does_not_fail_it(path: Path) -> None:
-    ledger = opened(path)
-    teller = await begin(ledger, ONE)
-    reader = open_reader(path)
-    assert reader is not None
-    with reader:
-        with reader.snapshot():
-            assert reader.position() == 1
-            call = asyncio.create_task(ledger.record([teller.intent(ONE)]))
-            await asyncio.sleep(0)
-            assert reader.position() == 1  # one moment, whatever is written meanwhile
-        await call
-        assert reader.position() == 2
-    await ledger.close()
-
-
-async def test_a_reader_rolls_back_what_a_killed_commit_left(path: Path, tmp_path: Path) -> None:
-    await made(path)
-    with closing(sqlite3.connect(path, isolation_level=None)) as dying:
-        dying.execute(
-            "PRAGMA cache_size = 1"
-        )  # pages go to the file before the commit, their old content to the journal
-        dying.execute("BEGIN")
-        dying.execute("UPDATE items SET error_message = printf('%.*c', 3000, 'x')")
-        left = tmp_path / "left.db"
-        shutil.copy(path, left)
-        shutil.copy(f"{path}-journal", f"{left}-journal")
-
-    with open_reader(left) or pytest.fail("it is there") as reader:
-        records = reader.records([one.identity for one in ITEMS])
-
-    assert len(records) == 40
-    assert all(record.error_message is None for record in records.values())
-    await opened(left).close()
-
-
-async def test_a_crowd_of_readers_does_not_fail_the_writer(path: Path) -> None:
-    ledger = opened(path)
-    teller = await begin(ledger, *ITEMS)
-    done, troubles = threading.Event(), list[Exception]()
-
-    def look() -> None:
-        try:
-            while not done.is_set():
-                with open_reader(path) or pytest.fail("it is there") as reader:
-                    reader.records([one.identity for one in ITEMS])
-                    reader.past_items("night")
-        except Exception as error:  # noqa: BLE001 - whatever it is, the test names it
-            troubles.append(error)
-
-    readers = [threading.Thread(target=look) for _ in range(4)]
-    for thread in readers:
-        thread.start()
-    for one in ITEMS[:30]:
-        await ledger.record([teller.intent(one)])
-    done.set()
-    for thread in readers:
-        thread.join()
-
-    assert troubles == []
-    assert ledger.books("night").reserved == 300
-    await ledger.close()
-
-
-# Trouble with the file
-
-
-@pytest.mark.parametrize("in_thread", [True, False])
-async def test_a_full_disk_fails_all_who_wait_and_ends_the_handle(path: Path, in_thread: bool) -> None:
-    ledger = opened(path, in_thread=in_thread)
-    teller = await begin(ledger, *ITEMS)
-    await ledger.record([teller.intent(ONE)])
-    kept = dict(teller.records)
-    pages = ledger._writer.execute("PRAGMA page_count").fetchone()[0]
-    ledger._writer.execute(f"PRAGMA max_page_count = {pages + 1}")
-
-    calls = (ledger.record([teller.intent(one)]) for one in ITEMS[1:])
-    ends = await asyncio.gather(*calls, return_exceptions=True)
-
-    assert [type(end) for end in ends] == [DiskFull] * 63
-    assert len({id(end) for end in ends}) == 63  # everybody has an error of his own
-    with pytest.raises(DiskFull):
-        await ledger.record([teller.accepted(ONE)])
-    await ledger.close()
-    again = opened(path)
-    assert again.records(list(kept)) == kept
-    await again.close()
-
-
-async def test_a_write_past_the_process_limit_is_a_clear_error_and_loses_nothing(path: Path) -> None:
-    writing = """
-    import resource
-    items = [item(number) for number in range(300)]
-    teller = await begin(ledger, *items)
-    size = ledger.path.stat().st_size
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size + 8192, size + 8192))
-    kept = 0
-    try:
-        for one in items:
-            await ledger.record([teller.intent(one)])
-            kept += 1
-    except RunnerError as error:
-        print(type(error).__name__, kept, flush=True)
-"""
-    with other_process(path, writing) as owner:
-        kind, kept = line(owner).split()
-
-    assert kind in {"LedgerUnusable", "DiskFull"}
-    ledger = opened(path)
-    assert ledger.books("night").reserved == 10 * int(kept)
-    await ledger.close()
-
-
-class FailingFlush:
-    """A connection whose next commit fails as a failed flush does."""
-
-    def __init__(self, real: sqlite3.Connection) -> None:
-        self._real = real
-        self.asked: list[str] = []
-
-    def execute(self, statement: str, *parameters: object) -> object:
-        self.asked.append(statement)
-        if statement == "COMMIT":
-            error = sqlite3.OperationalError("disk I/O error")
-            error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_IOERR_FSYNC, "SQLITE_IOERR_FSYNC"
-            raise error
-        return self._real.execute(statement, *parameters)  # type: ignore[arg-type]
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._real, name)
-
-
-async def test_after_a_failed_flush_nothing_is_tried_again(path: Path) -> None:
-    ledger = opened(path)
-    teller = await begin(ledger, *ITEMS)
-    failing = FailingFlush(ledger._writer)
-    ledger._writer = failing  # type: ignore[assignment]
-
-    calls = (ledger.record([teller.intent(one)]) for one in ITEMS)
-    ends = await asyncio.gather(*calls, return_exceptions=True)
-
-    assert all(isinstance(end, LedgerUnusable) and "SQLITE_IOERR_FSYNC" in end.message for end in ends)
-    assert failing.asked.count("COMMIT") == 1
-    await ledger.close()
-    again = opened(path)
-    assert again.books("night").reserved == 0
-    await again.close()
-
-
-async def test_half_a_character_in_an_error_message_is_no_reason_to_stop(path: Path) -> None:
-    ledger = opened(path)
-    teller = await begin(ledger, ONE)
-    await ledger.record([teller.intent(ONE)])
-
-    await ledger.record([teller.tell(ONE.identity, EventType.REJECTED, code="no", message="bad \ud83d text")])
-
-    assert ledger.records([ONE.identity])[ONE.identity].error_message == "bad ? text"
-    await ledger.close()
