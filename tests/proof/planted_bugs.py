@@ -339,7 +339,7 @@ BUGS: tuple[Bug, ...] = (
         file="runner/engine.py",
         old="            self.core.know_task(end.task.id, self._ledger.task_key(end.task.id))\n",
         new="            self.core.know_task(end.task.id, None)\n",
-        hunter="tests/runner/test_engine_faults.py",
+        hunter="tests/runner/test_engine_ends.py",
     ),
     Bug(
         name="what an answer leads to is not written down",

@@ -32,8 +32,8 @@ from runner.transport import AiohttpFetcher, AiohttpTransport
 from runner.transport.connections import Deadlines, tls_context
 from runner.transport.reading import ANSWER_BYTES_MAX
 from tests.proof.wire import SERVICE, Rig, Wire, whole_request
+from tests.runner.fetches import Kept
 from tests.runner.raw_server import Line, RawServer, always, answer, once
-from tests.runner.test_fetcher import Kept
 
 KEY = "rvya_sk_canary0123456789"
 IDEMPOTENCY = "canary-key-1"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,3 +35,16 @@ def desk(
     folder.mkdir()
     (tmp_path / "outside").mkdir()
     return Desk(folder, Path(os.environ["HOME"]), stage, monkeypatch, capfd)  # noqa: TID251 - the test's own home
+
+
+@pytest.fixture
+def logs() -> Iterator[io.StringIO]:
+    """Everything that anybody logs, down to the last detail."""
+    written, root = io.StringIO(), logging.getLogger()
+    handler, level = logging.StreamHandler(written), root.level
+    handler.setFormatter(logging.Formatter("%(name)s %(message)s %(args)r %(exc_text)s"))
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield written
+    root.removeHandler(handler)
+    root.setLevel(level)

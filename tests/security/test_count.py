@@ -14,12 +14,14 @@ import pytest
 from tests.jobs import test_escape, test_leaks, test_names, test_templates
 from tests.runner import test_secret
 from tests.security import (
+    canary_answers,
     payloads_html,
     payloads_names,
     payloads_templates,
     payloads_text,
     payloads_yaml,
-    test_canary,
+    test_canary_breaks,
+    test_canary_places,
     test_files,
     test_house,
 )
@@ -30,14 +32,14 @@ Table = Collection[object]
 # section -> (door, table), as many as there are
 CASES: Final[Mapping[str, Mapping[str, Table]]] = {
     "S-01 a key has one place": {
-        "everywhere else": test_canary.LOCAL,
+        "everywhere else": test_canary_places.LOCAL,
         "how keys look": test_leaks.KEYS,
         "beginnings of keys": test_leaks.BEGINNINGS,
     },
     "S-02 the masked type": {"shown": test_secret.WAYS, "written": test_secret.DUMPS},
     "S-03 the canary": {
-        "the service says it back": test_canary.MODES,
-        "we break": test_canary.FAULTS,
+        "the service says it back": canary_answers.MODES,
+        "we break": test_canary_breaks.FAULTS,
     },
     "S-04 redaction by value": {"spellings": test_secret.FORMS},
     "S-06 header values": {"made": test_secret.MALFORMED},
