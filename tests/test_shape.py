@@ -21,7 +21,7 @@ TESTS = sorted((ROOT / "tests").rglob("*.py"))
 
 # A file past this has become two ideas.
 LINES_MAX = 450
-TEST_LINES_MAX = 900
+TEST_LINES_MAX = 550
 # A function past this does not fit a screen.
 FUNCTION_LINES_MAX = 70
 
