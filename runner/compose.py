@@ -29,9 +29,9 @@ from runner.control_door import control_door
 from runner.control_helm import Helm
 from runner.ending import outcome_of
 from runner.engine import Engine, Lanes, Saver, Sender, Uploader
-from runner.errors import UsageError
 from runner.exchange import Fetcher, Transport
 from runner.failpoints import failpoint
+from runner.halting import halt_after
 from runner.interruption import Interruption, heard
 from runner.ledger import Ledger, RunInfo
 from runner.ledger.sqlite import open_ledger
@@ -47,7 +47,7 @@ from runner.settings import SIM_SPEED, Settings, aws_variables
 from runner.transport import AiohttpFetcher, AiohttpTransport
 from runner.uploads import ReadReference, read_reference
 
-__all__ = ["Run", "balance", "halt_after", "refresh_models", "run_prepared"]
+__all__ = ["Run", "balance", "refresh_models", "run_prepared"]
 
 
 async def balance(settings: Settings) -> int:
@@ -297,16 +297,3 @@ def _typical_s(prepared: Prepared, speed: float) -> Mapping[str, float]:
     """The plan's guess of a task's seconds, by price class."""
     models, items = prepared.catalogue.models, prepared.expansion.items
     return {item.price_class: typical_s(models[item.model].category, speed) for item in items}
-
-
-def halt_after(text: str | None, items: int) -> int | None:
-    """`fail=3` or `fail=5%` as a number of items. Raises UsageError for anything else."""
-    if text is None:
-        return None
-    name, _, amount = text.partition("=")
-    number = amount.removesuffix("%")
-    if name != "fail" or not number.isascii() or not number.isdigit() or int(number) == 0:
-        raise UsageError(f"--halt {text} is no limit.", next_step="write --halt fail=3 or --halt fail=5%")
-    if not amount.endswith("%"):
-        return int(number)
-    return max(1, -(-items * int(number) // 100))

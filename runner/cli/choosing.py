@@ -17,6 +17,7 @@ from runner.cli.naming import complete_selection
 from runner.cli.picks import read_picks
 from runner.cli.voice import Voice
 from runner.errors import UsageError
+from runner.halting import halt_after
 from runner.prepare import Choices
 from runner.saved_plan import SETTING_FLAGS, Flags, SavedPlan
 from runner.settings import Settings
@@ -24,7 +25,6 @@ from runner.settings import Settings
 __all__ = ["Asked", "choosing"]
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_HALT = re.compile(r"fail=0*[1-9][0-9]*%?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +169,5 @@ def _date(text: str | None) -> str | None:
 
 def _halt(text: str | None) -> str | None:
     """Looked at before anything is shown or asked; how many items it means is known once they are counted."""
-    if text is not None and not _HALT.fullmatch(text):
-        raise UsageError(f"--halt {text} is no limit.", next_step="write --halt fail=3 or --halt fail=5%")
+    halt_after(text, 1)
     return text

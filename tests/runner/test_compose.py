@@ -14,9 +14,9 @@ import pytest
 from jobs.item import Item
 from jobs.polling import Polling
 from jobs.record import Change
-from runner.compose import balance, halt_after, refresh_models, run_prepared
+from runner.compose import balance, refresh_models, run_prepared
 from runner.ending import TROUBLES_MAX
-from runner.errors import AuthError, LedgerLocked, UsageError
+from runner.errors import AuthError, LedgerLocked
 from runner.ledger.sqlite import open_ledger
 from runner.models_cache import load_catalogue
 from runner.prepare import prepare
@@ -186,22 +186,6 @@ async def test_a_refused_key_ends_with_its_own_code(desk: Callable[..., Desk]) -
     outcome = await desk(key=REVOKED_KEY).run()
 
     assert (outcome.exit_code, set(outcome.pauses), outcome.statistics.credits.settled) == (4, {"auth"}, 0)
-
-
-@pytest.mark.parametrize(
-    ("text", "items", "limit"),
-    [(None, 50, None), ("fail=3", 50, 3), ("fail=5%", 50, 3), ("fail=5%", 1000, 50), ("fail=1%", 3, 1)],
-)
-def test_the_limit_of_failures_is_a_number_or_a_share(text: str | None, items: int, limit: int | None) -> None:
-    assert halt_after(text, items) == limit
-
-
-@pytest.mark.parametrize(
-    "text", ["", "3", "fail", "fail=", "fail=0", "fail=-1", "fail=5.5%", "fail=٣", "ok=3", "fail=%"]
-)
-def test_any_other_limit_of_failures_is_a_usage_error(text: str) -> None:
-    with pytest.raises(UsageError, match="--halt"):
-        halt_after(text, 50)
 
 
 # On a real port
