@@ -126,6 +126,15 @@ class Money:
     reserved: int = 0
     settled: int = 0
 
+    @property
+    def counted(self) -> int:
+        """What a cap has to cover: whatever is held may still be charged."""
+        return self.reserved + self.settled
+
+    def left_of(self, cap: int) -> int:
+        """What a cap leaves to buy with."""
+        return max(0, cap - self.counted)
+
 
 NO_MONEY = Money()
 

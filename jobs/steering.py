@@ -16,6 +16,7 @@ from typing import Final
 
 from jobs.manifest import MAX_CREDITS, MAX_IN_FLIGHT
 from jobs.rates import MAX_PER_SECOND, Rate, parse_rate
+from jobs.record import Money
 from jobs.steps import Notice
 from jobs.wording import count, listed
 
@@ -186,9 +187,9 @@ def _size(value: Value) -> float:
     return value.per_second if isinstance(value, Rate) else value
 
 
-def held_words(*, cap: int, reserved: int, settled: int) -> str | None:
+def held_words(*, cap: int, money: Money) -> str | None:
     """What a budget below what is already bought means; None where there is room."""
-    counted = reserved + settled
+    counted = money.counted
     if cap > counted:
         return None
     then = "nothing more is bought, and the run ends when what was bought is finished"

@@ -130,7 +130,7 @@ class Helm:
         state, now = self._engine.core.state, self._clock.now()
         words: str | None = None
         if change.dial is Dial.BUDGET and isinstance(change.after, int):
-            words = held_words(cap=change.after, reserved=state.books.reserved, settled=state.books.settled)
+            words = held_words(cap=change.after, money=state.books.money)
         elif change.dial is Dial.IN_FLIGHT and isinstance(change.after, int) and len(state.slots) > change.after:
             words = f"{len(state.slots)} are in flight: nothing new until fewer than {change.after} are"
         elif change.dial is Dial.CREATES and change.before != change.after:

@@ -54,7 +54,7 @@ def _enough_credits(core: Core) -> int | None:
     left = [state.items[identity] for identity in state.unfunded]
     if not left or any(item.credits is None and item.price_class not in state.prices for item in left):
         return None
-    return state.books.settled + state.books.reserved + sum(core.buying.bound(item) for item in left)
+    return state.books.money.counted + sum(core.buying.bound(item) for item in left)
 
 
 def _troubles(core: Core, wanted: Container[str]) -> Iterator[Trouble]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from jobs.budget import delta
+from jobs.budget import Books, delta
 from jobs.lifecycle import EventType, ItemState
-from jobs.record import Event, Money, Record, fold
+from jobs.record import Event, Record, fold
 from jobs.report.facts import Happening, LifeSpan
 
 __all__ = ["Course", "Point", "Replay", "replayed"]
@@ -68,7 +68,7 @@ def replayed(events: Iterable[Happening], *, run_id: str, lives: Sequence[LifeSp
     courses: dict[str, Course] = {}
     points: list[Point] = []
     heard: dict[int, float] = {}
-    books = Money()
+    books = Books(cap=None)
     for event in events:
         if event.life_id is not None:
             heard[event.life_id] = max(event.at_s, heard.get(event.life_id, event.at_s))
@@ -83,7 +83,7 @@ def replayed(events: Iterable[Happening], *, run_id: str, lives: Sequence[LifeSp
         if change.reserved or change.settled:
             course.settled += change.settled
             course.reserved += change.reserved
-            books = Money(reserved=books.reserved + change.reserved, settled=books.settled + change.settled)
+            books = books.moved(change)
             points.append(Point(at_s=event.at_s, settled=books.settled, reserved=books.reserved))
     return Replay(points=tuple(points), courses=courses, heard=heard)
 

@@ -46,7 +46,7 @@ def figures(now: RunStatistics) -> Figures:
         finished=_sum(now.counts, (ItemState.SUCCEEDED,)),
         failed=_sum(now.counts, _FAILED),
         open=_sum(now.counts, _OPEN),
-        credits=now.credits.reserved + now.credits.settled,
+        credits=now.credits.counted,
         cap=now.cap_credits,
     )
 
@@ -59,7 +59,7 @@ def credits_line(statistics: RunStatistics) -> str:
     """What was spent, what is held, what of it is unknown, and what the cap leaves."""
     money, doubted, cap = statistics.credits, statistics.doubted_credits, statistics.cap_credits
     unknown = f" ({doubted:,} of them in doubt)" if doubted else ""
-    left = "" if cap is None else f", {max(0, cap - money.settled - money.reserved):,} of the cap left"
+    left = "" if cap is None else f", {money.left_of(cap):,} of the cap left"
     return f"{money.settled:,} spent, {money.reserved:,} held{unknown}{left}"
 
 

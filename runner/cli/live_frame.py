@@ -206,7 +206,7 @@ def _money(now: RunStatistics) -> Iterator[Note]:
     if now.cap_credits is None:
         yield Note("no cap", 2, "faint")
     else:
-        yield Note(f"{max(0, now.cap_credits - now.credits.settled - now.credits.reserved):,} left", 2)
+        yield Note(f"{now.credits.left_of(now.cap_credits):,} left", 2)
 
 
 def _bars(rows: Sequence[_Row], look: Look) -> list[Line]:

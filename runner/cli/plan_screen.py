@@ -138,7 +138,7 @@ def _facts(plan: Plan, balance: int | None, pace: str, notes: Sequence[str]) -> 
     if plan.high > plan.likely:
         yield "note", "base prices: params may cost more; the cap holds in any case"
     if new and plan.cap_credits is not None:
-        left = max(0, plan.cap_credits - plan.books.settled - plan.books.reserved)
+        left = plan.books.left_of(plan.cap_credits)
         if left < plan.low:
             yield "note", f"not all of it can be bought: {left:,} credits of the cap are left"
     yield from (("note", note) for note in _needing_a_person(plan))

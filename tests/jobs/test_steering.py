@@ -10,6 +10,7 @@ from jobs.budget import Books
 from jobs.core import Core
 from jobs.lifecycle import ItemState
 from jobs.rates import Rate
+from jobs.record import Money
 from jobs.steering import Ceiling, Dial, Misunderstood, Value, held_words, read_dial, steering_words, turned
 from jobs.steps import NOTHING, Send, Step, Wait
 from jobs.verdict import Pause
@@ -106,9 +107,9 @@ def test_words_of_other_notes_are_not_a_persons() -> None:
 
 
 def test_a_budget_below_what_is_bought_is_said_to_end_buying() -> None:
-    assert held_words(cap=10, reserved=4, settled=5) is None
-    assert "nothing more is bought" in str(held_words(cap=9, reserved=4, settled=5))
-    assert "9 credits held or spent already" in str(held_words(cap=3, reserved=4, settled=5))
+    assert held_words(cap=10, money=Money(reserved=4, settled=5)) is None
+    assert "nothing more is bought" in str(held_words(cap=9, money=Money(reserved=4, settled=5)))
+    assert "9 credits held or spent already" in str(held_words(cap=3, money=Money(reserved=4, settled=5)))
 
 
 # In the core
