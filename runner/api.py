@@ -22,7 +22,7 @@ import datetime as dt
 import inspect
 import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -33,10 +33,10 @@ from jobs.findings import Finding
 from jobs.plan import Plan, Standing
 from jobs.results import ResultRow
 from runner.commands import command_line
-from runner.compose import halt_after
 from runner.errors import UsageError
 from runner.events import Ended, EventReporter, ItemChanged, Noticed, RunEvent, Started, Stopping, Uploaded
 from runner.gravity import gravest
+from runner.halting import halt_after
 from runner.interruption import Interruption
 from runner.launch import Launch, is_agreed
 from runner.onward import Onward, Purse, day_of
@@ -151,15 +151,8 @@ async def plan_manifest(
 
     Raises ManifestRejected with every finding, UsageError, or LedgerUnusable.
     """
-    choices = Choices(
-        select=_globs(select),
-        exclude=_globs(exclude),
-        limit=_limit(limit),
-        variables=dict(variables or {}),
-        date=_day(date),
-        again=again,
-        allow_large=allow_large,
-    )
+    picked = _picked(select, exclude, limit, variables, date)
+    choices = replace(picked, again=again, allow_large=allow_large)
     settings = _settings(path, store, sim=sim, budget=budget, creates=creates, polls=polls, in_flight=in_flight)
     prepared = await _prepared(path, settings, choices)
     return ManifestPlan(plan=prepared.plan, warnings=prepared.warnings)
@@ -193,17 +186,8 @@ async def run_manifest(
     is raised here. `hear_signals` makes Ctrl-C and SIGTERM drain the run, as the command does; only in the main thread.
     Raises what `plan_manifest` does, and AuthError, ServiceError, LedgerError and DiskFull.
     """
-    choices = Choices(
-        select=_globs(select),
-        exclude=_globs(exclude),
-        limit=_limit(limit),
-        variables=dict(variables or {}),
-        date=_day(date),
-        halt=halt,
-        again=again,
-        no_download=no_download,
-        allow_large=allow_large,
-    )
+    picked = _picked(select, exclude, limit, variables, date)
+    choices = replace(picked, halt=halt, again=again, no_download=no_download, allow_large=allow_large)
     halt_after(halt, 1)  # slips are told before anything is read
     if inspect.iscoroutinefunction(on_event):
         raise UsageError("on_event is a coroutine function.", next_step="pass a function that returns at once")
@@ -230,6 +214,23 @@ def _settings(
 async def _prepared(path: str | PathLike[str], settings: Settings, choices: Choices) -> Prepared:
     """Reading and hashing may take seconds; the caller's loop goes on meanwhile."""
     return await anyio.to_thread.run_sync(partial(prepare, Path(path), settings=settings, choices=choices))
+
+
+def _picked(
+    select: str | Sequence[str],
+    exclude: str | Sequence[str],
+    limit: int | None,
+    variables: Mapping[str, str] | None,
+    date: Day | None,
+) -> Choices:
+    """Which items, and what their templates see."""
+    return Choices(
+        select=_globs(select),
+        exclude=_globs(exclude),
+        limit=_limit(limit),
+        variables=dict(variables or {}),
+        date=_day(date),
+    )
 
 
 def _globs(globs: str | Sequence[str]) -> tuple[str, ...]:

@@ -201,7 +201,7 @@ class LedgerConflict(LedgerError):
 
     exit_code = 1
     default_code = "ledger-conflict"
-    default_next_step = "run the same command again; if it happens again, report it with the output of `doctor`"
+    default_next_step = InternalError.default_next_step
 
 
 class LedgerLocked(LedgerError):

@@ -72,21 +72,28 @@ class Told:
         return self.models[number % len(self.models)]
 
 
-_TWO_SECONDS = (Kind(model=FAST, median_s=2.0, sigma=0.5),)
-_ONE_SECOND = (Kind(model=FAST, median_s=1.0, sigma=0.25),)
-
+_W1 = Workload(
+    name="W1",
+    says="2,000 items at 50 creates/s and 200 polls/s, median 2 s, sigma 0.5",
+    items=2000,
+    kinds=(Kind(model=FAST, median_s=2.0, sigma=0.5),),
+    in_flight=1000,
+    interval_s=1.0,
+    creates=50,
+    polls=200,
+    quick_items=200,
+)
+_W3A = Workload(
+    name="W3a",
+    says="300 items, 8 running at once and told so, median 1 s, sigma 0.25",
+    items=300,
+    kinds=(Kind(model=FAST, median_s=1.0, sigma=0.25),),
+    in_flight=8,
+    interval_s=0.5,
+    running=8,
+)
 _ALL = (
-    Workload(
-        name="W1",
-        says="2,000 items at 50 creates/s and 200 polls/s, median 2 s, sigma 0.5",
-        items=2000,
-        kinds=_TWO_SECONDS,
-        in_flight=1000,
-        interval_s=1.0,
-        creates=50,
-        polls=200,
-        quick_items=200,
-    ),
+    _W1,
     Workload(
         name="W2",
         says="10,000 items without limits, median 0.5 s, sigma 0.25, 3,000 in flight",
@@ -96,36 +103,9 @@ _ALL = (
         interval_s=0.25,
         quick_items=1000,
     ),
-    Workload(
-        name="W3a",
-        says="300 items, 8 running at once and told so, median 1 s, sigma 0.25",
-        items=300,
-        kinds=_ONE_SECOND,
-        in_flight=8,
-        interval_s=0.5,
-        running=8,
-    ),
-    Workload(
-        name="W3b",
-        says="as W3a, but nobody is told of the 8",
-        items=300,
-        kinds=_ONE_SECOND,
-        in_flight=32,
-        interval_s=0.5,
-        running=8,
-    ),
-    Workload(
-        name="W4",
-        says="as W1, but one window of 60 requests/s for all calls, and nobody is told",
-        items=2000,
-        kinds=_TWO_SECONDS,
-        in_flight=1000,
-        interval_s=1.0,
-        creates=50,
-        polls=200,
-        shared=60,
-        quick_items=200,
-    ),
+    _W3A,
+    replace(_W3A, name="W3b", says="as W3a, but nobody is told of the 8", in_flight=32),
+    replace(_W1, name="W4", says="as W1, but one window of 60 requests/s for all calls, and nobody is told", shared=60),
     Workload(
         name="W5",
         says="2,000 items at 10 creates/s and 20 polls/s; two models, medians 2 s and 10 s, sigma 0.25",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-from types import MappingProxyType
 
 from jobs.escape import json_text
 from jobs.lifecycle import ItemState
@@ -20,39 +19,8 @@ from jobs.results import (
     as_mapping,
     table_cells,
 )
+from tests.jobs.result_rows import FINE
 
-FINE = ResultRow(
-    item="reveal/params.duration=8",
-    identity="sha256:abc",
-    job="reveal",
-    run="sneaker-reveal",
-    state=ItemState.SUCCEEDED,
-    model="seedance-1-5-pro",
-    prompt="=1+1 \x1b[31m",
-    params={"duration": "8", "seed": 7},
-    axes=MappingProxyType({"params.duration": 8}),
-    tags=("hero", "-x"),
-    task_id="task_1",
-    idempotency_key="key_1",
-    attempts=1,
-    sends=2,
-    reserved_credits=28,
-    final_credits=28,
-    created_at="2026-05-11T00:00:00.000Z",
-    accepted_at="2026-05-11T00:00:01.000Z",
-    finished_at="2026-05-11T00:01:00.000Z",
-    outputs=(
-        Output(
-            url="https://cdn.example.test/a.mp4",
-            file="out/a.mp4",
-            sha256="ff",
-            bytes=10,
-            type="video/mp4",
-            state="verified",
-        ),
-        Output(url="https://cdn.example.test/b.png"),
-    ),
-)
 FAILED = ResultRow(
     item="reveal/params.duration=4",
     identity="sha256:def",

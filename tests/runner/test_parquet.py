@@ -5,48 +5,25 @@ from __future__ import annotations
 import stat
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 
 from jobs.lifecycle import ItemState
-from jobs.results import ErrorRow, Output, ResultRow, as_mapping
+from jobs.results import ErrorRow, ResultRow, as_mapping
 from runner.errors import DiskFull, OutputUnusable
 from runner.parquet import COLUMNS, write_parquet
 from runner.whole_files import whole_file
+from tests.jobs.result_rows import FINE
 
-FULL = ResultRow(
-    item="reveal/params.duration=8",
-    identity="i1-abc",
-    job="reveal",
-    run="night@2026-05-11",
-    state=ItemState.SUCCEEDED,
-    model="seedance-1-5-pro",
+FULL = replace(
+    FINE,
     prompt="é '; DROP TABLE x; -- \x00 \x1b[31m\n日本",
-    params={"duration": "8", "seed": 7},
     axes={"vars.surface": "wet asphalt"},
-    tags=("hero", "-x"),
-    task_id="task_1",
-    idempotency_key="rvb1-1",
-    attempts=1,
-    sends=2,
-    reserved_credits=28,
     final_credits=2**40,
     created_at="2026-05-11T00:00:00.123Z",
-    accepted_at="2026-05-11T00:00:01.000Z",
-    finished_at="2026-05-11T00:01:00.000Z",
-    outputs=(
-        Output(
-            url="https://cdn.example.test/a.mp4",
-            file="out/a.mp4",
-            sha256="ff",
-            bytes=10,
-            type="video/mp4",
-            state="verified",
-        ),
-        Output(url="https://cdn.example.test/b.png"),
-    ),
     error=ErrorRow(code="x", message="no\nluck"),
 )
 EMPTY = ResultRow(item="b", identity="i1-b", job="b", run="r", state=ItemState.PLANNED, model="m")
