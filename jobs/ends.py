@@ -73,6 +73,8 @@ class Ends:
         self._rates = array("d", [UNKNOWN_RATE]) * BINS
         self._weight = 1.0
         self._ends = 0.0  # of the present weight
+        self._unspread: list[tuple[float, float, float]] = []  # ends, by place and weight
+        self.is_known = False  # enough ended to say when the others will
         self._news = 0.0
         self._slower = self._faster = self._other = 0.0  # evidence
         self.last_place = BINS  # of those at which ends were seen
@@ -82,11 +84,6 @@ class Ends:
     def count(self) -> float:
         """Ends that are remembered."""
         return self._ends / self._weight
-
-    @property
-    def is_known(self) -> bool:
-        """Enough ended to say when the others will."""
-        return self.count >= ENDS_NEEDED
 
     @property
     def rates(self) -> Sequence[float]:
@@ -144,7 +141,25 @@ class Ends:
         passed[last + 1] -= weight * (high - last)
 
     def _end(self, low: float, high: float) -> None:
-        """Spread one end over the bins of its span, as it is expected there."""
+        """Take in an end. It is spread over the bins of its span once that tells somebody anything."""
+        self._unspread.append((low, high, self._weight))
+        self._ends += self._weight
+        self._news += 1.0
+        self._weight *= 1.0 + 1.0 / MEMORY
+        self.is_known = self.count >= ENDS_NEEDED
+        if self.is_known:
+            self._spread()
+        if self._weight > WEIGHT_MAX:
+            self._scale(1.0 / self._weight)
+            self._weight = 1.0
+
+    def _spread(self) -> None:
+        for low, high, weight in self._unspread:
+            self._spread_one(low, high, weight)
+        self._unspread.clear()
+
+    def _spread_one(self, low: float, high: float, weight: float) -> None:
+        """One end, over the bins of its span as it is expected there."""
         rates, ended, passed = self._rates, self._ended, self._passed
         first, last = int(low), int(high)
         parts = [1.0] * (last - first + 1)
@@ -155,19 +170,13 @@ class Ends:
         for place, part in enumerate(parts, start=first):
             left *= math.exp(-rates[place] * part)
             lefts.append(left)
-        scale, still, before = self._weight / (1.0 - left), 1.0, 0.0
+        scale, still, before = weight / (1.0 - left), 1.0, 0.0
         for place, (part, after) in enumerate(zip(parts, lefts, strict=True), start=first):
             ended[place] += scale * (still - after)
             risk = part * scale * (0.5 * (still + after) - left)  # who ends later passes all of it, who ends here half
             passed[place] += risk - before
             still, before = after, risk
         passed[last + 1] -= before
-        self._ends += self._weight
-        self._news += 1.0
-        self._weight *= 1.0 + 1.0 / MEMORY
-        if self._weight > WEIGHT_MAX:
-            self._scale(1.0 / self._weight)
-            self._weight = 1.0
 
     def _is_surprised(self, low: float, high: float, *, ended: bool) -> bool:
         """Three running tests (Page's): do ends come likelier, or less likely, by the odds that matter, or anywhere?"""
@@ -182,14 +191,17 @@ class Ends:
         return max(self._slower, self._faster, self._other) > SURPRISE
 
     def _scale(self, factor: float) -> None:
+        self._spread()
         for place in range(BINS):
             self._ended[place] *= factor
         for place in range(BINS + 2):
             self._passed[place] *= factor
         self._ends *= factor
+        self.is_known = self.count >= ENDS_NEEDED
 
     def _refresh(self) -> None:
         """Rates anew: ends over passes, both smoothed as wide as so many ends call for."""
+        self._spread()
         ended, passed, running = list(self._ended), [], 0.0
         for place in range(BINS):
             running += self._passed[place]

@@ -68,13 +68,13 @@ class PollQueue:
                 self._climb(identity, place, worth_at, now_s)
 
     def _climb(self, identity: str, place: _Place, worth_at: WorthAt, now_s: float) -> None:
-        reached_s = None
-        while place.level < LEVELS and (due_s := worth_at(identity, place.level)) <= now_s:
-            place.level, reached_s = place.level + 1, due_s
-        if place.level < LEVELS:
+        due_s = worth_at(identity, place.level)
+        if due_s > now_s:
             self._come(identity, place, due_s, now_s)
-        if reached_s is None:
             return
+        place.level, reached_s, due_s = _reached(identity, place.level, due_s, worth_at, now_s)
+        if due_s > now_s:
+            self._come(identity, place, due_s, now_s)
         self._stamp += 1
         place.ready = self._stamp
         if place.ready_s is None:
@@ -122,6 +122,30 @@ class PollQueue:
             identity: worth_at(identity, place.level) if place.ready_s is None else place.ready_s
             for identity, place in found.items()
         }
+
+
+def _reached(identity: str, level: int, due_s: float, worth_at: WorthAt, now_s: float) -> tuple[int, float, float]:
+    """A look is worth `level` since `due_s`: the first level that it is not worth yet, since when it is worth the one
+    below, and when it will be worth that one; the last is over when all are reached.
+
+    Mostly that is the next level, or the last: those are asked for first, and what lies between is halved.
+    """
+    above, above_s = LEVELS, due_s
+    for tried in (level + 1, LEVELS - 1):
+        if level < tried < above:
+            tried_s = worth_at(identity, tried)
+            if tried_s > now_s:
+                above, above_s = tried, tried_s
+            else:
+                level, due_s = tried, tried_s
+    while above - level > 1:
+        tried = (above + level) // 2
+        tried_s = worth_at(identity, tried)
+        if tried_s > now_s:
+            above, above_s = tried, tried_s
+        else:
+            level, due_s = tried, tried_s
+    return above, due_s, above_s
 
 
 class PollHeap:

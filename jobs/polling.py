@@ -78,9 +78,12 @@ class Noticed:
         return 0.5 * self.unseen_s / max(1, self.ends)
 
 
+_PRICES_S = tuple(PRICE_S_MIN * PRICE_RATIO**level for level in range(LEVELS + UNKNOWN_BELOW))
+
+
 def price_s(level: int) -> float:
     """What a look in vain may cost at a level, in seconds of delay."""
-    return PRICE_S_MIN * PRICE_RATIO**level
+    return _PRICES_S[level]
 
 
 def _level_of(seconds: float) -> int:
@@ -189,4 +192,4 @@ class Polling:
 
 def _gap_by_age_s(age_s: float, level: int) -> float:
     """The gap for a task whose end may come at any time, its chance falling with its age."""
-    return max(GAP_SHARE * age_s, math.sqrt(2.0 * price_s(level) * age_s))
+    return max(GAP_SHARE * age_s, math.sqrt(2.0 * _PRICES_S[level] * age_s))
