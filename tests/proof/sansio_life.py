@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Life"]
 
-EVENTS_MAX = 3000  # of one life; the longest honest ones take a few hundred
+TURNS_MAX = 3000  # of one life; the longest honest ones take a few hundred
 LIFE_S_MAX = 36 * 3600.0  # every fault is over after six hours, and nothing may be put off for long after that
 LATE_S_MAX = 30.0  # how long a copy may be under way
 CRASH_WITHIN = 12  # events after which a deadly life is over
@@ -54,7 +54,7 @@ class Life:
         self.ask_creates = self.ask_polls = True
         self.creating: dict[str, Send] = {}
         self.adopted: set[str] = set()  # keys found open
-        self.polling = self.left = self.events = 0
+        self.polling = self.left = self.turns = self.events = 0
         self.uploading: set[str] = set()
         self.saving = 0
         self.dead = False
@@ -97,16 +97,19 @@ class Life:
                 if core.finished():
                     break
                 wake_s = min(self.create_wake_s, self.poll_wake_s)
-            next_s = min(heap[0][0], wake_s) if heap else wake_s
-            if next_s == NEVER_S:
-                raise world.fail(f"stuck: nothing under way and nobody waits for a moment: {self.picture()}")
-            self._advance(next_s)
-            if heap and heap[0][0] <= self.mono_s:
-                _, _, do, what = heapq.heappop(heap)
-                do(what)
+            self.turns += 1
+            if self.turns > TURNS_MAX or self.mono_s - self.began_s > LIFE_S_MAX:
+                raise world.fail(f"no end after {self.turns} turns: {self.picture()}")
+            if not heap or heap[0][0] > wake_s:
+                if wake_s == NEVER_S:
+                    raise world.fail(f"stuck: nothing under way and nobody waits for a moment: {self.picture()}")
+                self._advance(wake_s)
+                continue
+            event_s, _, do, what = heapq.heappop(heap)
+            self._jump()
+            self._advance(event_s)
+            do(what)
             self.events += 1
-            if self.events > EVENTS_MAX or self.mono_s - self.began_s > LIFE_S_MAX:
-                raise world.fail(f"no end after {self.events} events: {self.picture()}")
             if self.events == self.crash_after:
                 self._die()
                 return
@@ -141,7 +144,7 @@ class Life:
 
     # Time
 
-    def _advance(self, mono_s: float) -> None:
+    def _jump(self) -> None:
         world = self.world
         if world.jump and not self.creating and self.dice.random() < 0.1:
             world.met(f"jump {world.jump}")
@@ -149,6 +152,9 @@ class Life:
                 self.base_s += 4000.0
             else:
                 world.skew_s += world.one_of(-3000.0, 3000.0)
+
+    def _advance(self, mono_s: float) -> None:
+        world = self.world
         self.mono_s = max(self.mono_s, mono_s)
         world.true_s = self.mono_s + self.base_s
         self.now = Now(self.mono_s, world.true_s + world.skew_s)
@@ -199,8 +205,8 @@ class Life:
             if isinstance(answer, Send):
                 self._send(answer)
                 continue
-            self.events += 1
-            if self.events > EVENTS_MAX:
+            self.turns += 1
+            if self.turns > TURNS_MAX:
                 raise self.world.fail("the core gives steps without end")
             self.commit(answer)
         return NEVER_S
