@@ -32,7 +32,7 @@ WorthAt = Callable[[str, int], float]
 @dataclass(slots=True)
 class _Place:
     level: int  # that it waits for
-    coming: int = 0  # which of its entries in each heap counts
+    coming: int = 0  # which of its entries in each heap counts; 0: none
     ready: int = 0
     ready_s: float | None = None  # since when it is ready
 
@@ -42,6 +42,7 @@ class PollQueue:
 
     def __init__(self) -> None:
         self._coming: list[tuple[float, int, str]] = []
+        self._unsure: list[tuple[float, int, str]] = []  # the same, by when they are planned again
         self._ready: list[tuple[int, float, int, str]] = []
         self._places: dict[str, _Place] = {}
         self._stamp = 0
@@ -56,18 +57,21 @@ class PollQueue:
     def _come(self, identity: str, place: _Place, due_s: float, now_s: float) -> None:
         self._stamp += 1
         place.coming = self._stamp
-        check_s = due_s if due_s - now_s <= REPLAN_S else now_s + REPLAN_SHARE * (due_s - now_s)
-        heapq.heappush(self._coming, (check_s, self._stamp, identity))
+        heapq.heappush(self._coming, (due_s, self._stamp, identity))
+        if due_s - now_s > REPLAN_S:
+            heapq.heappush(self._unsure, (now_s + REPLAN_SHARE * (due_s - now_s), self._stamp, identity))
 
     def advance(self, worth_at: WorthAt, now_s: float) -> None:
         """Let climb whose look is worth its level by now."""
-        while self._coming and self._coming[0][0] <= now_s:
-            _, stamp, identity = heapq.heappop(self._coming)
-            place = self._places.get(identity)
-            if place is not None and place.coming == stamp:
-                self._climb(identity, place, worth_at, now_s)
+        for heap in (self._unsure, self._coming):
+            while heap and heap[0][0] <= now_s:
+                _, stamp, identity = heapq.heappop(heap)
+                place = self._places.get(identity)
+                if place is not None and place.coming == stamp:
+                    self._climb(identity, place, worth_at, now_s)
 
     def _climb(self, identity: str, place: _Place, worth_at: WorthAt, now_s: float) -> None:
+        place.coming = 0
         due_s = worth_at(identity, place.level)
         if due_s > now_s:
             self._come(identity, place, due_s, now_s)
@@ -109,11 +113,17 @@ class PollQueue:
         del self._places[identity]
 
     def due_s(self) -> float | None:
-        """Since when the first one is ready; while none is, when to advance again."""
+        """Since when the first one is ready; while none is, when to advance again.
+
+        What is planned again does not count: more is known only after an answer, and then somebody asks anyhow.
+        """
         first = self.first
         if first is not None:
             return self._places[first].ready_s
-        return self._coming[0][0] if self._coming else None
+        coming = self._coming
+        while coming and ((place := self._places.get(coming[0][2])) is None or place.coming != coming[0][1]):
+            heapq.heappop(coming)
+        return coming[0][0] if coming else None
 
     def moments(self, worth_at: WorthAt, chosen: Container[str]) -> dict[str, float]:
         """When a look at the chosen that are in here is due, or became so."""

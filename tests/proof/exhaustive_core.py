@@ -41,7 +41,7 @@ _NOISE: dict[str, frozenset[str]] = {
     "Buying": frozenset({"_state", "_pacer", "_order"}),
     "Watching": frozenset({"_state", "_pacer", "noticed"}),
     "PollHeap": frozenset({"_order"}),
-    "PollQueue": frozenset({"_ready", "_stamp", "_level", "_coming"}),
+    "PollQueue": frozenset({"_ready", "_stamp", "_level", "_coming", "_unsure"}),
     "_Place": frozenset({"coming", "ready"}),
     "_Task": frozenset({"polls", "is_scout", "spread"}),
     "Auditor": frozenset({"_where", "_caps", "latest", "reserved", "settled", "_lowered"}),
