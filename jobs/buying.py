@@ -70,7 +70,7 @@ class Buying:
     @property
     def silenced(self) -> bool:
         """Nothing is sent in this life any more, open attempts included."""
-        return self._state.stopping or any(why in self._state.pauses for why in _SILENCING)
+        return self._state.stopping or not _SILENCING.isdisjoint(self._state.pauses)
 
     def due_moments(self, chosen: Container[str]) -> dict[str, float]:
         """When those of the chosen that wait to be sent again may be, for their own part."""
@@ -109,7 +109,7 @@ class Buying:
         if resend_s is not None and resend_s <= now.mono_s:
             paced_s = self._pacer.due_s(now.mono_s)
             return self._resend(now) if paced_s <= now.mono_s else until(paced_s)
-        if not (new and self._may_buy()):
+        if not (new and state.ready and self._may_buy()):
             return until(resend_s)
         if self._weather.bad_sends >= BAD_SENDS_MAX and self._weather.probe_due_s > now.mono_s:
             return until(self._weather.probe_due_s)

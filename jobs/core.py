@@ -179,6 +179,8 @@ class Core:
         return self._watched(poll.identity, self._watching.ended(poll, end, now))
 
     def _watched(self, identity: str, step: Step) -> Step:
+        if not step.changes:
+            return step
         record = self.state.records[identity]
         happened = {change.event.type for change in step.changes}
         if EventType.SUCCEEDED in happened:

@@ -95,7 +95,7 @@ def tell(notices: tuple[Notice, ...]) -> Step:
 
 def join(*steps: Step) -> Step:
     """One step of several, in order."""
-    full = [step for step in steps if step.changes or step.notices]
+    full = [step for step in steps if step is not NOTHING]
     if len(full) < 2:
         return full[0] if full else NOTHING
     changes = tuple(change for step in full for change in step.changes)

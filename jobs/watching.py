@@ -132,11 +132,12 @@ class Watching:
             self._state.owed.discard(first)  # it ended some other way
             self._queue.drop(first)
             del self._tasks[first]
+        due_s = self._queue.due_s()
         while (past_s := self._past.due_s()) is not None and past_s <= now.mono_s:
             if records[self._past.first].state is ItemState.FAILED:
                 break
             self._state.owed.discard(self._past.pop())  # it was bought again
-        return earliest(self._queue.due_s(), past_s)
+        return due_s if past_s is None else earliest(due_s, past_s)
 
     def ended(self, poll: Poll, end: SendEnd, now: Now) -> Step:
         """One status request ended."""

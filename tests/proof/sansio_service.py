@@ -68,6 +68,11 @@ POLL_FAULTS = (
     "poll_wrong_key",
 )
 FAULTS = CREATE_FAULTS + POLL_FAULTS
+_GATE = frozenset({"limited", "wrong_key", "redirect", "no_path", "gate_invalid"})
+_TROUBLE = frozenset({"foreign_409", "poisoned", "broken_before", "invalid"})
+_BAD_ENDS = frozenset(CREATE_FAULTS[CREATE_FAULTS.index("born_ended") : CREATE_FAULTS.index("no_figures")])
+_BAD_SHOWS = frozenset({"strange_words", "no_figures", "figures_late", "final_stays_0", "many_urls", "no_urls"})
+_POLLS = frozenset(POLL_FAULTS)
 
 # A life that ends at its first request teaches little: what ends lives is rarer.
 _ENDS_A_LIFE = frozenset({"wrong_key", "redirect", "no_path", "poor", "born_poor"})
@@ -156,7 +161,7 @@ class ModelService:
 
     def _gate(self, now_s: float) -> SendEnd | None:
         """What stands before the memory of keys, and may say no to a request that was granted before."""
-        if not self.rates:
+        if _GATE.isdisjoint(self.rates):
             return None
         if self.hits("limited", now_s):
             return self._refusal(now_s, 429, "rate_limited", retry_after_s=self._retry_after())
@@ -187,7 +192,7 @@ class ModelService:
     def _new(self, now_s: float, key: str, body: bytes) -> SendEnd:
         prompt = body.partition(b'"prompt":"')[2].partition(b'"')[0].decode()
         price = self.prices[prompt]
-        refusal = self._trouble(now_s, key, price) if self.rates else None
+        refusal = None if _TROUBLE.isdisjoint(self.rates) else self._trouble(now_s, key, price)
         if refusal is not None:
             return refusal
         if price > self.wallet or self.hits("poor", now_s):
@@ -242,7 +247,8 @@ class ModelService:
             final_shown=price,
         )
         if self.rates and now_s < self.calm_at_s:
-            self._ends_badly(now_s, task)
+            if not _BAD_ENDS.isdisjoint(self.rates):
+                self._ends_badly(now_s, task)
             self._shows_badly(now_s, task)
         return task
 
@@ -267,13 +273,15 @@ class ModelService:
             task.hidden_until_s = self._one_of(now_s + 90.0, now_s + 300.0, NEVER_S)
 
     def _shows_badly(self, now_s: float, task: Task) -> None:
+        task.final_shown = task.charge
+        if _BAD_SHOWS.isdisjoint(self.rates):
+            return
         if self.hits("strange_words", now_s):
             task.word = ("processing", "paused", "")[int(self.dice.random() * 3)]
         if self.hits("many_urls", now_s):
             task.urls = tuple(f"{task.urls[0]}?{n}" for n in range(3))
         elif self.hits("no_urls", now_s):
             task.urls = ()
-        task.final_shown = task.charge
         if self.hits("no_figures", now_s):
             task.reserved_shown = task.final_shown = None
         elif self.hits("figures_late", now_s):
@@ -283,7 +291,7 @@ class ModelService:
 
     def status(self, now_s: float, task_id: str) -> SendEnd:
         """A status request arrived."""
-        if self.rates:
+        if not _POLLS.isdisjoint(self.rates):
             if self.hits("poll_limited", now_s):
                 return self._refusal(now_s, 429, "rate_limited", retry_after_s=self._retry_after())
             if self.hits("poll_wrong_key", now_s):
