@@ -124,6 +124,8 @@ class Core:
 
     def wanted_uploads(self) -> list[str]:
         """Digests that items wait for, in the order of their first item."""
+        if not self._lacking:
+            return []
         first = {digest: min(self.state.items[i].index for i in who) for digest, who in self._lacking.items()}
         return sorted(first, key=lambda digest: first[digest])
 

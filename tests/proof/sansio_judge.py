@@ -29,6 +29,7 @@ _IN_FLIGHT = frozenset({_S.SUBMITTING, _S.ACCEPTED})
 _SILENCED = frozenset({Pause.AUTH, Pause.NETWORK})
 _LEFT_OPEN = frozenset({Pause.AUTH, Pause.NETWORK, Pause.CONFIG, Pause.CREATES, Pause.CREDITS})
 _UNSTEADY = frozenset({"dearer", "no_figures", "figures_late", "final_stays_0", "twins"})
+_COUNTED = {kind: f"event {kind}" for kind in EventType}
 KEY_WINDOW_S = 3600.0
 GRACE_S = 60.0  # a task may be late to appear
 CONFLICT_WINDOW_S = 120.0
@@ -63,9 +64,12 @@ class Judge:
         """A new life: it knows what is on disk."""
         self.life = life
         kept = self.world.kept
-        self.money = {key: (attempt.reserved, attempt.settled) for key, (_, attempt) in kept.items()}
-        mine = [self.money[key] for key, (_, attempt) in kept.items() if attempt.scope == life.scope]
-        self.sums = [sum(money[0] for money in mine), sum(money[1] for money in mine)]
+        self.money, self.sums = {}, [0, 0]
+        for key, (_, attempt) in kept.items():
+            self.money[key] = attempt.reserved, attempt.settled
+            if attempt.scope == life.scope:
+                self.sums[0] += attempt.reserved
+                self.sums[1] += attempt.settled
         self.prices, self.failed = dict(self.named), dict(self.failures)
         self.posts.clear()
         self.unanswered.clear()
@@ -95,7 +99,7 @@ class Judge:
         if record.version != before.version + 1:
             raise world.fail("versions jump")
         life.records[record.identity] = record
-        world.counts[f"event {kind}"] += 1
+        world.counts[_COUNTED[kind]] += 1
         attempt = record.attempt
         if kind is _E.SKIPPED:
             self._skipped(record)
@@ -309,10 +313,6 @@ def _learn(change: Change, prices: dict[str, int], failures: dict[tuple[str, int
         failures[of] = failures.get(of, 0) + 1
         return
     data = change.event.data
-    told = max(_whole(data.get("reserved_credits")), _whole(data.get("final_credits")))
-    if told:
-        prices[attempt.price_class] = max(told, prices.get(attempt.price_class, 0))
-
-
-def _whole(figure: object) -> int:
-    return figure if isinstance(figure, int) else 0
+    for told in (data.get("reserved_credits"), data.get("final_credits")):
+        if isinstance(told, int) and told > prices.get(attempt.price_class, 0):
+            prices[attempt.price_class] = told

@@ -89,9 +89,8 @@ class Life:
         """From the first question to the end, or to the crash."""
         world, core = self.world, self.core
         self._admit()
-        heap = self.heap
+        heap, wake_s = self.heap, NEVER_S
         while True:
-            wake_s = min(self.create_wake_s, self.poll_wake_s)
             if self.stirred or wake_s <= self.mono_s:
                 self._ask()
                 if core.finished():
@@ -155,7 +154,8 @@ class Life:
 
     def _advance(self, mono_s: float) -> None:
         world = self.world
-        self.mono_s = max(self.mono_s, mono_s)
+        if mono_s > self.mono_s:
+            self.mono_s = mono_s
         world.true_s = self.mono_s + self.base_s
         self.now = Now(self.mono_s, world.true_s + world.skew_s)
         if self.commits and self.commits[0][0] <= self.mono_s:

@@ -23,6 +23,7 @@ import tests.proof.sansio_life
 from jobs.answers import ErrorSeen, SendEnd, TaskSeen
 from jobs.budget import Books
 from jobs.identity import idempotency_key
+from jobs.polling import Noticed
 from jobs.ready import Pick
 from jobs.record import Artifact, Attempt, Change, Event, Money, Record
 from jobs.runstate import CoreSettings
@@ -36,7 +37,7 @@ KINDS: tuple[type, ...] = (
     *(Artifact, Attempt, Change, Event, Money, Record),
     *(Books, CoreSettings, Pick, SendPolicy),
     *(Download, Notice, Poll, Send, Step, Wait),
-    *(ErrorSeen, Follow, SendEnd, TaskSeen, Verdict),
+    *(ErrorSeen, Follow, Noticed, SendEnd, TaskSeen, Verdict),
 )
 
 _REPLACED: dict[type, Callable[[Any, Mapping[str, object]], Any]] = {}
