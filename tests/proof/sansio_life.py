@@ -154,8 +154,7 @@ class Life:
 
     def _advance(self, mono_s: float) -> None:
         world = self.world
-        if mono_s > self.mono_s:
-            self.mono_s = mono_s
+        self.mono_s = max(self.mono_s, mono_s)
         world.true_s = self.mono_s + self.base_s
         self.now = Now(self.mono_s, world.true_s + world.skew_s)
         if self.commits and self.commits[0][0] <= self.mono_s:

@@ -21,16 +21,19 @@ from tests.proof.sansio import trace_digest
 print(trace_digest(0, {traced}))
 """
 FROZEN = """
-from tests.proof.sansio_quick import KINDS
 from jobs.record import Artifact
-made = Artifact(n=1, url="u")
+from tests.proof.sansio_quick import KINDS
+import jobs.record
+assert jobs.record.Artifact is not Artifact
+made = jobs.record.Artifact(n=1, url="u")
 assert made == Artifact(n=1, url="u", state="wanted", file=None) and type(made) is Artifact and made.bytes is None
 assert repr(made).startswith("Artifact(n=1, url='u', state='wanted', file=None"), made
 spoiling = (
     lambda: setattr(made, "n", 2),
     lambda: setattr(made, "other", 2),
-    lambda: Artifact(n=1),
-    lambda: Artifact(n=1, url="u", other=1),
+    lambda: jobs.record.Artifact(n=1),
+    lambda: jobs.record.Artifact(n=1, url="u", other=1),
+    lambda: jobs.record.Artifact(1, "u"),
 )
 for spoil in spoiling:
     try:
