@@ -47,16 +47,16 @@ COLUMNS: Final = {
 }
 
 # Rows a group: readers skip whole groups, and one group stands in memory while it is made.
-GROUP_ROWS: Final = 20_000
+GROUP_ROWS: Final = 5_000
 
-# One row as JSON: a prompt of a million characters, and more outputs than any task has, fit.
-ROW_BYTES_MAX: Final = 64 * 1024 * 1024
+# DuckDB reads twice the longest row at once that it is told of, and never less than twice this.
+ROW_BYTES_LEAST: Final = 16 * 1024 * 1024
 
 _COPY: Final = f"""
 COPY (
     SELECT * REPLACE (params::VARCHAR AS params, axes::VARCHAR AS axes)
     FROM read_json(
-        $lines, format = 'newline_delimited', compression = 'none', maximum_object_size = {ROW_BYTES_MAX},
+        $lines, format = 'newline_delimited', compression = 'none', maximum_object_size = $row_bytes,
         columns = {COLUMNS!r}
     )
 ) TO $file (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {GROUP_ROWS}, USE_TMP_FILE false)
@@ -73,11 +73,15 @@ def write_parquet(rows: Iterable[ResultRow], file: Path) -> int:
     """Write `file`, which may exist and be empty; gives the number of rows. Raises OutputUnusable or DiskFull."""
     with tempfile.TemporaryDirectory(prefix="rivya-batch-") as folder:
         lines = Path(folder, "rows.jsonl")
-        with lines.open("w", encoding="utf-8", newline="") as stream:
-            stream.writelines(as_jsonl(rows))
+        row_bytes = ROW_BYTES_LEAST
+        with lines.open("wb") as stream:
+            for line in as_jsonl(rows):
+                row_bytes = max(row_bytes, stream.write(line.encode("utf-8")))
         try:
             with duckdb.connect(":memory:", config=_SETTINGS) as database:
-                found = database.execute(_COPY, {"lines": _no_pattern(lines), "file": str(file)}).fetchone()
+                found = database.execute(
+                    _COPY, {"lines": _no_pattern(lines), "file": str(file), "row_bytes": row_bytes}
+                ).fetchone()
         except duckdb.IOException as problem:
             if "No space left" in str(problem):
                 raise DiskFull("There is no room for the Parquet file. It was not written.") from problem

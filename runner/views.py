@@ -131,9 +131,9 @@ def result_rows(path: Path, run_id: str, *, wanted_only: bool = True) -> Iterato
 
 def _each_result(path: Path, run_id: str, *, wanted_only: bool) -> Iterator[ResultRow]:
     with need_ledger(path) as reader:
-        order = reader.ask("run_order", {"run_id": run_id, "wanted": int(wanted_only)})
+        order = [row["identity"] for row in reader.ask("run_order", {"run_id": run_id, "wanted": int(wanted_only)})]
         for first in range(0, len(order), ROWS_AT_ONCE):
-            yield from _results(reader, run_id, [row["identity"] for row in order[first : first + ROWS_AT_ONCE]])
+            yield from _results(reader, run_id, order[first : first + ROWS_AT_ONCE])
 
 
 def _results(reader: LedgerReader, run_id: str, identities: Sequence[str]) -> Iterator[ResultRow]:

@@ -3,16 +3,35 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
+from typing import Final
 
-__all__ = ["columns", "shortened"]
+__all__ = ["columns", "pieces_of_columns", "shortened"]
+
+# What of an endless table is laid out at once: more than anybody looks at in one glance.
+PIECE_LINES: Final = 5_000
 
 
 def columns(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str] = (), indent: int = 0) -> str:
     """Lines of aligned cells below a header, each with its newline; columns named in `right` end flush."""
-    lines = [tuple(header), *(tuple(row) for row in rows)]
-    widths = [max(_width(line[n]) for line in lines) for n in range(len(header))]
-    return "".join(_line(line, widths, [name in right for name in header], indent) for line in lines)
+    lines = [header, *rows]
+    flush = [name in right for name in header]
+    widths = _widths(lines, [0] * len(header))
+    return "".join(_line(line, widths, flush, indent) for line in lines)
+
+
+def pieces_of_columns(header: Sequence[str], rows: Iterable[Sequence[str]], *, right: Sequence[str]) -> Iterator[str]:
+    """The same of any number of rows, few of which are in memory at once: a column may become wider on its way."""
+    flush = [name in right for name in header]
+    lines, widths = chain([header], rows), [0] * len(header)
+    while piece := list(islice(lines, PIECE_LINES)):
+        widths = _widths(piece, widths)
+        yield "".join(_line(line, widths, flush, 0) for line in piece)
+
+
+def _widths(lines: Sequence[Sequence[str]], at_least: Sequence[int]) -> list[int]:
+    return [max(least, max(_width(line[n]) for line in lines)) for n, least in enumerate(at_least)]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool], indent: int) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
-from runner.cli.columns import columns, shortened
+from runner.cli.columns import PIECE_LINES, columns, pieces_of_columns, shortened
 from runner.cli.figures import count, duration, size
 
 
@@ -48,6 +50,25 @@ def test_columns_are_as_wide_as_what_stands_in_them() -> None:
     assert (
         columns(("a", "n"), [("漢字", "1"), ("x", "1,000")], right=("n",)) == "a         n\n漢字      1\nx     1,000\n"
     )
+
+
+def test_a_table_without_end_is_told_in_pieces_whose_columns_never_narrow() -> None:
+    read = list[int]()
+
+    def rows() -> Iterator[tuple[str, str]]:
+        for n in range(2 * PIECE_LINES):
+            read.append(n)
+            yield ("wide" if n == PIECE_LINES else "a", str(n))
+
+    pieces = pieces_of_columns(("key", "n"), rows(), right=("n",))
+    first = next(pieces)
+
+    assert len(read) == PIECE_LINES - 1, "the header is a line, too"
+    assert first.startswith("key     n\na       0\n")
+    second = next(pieces).splitlines()
+    assert second[:2] == ["a     4999", "wide  5000"]
+    assert next(pieces) == "a     9999\n"
+    assert len(first.splitlines()) + len(second) + 1 == 2 * PIECE_LINES + 1
 
 
 def test_a_long_word_is_cut_in_the_middle() -> None:

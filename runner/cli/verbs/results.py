@@ -11,7 +11,7 @@ import click
 
 from jobs.lifecycle import ItemState
 from jobs.results import TABLE_COLUMNS, ResultRow, as_csv, as_json, as_jsonl, table_cells
-from runner.cli.columns import columns
+from runner.cli.columns import pieces_of_columns
 from runner.cli.figures import count
 from runner.cli.files import write_whole
 from runner.cli.flags import verb
@@ -89,7 +89,7 @@ def _texts(rows: Iterable[ResultRow], form: str) -> Iterable[str]:
         case "csv":
             return as_csv(rows)
         case _:
-            return [columns(TABLE_COLUMNS, table_cells(rows), right=("credits",))]
+            return pieces_of_columns(TABLE_COLUMNS, table_cells(rows), right=("credits",))
 
 
 def _pieces(texts: Iterable[str]) -> Iterator[str]:
