@@ -31,7 +31,7 @@ def pieces_of_columns(header: Sequence[str], rows: Iterable[Sequence[str]], *, r
 
 
 def _widths(lines: Sequence[Sequence[str]], at_least: Sequence[int]) -> list[int]:
-    return [max(least, max(_width(line[n]) for line in lines)) for n, least in enumerate(at_least)]
+    return [max(least, *(_width(line[n]) for line in lines)) for n, least in enumerate(at_least)]
 
 
 def _line(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool], indent: int) -> str:
