@@ -10,10 +10,13 @@ import sys
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from runner.cli.entry import run_command
 
 MANIFEST = """\
 version: 1
@@ -29,7 +32,15 @@ jobs:
 
 PATIENCE_S = 30.0
 
-Shell = Callable[..., "subprocess.CompletedProcess[str]"]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Shell = Callable[..., Said]
 
 
 def command(*words: str) -> list[str]:
@@ -58,24 +69,26 @@ class Service:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    served = Service(tmp_path)
-    yield served
-    served.close()
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Shell:
+    """The second shell: one command line, to its end."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "boats.yaml").write_text(MANIFEST, encoding="utf-8")
+
+    def run(*words: str) -> Said:
+        code = run_command(words)
+        streams = capfd.readouterr()
+        return Said(returncode=code, stdout=streams.out, stderr=streams.err)
+
+    return run
 
 
 @pytest.fixture
-def shell(tmp_path: Path, service: Service, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """The second shell: one command line, to its end."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("RIVYA_BASE_URL", service.address)
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service]:
+    served = Service(tmp_path)
+    monkeypatch.setenv("RIVYA_BASE_URL", served.address)
     monkeypatch.setenv("RIVYA_API_KEY", "rvya_sk_sim_demo")
-    (tmp_path / "boats.yaml").write_text(MANIFEST, encoding="utf-8")
-
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(command(*words), capture_output=True, text=True, check=False, timeout=PATIENCE_S)
-
-    return run
+    yield served
+    served.close()
 
 
 @pytest.fixture
