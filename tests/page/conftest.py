@@ -88,14 +88,14 @@ def _chromium() -> str | None:
     return NAMED or next((found for name in KNOWN if (found := shutil.which(name))), None)
 
 
-# Only for this folder: while the driver is there it holds the event loop, which other tests of this process need.
-@pytest.fixture(scope="package")
+# Only for one file, as these folders are no packages to pytest: while the driver is there it holds the event loop, which other tests of this process need.
+@pytest.fixture(scope="module")
 def _playwright() -> Iterator[Playwright]:
     with sync_playwright() as driver:
         yield driver
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser(_playwright: Playwright) -> Iterator[Browser]:
     program = _chromium()
     if program is None:
@@ -115,7 +115,7 @@ LISTEN = """document.addEventListener('securitypolicyviolation', (bite) =>
   console.error(`policy: ${bite.violatedDirective} ${bite.blockedURI}`));"""
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def contexts(browser: Browser) -> Callable[..., BrowserContext]:
     """A window's settings, each made once: to make one takes longer than to look at a page."""
     made: dict[tuple[tuple[str, object], ...], BrowserContext] = {}
