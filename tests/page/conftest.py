@@ -88,7 +88,8 @@ def _chromium() -> str | None:
     return NAMED or next((found for name in KNOWN if (found := shutil.which(name))), None)
 
 
-# Only for one file, as these folders are no packages to pytest: while the driver is there it holds the event loop, which other tests of this process need.
+# Only for one file: while the driver is there it holds the event loop, which other tests of this process need. A scope
+# of the folder would last for the session, as test folders are no packages.
 @pytest.fixture(scope="module")
 def _playwright() -> Iterator[Playwright]:
     with sync_playwright() as driver:
