@@ -227,7 +227,7 @@ class Core:
         self._downloads.extend(
             Download(identity=record.identity, n=artifact.n, url=artifact.url, task_id=task_id)
             for artifact in record.artifacts
-            if artifact.state in ("wanted", "partial")
+            if artifact.is_unsaved
         )
 
     # Steering

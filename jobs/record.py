@@ -77,6 +77,11 @@ class Artifact:
     bytes: int | None = None
     type: str | None = None
 
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether it is still to be saved: no file of it is whole, and it may still be had."""
+        return self.state in ("wanted", "partial")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
@@ -117,6 +122,11 @@ class Record:
     error_code: str | None = None
     error_message: str | None = None
     request_id: str | None = None
+
+    @property
+    def is_unsaved(self) -> bool:
+        """Whether a result of it is still to be saved."""
+        return any(artifact.is_unsaved for artifact in self.artifacts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,13 +16,14 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from jobs.lifecycle import ItemState
+from jobs.record import ArtifactState
 from runner.errors import RunnerError
 from runner.ledger.rows import Row
 from runner.ledger.sqlite import LedgerReader, open_reader
@@ -38,7 +39,7 @@ EVERY_S: Final = 30.0
 # The collector that reads the file runs as another user; there is nothing private in it.
 READABLE: Final = 0o644
 
-RESULT_STATES: Final = ("wanted", "partial", "verified", "unverified", "quarantined", "gone")
+RESULT_STATES: Final[tuple[ArtifactState, ...]] = get_args(ArtifactState)
 
 # A create is an HTTP request; a generation takes seconds for a picture and minutes for a clip.
 CREATE_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)

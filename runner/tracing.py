@@ -68,7 +68,7 @@ class Traces(Reporter):
     def know(self, records: Iterable[Record]) -> None:
         """Where the items stand as this life begins: requests of attempts from before belong to them."""
         for record in records:
-            if record.attempt is not None and (record.state in OPEN or _unsaved(record)):
+            if record.attempt is not None and (record.state in OPEN or record.is_unsaved):
                 self._names[record.attempt.key] = record.identity
                 if record.attempt.task_id is not None:
                     self._names[record.attempt.task_id] = record.identity
@@ -125,7 +125,7 @@ class Traces(Reporter):
                 self.find(item.identity, attempt.task_id)
                 span.set_attribute("rivya.task", attempt.task_id)
             span.set_attributes({"rivya.credits.settled": attempt.settled, "rivya.credits.reserved": attempt.reserved})
-        if record.state not in (ItemState.PLANNED, *OPEN) and not _unsaved(record):
+        if record.state not in (ItemState.PLANNED, *OPEN) and not record.is_unsaved:
             self._over(item.identity, record)
 
     def noticed(self, notice: Notice) -> None:
@@ -246,10 +246,6 @@ def _facts(end: SendEnd) -> Attributes:
         "error.type": end.error.code if end.error else None,
     }
     return {name: fact for name, fact in facts.items() if fact is not None}
-
-
-def _unsaved(record: Record) -> bool:
-    return any(artifact.state in ("wanted", "partial") for artifact in record.artifacts)
 
 
 def _ns(at_s: float) -> int:
