@@ -10,6 +10,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
+import orjson
+
 from jobs.answers import Uploaded
 from jobs.item import Item
 from jobs.lifecycle import ItemState
@@ -17,6 +19,7 @@ from jobs.record import Artifact, Attempt, Event, Record
 from runner.ledger import KnownUpload, Note, PastItem
 
 __all__ = [
+    "Params",
     "Row",
     "artifact_of",
     "artifact_params",
@@ -53,8 +56,11 @@ def text_of(value: str | None) -> str | None:
 
 def json_of(value: object) -> str:
     """JSON text as it is stored."""
-    text = _ENCODER.encode(value)
-    return text if text.isascii() else text.encode(errors="replace").decode()
+    try:
+        return orjson.dumps(value, default=_plain).decode()
+    except TypeError:  # half a surrogate pair, a number beyond 64 bits
+        text = _ENCODER.encode(value)
+        return text.encode(errors="replace").decode()
 
 
 def _plain(value: object) -> object:

@@ -18,6 +18,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from functools import cache, partial
+from itertools import groupby
 from pathlib import Path
 from typing import Self, TypeVar, cast
 
@@ -38,6 +39,7 @@ from runner.ledger.reading import LedgerReads
 from runner.ledger.rows import Row
 from runner.ledger.statements import MIGRATIONS, QUERIES, Migration
 from runner.ledger.trouble import Code, Trouble, is_about_the_file, translated
+from runner.ledger.writing import Recording
 
 __all__ = ["LedgerReader", "SqliteLedger", "open_ledger", "open_reader"]
 
@@ -84,7 +86,7 @@ class SqliteLedger(LedgerReads):
 
     async def record(self, changes: Sequence[Change]) -> None:
         if changes:
-            await self._write(partial(writing.add_changes, _as_seam(self._writer), changes, life_id=self._life_id))
+            await self._write(Recording(_as_seam(self._writer), changes, self._life_id))
 
     async def note(self, notices: Sequence[Notice], *, at_s: float, cap_credits: int | None = None) -> None:
         assert self._life_id is not None, "a note belongs to a life"
@@ -139,7 +141,7 @@ class SqliteLedger(LedgerReads):
     def _transact(self, works: Sequence[Callable[[], object]]) -> Sequence[Outcome]:
         try:
             self._writer.execute("BEGIN IMMEDIATE")
-            outcomes = [self._do(work) for work in works]
+            outcomes = self._do(works)
             failpoint("commit.before")
             self._writer.execute("COMMIT")
             failpoint("commit.after")
@@ -149,7 +151,20 @@ class SqliteLedger(LedgerReads):
             raise
         return outcomes
 
-    def _do(self, work: Callable[[], object]) -> Outcome:
+    def _do(self, works: Sequence[Callable[[], object]]) -> list[Outcome]:
+        """What each call gave. Neighbours that only append events are done at once, unless one of them is refused."""
+        outcomes: list[Outcome] = []
+        for _, neighbours in groupby(works, key=type):
+            calls = list(neighbours)
+            recordings = [call for call in calls if isinstance(call, Recording)]
+            together = self._try(partial(writing.add_together, recordings)) if len(recordings) > 1 else None
+            if together is not None and together.error is None:
+                outcomes += [together] * len(calls)
+            else:
+                outcomes += map(self._try, calls)
+        return outcomes
+
+    def _try(self, work: Callable[[], object]) -> Outcome:
         """One call in its savepoint. Trouble with the file is raised; all other errors are the caller's own."""
         self._writer.execute("SAVEPOINT call")
         try:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from operator import itemgetter
 from pathlib import Path
+from typing import Any
 
-__all__ = ["MIGRATIONS", "QUERIES", "SCHEMA_VERSION", "Migration"]
+__all__ = ["MIGRATIONS", "QUERIES", "SCHEMA_VERSION", "Migration", "many"]
 
 _FOLDER = Path(__file__).parent
+_NAMED = re.compile(r":([a-z_0-9]+)")
 _BLOCK = re.compile(r"^-- name: (?P<name>[a-z_]+)\n(?P<text>.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -36,6 +41,16 @@ def _migrations() -> tuple[Migration, ...]:
     )
     assert [step.number for step in steps] == list(range(1, len(steps) + 1)), "migrations are numbered without gaps"
     return steps
+
+
+@cache
+def many(name: str) -> tuple[str, Callable[[Mapping[str, Any]], tuple[Any, ...]]]:
+    """A query for a great many rows: its text without names, and what puts the values of a row in their order.
+
+    Python's module looks names up for every row anew, which costs more than half of what a short statement does.
+    """
+    query = QUERIES[name]
+    return _NAMED.sub("?", query), itemgetter(*_NAMED.findall(query))
 
 
 QUERIES = _queries()

@@ -6,17 +6,19 @@ Rules of the ledger are checked here or by the schema; what breaks one raises an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from jobs.item import Item
 from jobs.lifecycle import EventType
-from jobs.record import Attempt, Change, Event, Money
+from jobs.record import NO_MONEY, Artifact, Attempt, Change, Event, Money
 from jobs.steps import Notice
 from runner.errors import LedgerConflict
 from runner.failpoints import failpoint
 from runner.ledger import KnownUpload, Life, RunInfo
 from runner.ledger.rows import (
+    Params,
     Row,
     artifact_params,
     attempt_params,
@@ -28,9 +30,9 @@ from runner.ledger.rows import (
     upload_params,
     want_params,
 )
-from runner.ledger.statements import QUERIES
+from runner.ledger.statements import QUERIES, many
 
-__all__ = ["Connection", "add_changes", "add_notes", "begin_life", "end_life", "put_upload"]
+__all__ = ["Connection", "Recording", "add_notes", "add_together", "begin_life", "end_life", "put_upload"]
 
 # Events that say something about the item and nothing about its latest attempt.
 _NOT_OF_THE_ATTEMPT = frozenset({EventType.PLANNED, EventType.SKIPPED})
@@ -63,7 +65,7 @@ class Connection(Protocol):
 
     def execute(self, sql: str, parameters: Mapping[str, Any] = ..., /) -> Cursor: ...
 
-    def executemany(self, sql: str, parameters: Iterable[Mapping[str, Any]], /) -> Cursor: ...
+    def executemany(self, sql: str, parameters: Iterable[Mapping[str, Any] | Sequence[Any]], /) -> Cursor: ...
 
 
 def begin_life(db: Connection, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
@@ -115,68 +117,129 @@ def put_upload(db: Connection, upload: KnownUpload) -> None:
     db.execute(QUERIES["put_upload"], upload_params(upload))
 
 
-def add_changes(db: Connection, changes: Sequence[Change], *, life_id: int | None) -> None:
-    """Append the events and move what they move."""
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """A call that appends events: the one kind of call that shares its statements with its neighbours."""
+
+    db: Connection
+    changes: Sequence[Change]
+    life_id: int | None
+
+    def __call__(self) -> None:
+        """One by one, so that a refusal names its item."""
+        for change in self.changes:
+            _add(self.db, [change], life_id=self.life_id)
+
+
+def add_together(recordings: Sequence[Recording]) -> None:
+    """Do some calls with as few statements as they allow. Raises when one of them is refused, and says not which."""
+    for db, life_id, changes in _portions(recordings):
+        _add(db, changes, life_id=life_id)
+
+
+def _portions(recordings: Sequence[Recording]) -> Iterator[tuple[Connection, int | None, list[Change]]]:
+    """Changes in order, cut before an item's second: within a portion no change depends on another."""
+    portion: dict[str, Change] = {}
+    for recording in recordings:
+        for change in recording.changes:
+            if change.record.identity in portion:
+                yield recording.db, recording.life_id, list(portion.values())
+                portion = {}
+            portion[change.record.identity] = change
+    if portion:
+        yield recordings[-1].db, recordings[-1].life_id, list(portion.values())
+
+
+def _add(db: Connection, changes: Sequence[Change], *, life_id: int | None) -> None:
+    """Append the events of different items and move what they move."""
+    opened: list[Params] = []
+    moved: list[Params] = []
+    files: list[Params] = []
+    events: list[Params] = []
     for change in changes:
-        _add_change(db, change, life_id=life_id)
-
-
-def _add_change(db: Connection, change: Change, *, life_id: int | None) -> None:
-    event, record = change.event, change.record
-    attempt = None if event.type in _NOT_OF_THE_ATTEMPT else record.attempt
-    if attempt is None:
-        assert change.delta == Money(), "credits move with an attempt only"
-    else:
+        event, record = change.event, change.record
+        attempt = None if event.type in _NOT_OF_THE_ATTEMPT else record.attempt
+        if attempt is None:
+            assert change.delta == NO_MONEY, "credits move with an attempt only"
+            events.append(event_params(event, life_id=life_id, attempt_key=None))
+            continue
         assert attempt.scope == change.scope, "an attempt stays in the books that carry it"
         if event.type is EventType.INTENT:
-            _open(db, change, attempt)
+            opened.append(_frozen(change, attempt))
         else:
-            _move(db, change, attempt)
-        _put_artifacts(db, change, attempt, life_id=life_id)
-    key = attempt.key if attempt else None
-    if db.execute(QUERIES["move_item"], record_params(record)).rowcount != 1:
+            assert change.body is None, "a body is frozen by the intent"
+            moved.append(attempt_params(attempt, state=record.state))
+        files += [artifact_params(file, attempt_key=attempt.key, life_id=life_id) for file in _moved_artifacts(change)]
+        events.append(event_params(event, life_id=life_id, attempt_key=attempt.key))
+    # What an ended attempt gives back comes first: an intent beside it may need the room.
+    _move_books(db, [change for change in changes if change.event.type is not EventType.INTENT])
+    _reserve(db, [change for change in changes if change.event.type is EventType.INTENT])
+    if moved and _put(db, "move_attempt", moved) != len(moved):
+        raise LedgerConflict(f"attempt {moved[0]['key']} was never opened", code="ledger-no-attempt")
+    if opened:
+        _put(db, "add_attempt", opened)
+    if files:
+        _put(db, "put_artifact", files)
+    rows = [record_params(change.record) for change in changes]
+    if _put(db, "move_item", rows) != len(rows):
+        record = changes[0].record
         raise LedgerConflict(
             f"item {record.identity} is not at version {record.version - 1}: somebody moved it since it was read",
             code="ledger-item-moved",
         )
-    db.execute(QUERIES["add_event"], event_params(event, life_id=life_id, attempt_key=key))
-    if event.type in _FAILPOINTS:
-        failpoint(_FAILPOINTS[event.type])
+    _put(db, "add_event", events)
+    for kind in dict.fromkeys(change.event.type for change in changes):
+        if kind in _FAILPOINTS:
+            failpoint(_FAILPOINTS[kind])
 
 
-def _open(db: Connection, change: Change, attempt: Attempt) -> None:
+def _put(db: Connection, name: str, rows: Sequence[Params]) -> int:
+    """One statement for all rows; gives how many rows of the table it touched."""
+    query, ordered = many(name)
+    return db.executemany(query, map(ordered, rows)).rowcount
+
+
+def _reserve(db: Connection, intents: Sequence[Change]) -> None:
+    """Reserve each intent's bound, if all of them fit the cap that each of them was decided under."""
+    for scope, caps in _by_scope(intents):
+        bound = sum(change.delta.reserved for change in caps)
+        cap = min((change.cap_credits for change in caps if change.cap_credits is not None), default=None)
+        db.execute(QUERIES["open_books"], {"scope": scope})
+        if db.execute(QUERIES["reserve"], {"scope": scope, "bound": bound, "cap": cap}).rowcount != 1:
+            identity = caps[0].record.identity
+            raise LedgerConflict(f"{bound} credits for {identity} do not fit the cap of {cap}", code="ledger-over-cap")
+
+
+def _move_books(db: Connection, changes: Sequence[Change]) -> None:
+    for scope, moves in _by_scope(change for change in changes if change.delta != NO_MONEY):
+        delta = {
+            "scope": scope,
+            "reserved": sum(change.delta.reserved for change in moves),
+            "settled": sum(change.delta.settled for change in moves),
+        }
+        assert db.execute(QUERIES["move_books"], delta).rowcount == 1, "an intent opened these books"
+
+
+def _by_scope(changes: Iterable[Change]) -> Iterable[tuple[str, Sequence[Change]]]:
+    found: dict[str, list[Change]] = {}
+    for change in changes:
+        found.setdefault(change.scope, []).append(change)
+    return found.items()
+
+
+def _frozen(change: Change, attempt: Attempt) -> Params:
     assert change.body is not None, "an intent freezes its body"
     assert change.delta == Money(reserved=attempt.bound), "an intent reserves its bound and nothing else"
-    db.execute(QUERIES["open_books"], {"scope": change.scope})
-    room = {"scope": change.scope, "bound": attempt.bound, "cap": change.cap_credits}
-    if db.execute(QUERIES["reserve"], room).rowcount != 1:
-        raise LedgerConflict(
-            f"{attempt.bound} credits for {change.record.identity} do not fit the cap of {change.cap_credits}",
-            code="ledger-over-cap",
-        )
-    frozen = {
+    return attempt_params(attempt, state=change.record.state) | {
         "identity": change.record.identity,
         "body": change.body,
         "body_sha256": hashlib.sha256(change.body).hexdigest(),
     }
-    db.execute(QUERIES["add_attempt"], attempt_params(attempt, state=change.record.state) | frozen)
 
 
-def _move(db: Connection, change: Change, attempt: Attempt) -> None:
-    assert change.body is None, "a body is frozen by the intent"
-    if db.execute(QUERIES["move_attempt"], attempt_params(attempt, state=change.record.state)).rowcount != 1:
-        raise LedgerConflict(f"attempt {attempt.key} was never opened", code="ledger-no-attempt")
-    if change.delta != Money():
-        delta = {"scope": change.scope, "reserved": change.delta.reserved, "settled": change.delta.settled}
-        assert db.execute(QUERIES["move_books"], delta).rowcount == 1, "an intent opened these books"
-
-
-def _put_artifacts(db: Connection, change: Change, attempt: Attempt, *, life_id: int | None) -> None:
+def _moved_artifacts(change: Change) -> Sequence[Artifact]:
     if change.event.type in _ENDS:
-        moved = change.record.artifacts
-    elif change.event.type is EventType.SAVED:
-        moved = tuple(artifact for artifact in change.record.artifacts if artifact.n == change.event.data["n"])
-    else:
-        return
-    rows = (artifact_params(artifact, attempt_key=attempt.key, life_id=life_id) for artifact in moved)
-    db.executemany(QUERIES["put_artifact"], rows)
+        return change.record.artifacts
+    if change.event.type is EventType.SAVED:
+        return [artifact for artifact in change.record.artifacts if artifact.n == change.event.data["n"]]
+    return ()

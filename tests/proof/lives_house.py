@@ -17,7 +17,6 @@ import warnings
 from collections import Counter
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, cast
@@ -30,8 +29,8 @@ from runner.blobs_memory import MemoryBlobs
 from runner.clock import Clock
 from runner.compose import Run
 from runner.failpoints import arm
-from runner.ledger import writing
 from runner.ledger.sqlite import SqliteLedger
+from runner.ledger.writing import Recording
 from runner.reporter import Reporter
 from runner.testing import VirtualLoop
 from tests.proof.audit import Auditor, ViolationError
@@ -248,7 +247,7 @@ class House:
     def write_down(self, changes: Sequence[Change]) -> None:
         """A command that only writes, such as `resolve`."""
         ledger = self._shelf.open(self.clocks.wall_s)
-        for outcome in ledger._commit([partial(writing.add_changes, ledger._writer, changes, life_id=None)]):
+        for outcome in ledger._commit([Recording(ledger._writer, changes, None)]):
             assert outcome.error is None, outcome.error
         for change in changes:
             self.judge.durable(change)

@@ -9,15 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Final
 
 from jobs.lifecycle import EventType
 from jobs.record import Change
-from runner.ledger import writing
 from runner.ledger.group import Outcome
 from runner.ledger.reading import LedgerReads
 from runner.ledger.sqlite import SqliteLedger
+from runner.ledger.writing import Recording
 from tests.proof.audit import Auditor, ViolationError
 from tests.proof.lives_clocks import START_S, Clocks
 from tests.proof.lives_story import judge_story, retold
@@ -176,22 +175,24 @@ class Witness:
         self._judge = judge
         self._pass_point = pass_point
         self._written: list[Callable[[], object]] = []
+        self._do = ledger._do
+        ledger._do = self._did  # type: ignore[method-assign]
 
     def commit(self, works: Sequence[Callable[[], object]]) -> Sequence[Outcome]:
         self._written = []
         self._pass_point("commit.begin")
-        return self._ledger._commit([partial(self._wrote, work) for work in works])
+        return self._ledger._commit(works)
 
-    def _wrote(self, work: Callable[[], object]) -> object:
-        """One call within a commit, unless it was refused."""
-        value = work()
-        self._written.append(work)
-        return value
+    def _did(self, works: Sequence[Callable[[], object]]) -> list[Outcome]:
+        """The calls of a commit, of which some may be refused."""
+        outcomes = self._do(works)
+        self._written = [work for work, outcome in zip(works, outcomes, strict=True) if outcome.error is None]
+        return outcomes
 
     def committed(self) -> None:
         """What was written is durable."""
         written, self._written = self._written, []
         for work in written:
-            if isinstance(work, partial) and work.func is writing.add_changes:
-                for change in work.args[1]:
+            if isinstance(work, Recording):
+                for change in work.changes:
                     self._judge.durable(change)

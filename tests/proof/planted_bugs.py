@@ -385,8 +385,8 @@ BUGS: tuple[Bug, ...] = (
         name="the ledger's books stand still",
         hurts="the next life has the whole budget again",
         file="runner/ledger/writing.py",
-        old="    if change.delta != Money():\n",
-        new="    if change.delta.reserved > 0:\n",
+        old="change for change in changes if change.delta != NO_MONEY",
+        new="change for change in changes if change.delta.reserved > 0",
         hunter=LEDGER_MONEY,
     ),
     Bug(
