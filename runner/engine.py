@@ -35,10 +35,11 @@ from runner.upload_queue import Upload, UploadQueue, pause_for
 
 __all__ = ["Engine", "Lanes", "Look", "Saver", "Sender", "Uploader"]
 
-# Requests of one kind at once. More than this never helped on one core; a place in flight is held by a task of the
-# service, not by a worker, so thousands of tasks need no more workers.
-CREATE_CREW = 32
-POLL_CREW = 32
+# Requests of one kind at once. A place in flight is held by a task of the service, not by a worker, so thousands of
+# tasks need no more workers; a service that takes two seconds for a create needs this many for 60 creates/s. They also
+# are what one commit can serve.
+CREATE_CREW = 128
+POLL_CREW = 128
 UPLOAD_CREW = 4
 DOWNLOAD_CREW = 8
 
@@ -291,7 +292,8 @@ class Engine:
             end = await self._sender.create(idempotency_key=send.key, body=body)
         failpoint("create.after_response")
         if end.task is not None:
-            self.core.know_task(end.task.id, self._ledger.task_key(end.task.id))
+            with anyio.CancelScope(shield=True):  # what the answer proves is not lost to a second signal
+                self.core.know_task(end.task.id, await self._ledger.owner(end.task.id))
         step = self.core.create_ended(send, end, self._clock.now())
         await self._settle(step, self._create_lane, self._poll_lane, self._download_lane)
         failpoint("accept.after_commit")

@@ -1,10 +1,11 @@
-"""A lane: a crew of workers for one kind of request, fed by a question only one of them asks at a time.
+"""A lane: a crew of workers for one kind of request, fed by one question that is asked again and again.
 
-Workers are hired as jobs come, up to the size of the crew: most runs never need all of them.
+A foreman asks and hands out the jobs. It asks only while a worker is free, and as often as there are jobs, without a
+turn of the loop in between: at a turn a job, a busy loop would start a few hundred a second. Workers are hired as jobs
+come, up to the size of the crew: most runs never need all of them.
 
-The question (`ask`) answers with a job, with how long there is none, or with None when the run is over. Whoever holds
-the lane's turn waits for the earlier of that moment and `wake`; the others wait for the turn. So there is one timer a
-lane however many items wait, and a worker that has a job never holds up the next question.
+The question (`ask`) answers with a job, with how long there is none, or with None when the run is over. The foreman
+waits for the earlier of that moment and `wake`, so there is one timer a lane however many items wait.
 
 The moments of `Wait` are those of `runner.clock.Clock`; the loop's own timer only sleeps for what is left until then.
 """
@@ -44,36 +45,50 @@ class Lane(Generic[Job]):
         self._ask = ask
         self._work = work
         self._hired = 0
-        self._free = 0  # those without a job: one asks, the others wait for the turn
-        self._turn = asyncio.Lock()
+        self._idle: list[asyncio.Future[Job | None]] = []  # workers without a job; the last to be idle is the next to go
+        self._freed = asyncio.Event()
+        self._over = False
         self._news = asyncio.Event()
 
     def start(self, group: TaskGroup) -> None:
-        """Put the first of the crew to work in the run's task group."""
-        group.start_soon(self._worker, group, name=f"{self.name}-{self._hired}")
-        self._hired += 1
-        self._free += 1
+        """Begin to ask, and to hire, in the run's task group."""
+        group.start_soon(self._hand_out, group, name=f"{self.name}-foreman")
 
     @property
     def busy(self) -> int:
         """Requests of this kind that are under way."""
-        return self._hired - self._free
+        return self._hired - len(self._idle)
 
     def wake(self) -> None:
         """Something changed: ask again."""
         self._news.set()
 
-    async def _worker(self, group: TaskGroup) -> None:
+    async def _hand_out(self, group: TaskGroup) -> None:
         while True:
-            async with self._turn:
-                job = await self._next()
+            while self.busy == self._crew:
+                self._freed.clear()
+                await self._freed.wait()
+            job = await self._next()
             if job is None:
-                return
-            self._free -= 1
-            if not self._free and self._hired < self._crew:
-                self.start(group)
+                break
+            if self._idle:
+                _tell(self._idle.pop(), job)
+            else:
+                group.start_soon(self._work_on, job, name=f"{self.name}-{self._hired}")
+                self._hired += 1
+        self._over = True
+        for worker in self._idle:
+            _tell(worker, None)
+
+    async def _work_on(self, job: Job | None) -> None:
+        while job is not None:
             await self._work(job)
-            self._free += 1
+            if self._over:
+                return
+            told: asyncio.Future[Job | None] = asyncio.get_running_loop().create_future()
+            self._idle.append(told)
+            self._freed.set()
+            job = await told
 
     async def _next(self) -> Job | None:
         while True:
@@ -94,3 +109,8 @@ class Lane(Generic[Job]):
             await self._news.wait()
         finally:
             timer.cancel()
+
+
+def _tell(worker: asyncio.Future[Job | None], job: Job | None) -> None:
+    if not worker.done():  # else the run is being called off, and the job with it
+        worker.set_result(job)

@@ -131,8 +131,11 @@ class Ledger(Protocol):
     def body(self, key: str) -> bytes:
         """The frozen body of an attempt. KeyError when there is no such attempt."""
 
-    def task_key(self, task_id: str) -> str | None:
-        """The key of the attempt that this task was made for, in whatever run; None when no attempt has it."""
+    async def owner(self, task_id: str) -> str | None:
+        """The key of the attempt that this task was made for, in whatever run; None when no attempt has it.
+
+        Waits for its turn beside the writes: a reader would hold up, or be held up by, a commit.
+        """
 
     def books(self, scope: str) -> Money:
         """Credits reserved and settled under one run, over all its lives."""

@@ -125,7 +125,8 @@ class MemoryLedger:
     def body(self, key: str) -> bytes:
         return self.store.attempts[key].body
 
-    def task_key(self, task_id: str) -> str | None:
+    async def owner(self, task_id: str) -> str | None:
+        await asyncio.sleep(0)
         return self.store.claims.get(("task", task_id))
 
     def books(self, scope: str) -> Money:

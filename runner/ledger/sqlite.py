@@ -17,10 +17,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
 from functools import cache, partial
 from itertools import groupby
 from pathlib import Path
-from typing import Self, TypeVar, cast
+from typing import Generic, Self, TypeVar, cast
 
 from jobs.item import Item
 from jobs.record import Change
@@ -46,6 +47,16 @@ __all__ = ["LedgerReader", "SqliteLedger", "open_ledger", "open_reader"]
 T = TypeVar("T")
 
 NOTES_SINCE_SHAPE = 2  # readers also look at ledgers that no run has reshaped yet
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Question(Generic[T]):
+    """A call that writes nothing."""
+
+    ask: Callable[[], T]
+
+    def __call__(self) -> T:
+        return self.ask()
 
 
 class SqliteLedger(LedgerReads):
@@ -96,6 +107,9 @@ class SqliteLedger(LedgerReads):
 
     async def save_upload(self, upload: KnownUpload) -> None:
         await self._write(partial(writing.put_upload, _as_seam(self._writer), upload))
+
+    async def owner(self, task_id: str) -> str | None:
+        return await self._write(_Question(partial(self._owner, task_id)))
 
     async def close(self) -> None:
         """Write what is waiting and release the lock, which goes last."""
@@ -152,17 +166,21 @@ class SqliteLedger(LedgerReads):
         return outcomes
 
     def _do(self, works: Sequence[Callable[[], object]]) -> list[Outcome]:
-        """What each call gave. Neighbours that only append events are done at once, unless one of them is refused."""
-        outcomes: list[Outcome] = []
-        for _, neighbours in groupby(works, key=type):
+        """What each call gave. Neighbours that only append events are done at once, unless one of them is refused.
+
+        Questions go first: they are asked of what was there before, and would part the neighbours.
+        """
+        outcomes = {work: self._try(work) for work in works if isinstance(work, _Question)}
+        for kind, neighbours in groupby((work for work in works if work not in outcomes), key=type):
             calls = list(neighbours)
-            recordings = [call for call in calls if isinstance(call, Recording)]
-            together = self._try(partial(writing.add_together, recordings)) if len(recordings) > 1 else None
-            if together is not None and together.error is None:
-                outcomes += [together] * len(calls)
+            together = None
+            if kind is Recording and len(calls) > 1:
+                together = self._try(partial(writing.add_together, cast("list[Recording]", calls)))
+            if together is None or together.error is not None:
+                outcomes |= {call: self._try(call) for call in calls}
             else:
-                outcomes += map(self._try, calls)
-        return outcomes
+                outcomes |= dict.fromkeys(calls, together)
+        return [outcomes[work] for work in works]
 
     def _try(self, work: Callable[[], object]) -> Outcome:
         """One call in its savepoint. Trouble with the file is raised; all other errors are the caller's own."""
@@ -179,6 +197,10 @@ class SqliteLedger(LedgerReads):
             self._writer.execute("ROLLBACK TO call")
         self._writer.execute("RELEASE call")
         return outcome
+
+    def _owner(self, task_id: str) -> str | None:
+        row = self._writer.execute(QUERIES["task_key"], {"task_id": task_id}).fetchone()
+        return None if row is None else cast("str", row["key"])
 
     def _is_in_place(self) -> bool:
         try:

@@ -117,7 +117,7 @@ def put_upload(db: Connection, upload: KnownUpload) -> None:
     db.execute(QUERIES["put_upload"], upload_params(upload))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Recording:
     """A call that appends events: the one kind of call that shares its statements with its neighbours."""
 

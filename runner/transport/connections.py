@@ -34,6 +34,7 @@ class Deadlines:
     rate_window_s: float = 30.0
     rate_window_bytes: int = 30 * 1024  # 1 KiB/s: slower than any line people still use
 
+    @cache  # noqa: B019  # a handful of frozen values
     def timeout(self, total_s: float | None) -> aiohttp.ClientTimeout:
         return aiohttp.ClientTimeout(total=total_s, sock_connect=self.connect_s, sock_read=self.silence_s)
 

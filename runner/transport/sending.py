@@ -23,10 +23,10 @@ __all__ = ["AiohttpTransport"]
 
 
 class _Progress:
-    """Told by aiohttp's trace how far one request got."""
+    """How far one request got: told by aiohttp's trace for what may cost something, else supposed to have left."""
 
     def __init__(self, request: Request) -> None:
-        self.phase = Phase.NOT_SENT
+        self.phase = Phase.NOT_SENT if request.method == "POST" else Phase.SENT
         self.creates = request.body is not None
 
 
@@ -53,6 +53,7 @@ class AiohttpTransport:
 
     def __init__(self, service: str, key: Secret | None, *, deadlines: Deadlines | None = None) -> None:
         self._base = base_url(service)
+        self._origin = self._base.origin()
         self._key = key
         self._deadlines = deadlines or Deadlines()
         self._posting: aiohttp.ClientSession | None = None
@@ -63,7 +64,7 @@ class AiohttpTransport:
         trace.on_request_headers_sent.append(_headers_leave)
         trace.on_request_chunk_sent.append(_body_leaves)
         self._posting = new_session(self._connector(fresh=True), trace_configs=[trace])
-        self._asking = new_session(self._connector(fresh=False), trace_configs=[trace])
+        self._asking = new_session(self._connector(fresh=False))  # a trace costs as much as half of a small request
         return self
 
     async def __aexit__(
@@ -101,12 +102,12 @@ class AiohttpTransport:
                 body = await whole_body(answer)
                 return Response(status=answer.status, headers=self._unechoed(answer), body=self._scrubbed(body))
         except Exception as error:  # noqa: BLE001  # whatever it was, the phase decides, and that is known
-            failure = self._failure(error, progress.phase)
+            failure = self._failure(error, request, progress.phase)
         raise failure
 
     def _headers(self, url: URL, request: Request) -> dict[str, str]:
         """The only place where the key is unwrapped; it goes to one origin and to no other."""
-        if url.origin() != self._base.origin():
+        if url.origin() != self._origin:
             raise InternalError(f"A request was about to leave for {url.host}, which is not the service. Not sent.")
         headers = {**request.headers, "Accept-Encoding": "gzip"}
         if self._key is not None:
@@ -125,10 +126,12 @@ class AiohttpTransport:
     def _scrubbed(self, body: bytes) -> bytes:
         return self._key.scrub(body) if self._key is not None else body
 
-    def _failure(self, error: Exception, phase: Phase) -> TransportError:
-        sent = "The request may have arrived." if phase is Phase.SENT else "Nothing was sent."
+    def _failure(self, error: Exception, request: Request, phase: Phase) -> TransportError:
+        told = f"No answer from {self._base.host}: {reason_of(error)}."
+        if request.method == "POST":
+            told += " The request may have arrived." if phase is Phase.SENT else " Nothing was sent."
         return TransportError(
-            f"No answer from {self._base.host}: {reason_of(error)}. {sent}",
+            told,
             phase=phase,
             final=isinstance(error, aiohttp.ClientConnectorCertificateError),
         )

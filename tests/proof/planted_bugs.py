@@ -337,7 +337,7 @@ BUGS: tuple[Bug, ...] = (
         name="an answer is believed before the ledger was asked whose task it is",
         hurts="another attempt's task ends this one",
         file="runner/engine.py",
-        old="            self.core.know_task(end.task.id, self._ledger.task_key(end.task.id))\n",
+        old="                self.core.know_task(end.task.id, await self._ledger.owner(end.task.id))\n",
         new="            self.core.know_task(end.task.id, None)\n",
         hunter="tests/runner/test_engine_ends.py",
     ),

@@ -82,7 +82,7 @@ def test_no_worker_is_hired_before_there_is_a_job_for_one_more() -> None:
 
     go(book, crew=32, beside=beside)
 
-    assert max(workers) == 2, "one at work, one who asks"
+    assert max(workers) == 2, "one at work, the foreman"
 
 
 def test_only_one_of_the_crew_asks_at_a_time() -> None:
@@ -107,7 +107,7 @@ def test_a_wait_ends_at_its_moment() -> None:
 
     assert [job for job, _ in book.done] == ["a", "b"]
     assert [at_s for _, at_s in book.done] == pytest.approx([5.0, 7.5], abs=0.01)
-    assert len(book.asked_s) == 4 + 2, "one question a moment, and the last one of each worker that was hired"
+    assert len(book.asked_s) == 4 + 1, "one question a moment, and the last one"
 
 
 def test_a_moment_in_the_past_is_now() -> None:

@@ -90,8 +90,8 @@ async def test_a_task_belongs_to_the_attempt_it_was_made_for(house: House) -> No
     again = house.open()
 
     assert intent.record.attempt is not None
-    assert again.task_key(str(accepted.event.data["task_id"])) == intent.record.attempt.key
-    assert again.task_key("task_nobody") is None
+    assert await again.owner(str(accepted.event.data["task_id"])) == intent.record.attempt.key
+    assert await again.owner("task_nobody") is None
     await again.close()
 
 

@@ -195,9 +195,13 @@ async def test_nothing_the_world_does_makes_a_create_or_status_raise(
     world.post(CREATES, exception=failure)
     world.get(TASKS, exception=failure)
 
-    for end in (await create(service), await service.status("task_1")):
-        assert end.phase is Phase.NOT_SENT
-        assert end.reason.startswith("No answer from rivya.test: ")
+    created, seen = await create(service), await service.status("task_1")
+
+    assert created.phase is Phase.NOT_SENT
+    assert created.reason.startswith("No answer from rivya.test: ")
+    assert created.reason.endswith("Nothing was sent.")
+    assert seen.phase is Phase.SENT  # supposed: nothing depends on it
+    assert seen.reason.startswith("No answer from rivya.test: ")
 
 
 @pytest.mark.parametrize(
