@@ -13,6 +13,7 @@ The moments of `Wait` are those of `runner.clock.Clock`; the loop's own timer on
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -23,6 +24,8 @@ from runner.clock import Clock
 
 __all__ = ["Lane"]
 
+# The loop's timers count in these. One that is cut short asks too early, and then again and again until it is time.
+TICK_S = 0.001
 
 Job = TypeVar("Job")
 
@@ -45,7 +48,7 @@ class Lane(Generic[Job]):
         self._ask = ask
         self._work = work
         self._hired = 0
-        self._idle: list[asyncio.Future[Job | None]] = []  # workers without a job; the last to be idle is the next to go
+        self._idle: list[asyncio.Future[Job | None]] = []  # without a job; the last of them is the next to go
         self._freed = asyncio.Event()
         self._over = False
         self._news = asyncio.Event()
@@ -103,7 +106,7 @@ class Lane(Generic[Job]):
         if moment_s is None:
             await self._news.wait()
             return
-        delay_s = max(0.0, moment_s - self._clock.now().mono_s)
+        delay_s = max(0.0, math.ceil((moment_s - self._clock.now().mono_s) / TICK_S) * TICK_S)
         timer = asyncio.get_running_loop().call_later(delay_s, self._news.set)
         try:
             await self._news.wait()

@@ -15,7 +15,7 @@ from runner.errors import FetchError, LinkDead
 from runner.exchange import Fetched, Resume, Sink
 from runner.failpoints import failpoint
 from runner.transport.connections import CheckedResolver, Connector, Deadlines, new_session, tls_context
-from runner.transport.reading import encoding_of, headers_of, reason_of, storable
+from runner.transport.reading import Headers, encoding_of, reason_of, storable
 from runner.wire import content_range, retry_after, strong_etag
 
 __all__ = ["DOWNLOAD_BYTES_MAX", "AiohttpFetcher"]
@@ -120,7 +120,7 @@ def _check_status(answer: aiohttp.ClientResponse) -> None:
             f"A result was not downloaded: its host answered HTTP {status}.",
             status=status,
             temporary=status in _TEMPORARY or status >= 500,
-            retry_after_s=retry_after(headers_of(answer)),
+            retry_after_s=retry_after(Headers(answer)),
         )
     if encoding_of(answer) != "identity":
         raise FetchError("A result was not downloaded: its host compressed it though asked not to.", status=status)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import aiohttp
 
 from runner.wire import gunzipped
 
-__all__ = ["ANSWER_BYTES_MAX", "encoding_of", "headers_of", "reason_of", "storable", "whole_body"]
+__all__ = ["ANSWER_BYTES_MAX", "Headers", "encoding_of", "reason_of", "storable", "whole_body"]
 
 # The largest known answer, the catalogue, has about 200 KB; this much of it is kept in memory at once.
 ANSWER_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -42,22 +42,37 @@ _REASONS: Final[tuple[tuple[type[BaseException], str], ...]] = (
 )
 
 
-def headers_of(answer: aiohttp.ClientResponse) -> Mapping[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in answer.headers.items():
-        headers.setdefault(name.lower(), storable(value))
-    return headers
+class Headers(Mapping[str, str]):
+    """An answer's headers, lower-case, of equal ones the first; each as text once somebody wants it.
+
+    Most have a dozen that nobody asks for. `scrub` takes out what must not be kept.
+    """
+
+    def __init__(self, answer: aiohttp.ClientResponse, scrub: Callable[[bytes], bytes] = bytes) -> None:
+        self._raw = answer.headers
+        self._scrub = scrub
+
+    def __getitem__(self, name: str) -> str:
+        if not name.islower():
+            raise KeyError(name)
+        return self._scrub(storable(self._raw[name]).encode()).decode()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(dict.fromkeys(name.lower() for name in self._raw))
+
+    def __len__(self) -> int:
+        return len(set(self))
 
 
 def storable(value: str) -> str:
     """A header as text: bytes that are no UTF-8 come as half characters, which no file and no terminal takes."""
-    return value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return value if value.isascii() else value.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 async def whole_body(answer: aiohttp.ClientResponse) -> bytes:
     """The body, expanded, up to the cap; what is larger is not read to its end."""
     body = bytearray()
-    async for chunk in answer.content.iter_any():
+    while chunk := await answer.content.readany():
         body += chunk
         if len(body) > ANSWER_BYTES_MAX:
             raise AnswerTooLarge

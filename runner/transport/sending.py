@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +16,7 @@ from runner.exchange import Part, Request, Response
 from runner.failpoints import failpoint
 from runner.secret import Secret
 from runner.transport.connections import Connector, Deadlines, new_session, tls_context
-from runner.transport.reading import headers_of, reason_of, whole_body
+from runner.transport.reading import Headers, reason_of, whole_body
 
 __all__ = ["AiohttpTransport"]
 
@@ -100,7 +99,9 @@ class AiohttpTransport:
                 if progress.creates:
                     failpoint("create.in_response")
                 body = await whole_body(answer)
-                return Response(status=answer.status, headers=self._unechoed(answer), body=self._scrubbed(body))
+                return Response(
+                    status=answer.status, headers=Headers(answer, self._scrubbed), body=self._scrubbed(body)
+                )
         except Exception as error:  # noqa: BLE001  # whatever it was, the phase decides, and that is known
             failure = self._failure(error, request, progress.phase)
         raise failure
@@ -116,14 +117,8 @@ class AiohttpTransport:
             headers["Content-Type"] = "application/json"
         return headers
 
-    def _unechoed(self, answer: aiohttp.ClientResponse) -> Mapping[str, str]:
-        """The headers without the key: request ids and redirects of proxies have been seen to repeat it."""
-        return {
-            name: self._scrubbed(value.encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
-            for name, value in headers_of(answer).items()
-        }
-
     def _scrubbed(self, body: bytes) -> bytes:
+        """Without the key: bodies, request ids and redirects of proxies have been seen to repeat it."""
         return self._key.scrub(body) if self._key is not None else body
 
     def _failure(self, error: Exception, request: Request, phase: Phase) -> TransportError:
