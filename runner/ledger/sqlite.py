@@ -170,7 +170,10 @@ class SqliteLedger(LedgerReads):
 
         Questions go first: they are asked of what was there before, and would part the neighbours.
         """
-        outcomes = {work: self._try(work) for work in works if isinstance(work, _Question)}
+        outcomes: dict[Callable[[], object], Outcome] = {}
+        for work in works:
+            if isinstance(work, _Question):
+                outcomes[work] = self._try(work)
         for kind, neighbours in groupby((work for work in works if work not in outcomes), key=type):
             calls = list(neighbours)
             together = None

@@ -133,8 +133,24 @@ class Recording:
 
 def add_together(recordings: Sequence[Recording]) -> None:
     """Do some calls with as few statements as they allow. Raises when one of them is refused, and says not which."""
+    _fit_in_turn(recordings)
     for db, life_id, changes in _portions(recordings):
         _add(db, changes, life_id=life_id)
+
+
+def _fit_in_turn(recordings: Sequence[Recording]) -> None:
+    """Each intent must fit its cap when its turn comes: what is given back after it does not make room for it."""
+    held: dict[str, int] = {}
+    for recording in recordings:
+        for change in recording.changes:
+            scope, cap = change.scope, change.cap_credits
+            if scope not in held:
+                held[scope] = sum(
+                    sum(row) for row in recording.db.execute(QUERIES["books"], {"scope": scope}).fetchall()
+                )
+            held[scope] += change.delta.reserved + change.delta.settled
+            if cap is not None and held[scope] > cap:
+                raise LedgerConflict(f"what is held exceeds the cap of {cap}", code="ledger-over-cap")
 
 
 def _portions(recordings: Sequence[Recording]) -> Iterator[tuple[Connection, int | None, list[Change]]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import starmap
 from typing import Any, Literal
@@ -329,12 +329,15 @@ class Connection:
             raise _translated(error) from error
         return _Done(db.total_changes() - before, db.last_insert_rowid(), rows)
 
-    def executemany(self, sql: str, parameters: Iterable[Mapping[str, Any]], /) -> _Done:
+    def executemany(self, sql: str, parameters: Iterable[Mapping[str, Any] | Sequence[Any]], /) -> _Done:
+        touched = 0
         try:
-            self._db.executemany(sql, parameters)
+            for row in parameters:
+                self._db.execute(sql, row)
+                touched += self._db.changes()
         except Exception as error:
             raise _translated(error) from error
-        return _Done(-1, None, [])
+        return _Done(touched, None, [])
 
     @property
     def in_transaction(self) -> bool:

@@ -32,6 +32,20 @@ async def test_intents_never_pass_the_cap_however_many_come_at_once(house: House
     await ledger.close()
 
 
+async def test_credits_that_come_back_later_make_no_room_for_an_intent_before(house: House) -> None:
+    ledger = house.open()
+    teller = await begin(ledger, ONE, TWO, cap=10)
+    await ledger.record([teller.intent(ONE)])
+    dear, back = teller.intent(TWO), teller.tell(ONE.identity, EventType.REJECTED, code="invalid", message="no")
+
+    too_early, in_time = await asyncio.gather(ledger.record([dear]), ledger.record([back]), return_exceptions=True)
+
+    assert isinstance(too_early, LedgerConflict)
+    assert in_time is None
+    assert ledger.books("night") == Money()
+    await ledger.close()
+
+
 async def test_an_intent_may_fill_the_cap_to_the_last_credit(house: House) -> None:
     ledger = house.open()
     teller = await begin(ledger, ONE, cap=10)
