@@ -468,6 +468,26 @@ def test_a_pause_that_ends_the_run_at_once_is_told_by_its_end_alone() -> None:
         assert (told.event, told.news.exit_code, told.news.reason) == (event, 4, "the key was refused")
 
 
+def test_a_run_that_ends_while_its_pause_is_being_told_waits_until_it_is() -> None:
+    class Slow(Fake):
+        async def deliver(self, address: str, notification: Notification) -> None:
+            await asyncio.sleep(5.0)
+            await Fake.deliver(self, address, notification)
+
+    courier, pauses = Slow(), {"auth": "the key was refused"}
+    telling = notifier(courier, [], on=["attention"])
+
+    async def life() -> None:
+        telling.started(begun(pauses))
+        telling.noticed(paused("auth"))
+        await asyncio.sleep(PAUSE_HOLD_S + 1.0)
+        await telling.tell_end(outcome(4, pauses))
+
+    run_virtual(life())
+
+    assert [told.event for _, told in courier.told] == [Event.ATTENTION]
+
+
 def test_a_pause_that_somebody_ended_meanwhile_is_not_told() -> None:
     courier, pauses = Fake(), {"credits": "the balance is empty"}
     telling = notifier(courier, [], on=ALL)
