@@ -71,6 +71,16 @@ def test_a_value_that_nothing_is_left_of_shuts_nothing_wider() -> None:
     assert refuse(breaker, bad, good) == []
 
 
+def test_what_explains_three_refusals_is_not_counted_against_the_wider_ones_any_more() -> None:
+    breaker = Breaker()
+    bad, worse = ([made(n, params_duration=seconds, vars_style=n) for n in range(3)] for seconds in (12, 20))
+    left = [made(n, params_duration=seconds, vars_style=n) for n in range(10, 20) for seconds in (4, 12, 20)]
+    refuse(breaker, bad, left)
+
+    assert refuse(breaker, worse[:2], left) == [], "the job was refused five times, and three of them are explained"
+    assert [shut.what for shut in refuse(breaker, worse[2:], left)] == ["params.duration=20"]
+
+
 def test_a_run_skips_what_is_shut_says_so_and_buys_the_rest() -> None:
     bad = [made(n, params_duration=12) for n in range(5)]
     good = [made(n, params_duration=4) for n in range(5, 7)]
