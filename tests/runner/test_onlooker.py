@@ -98,6 +98,7 @@ def test_a_rate_that_somebody_lowers_is_the_speed_of_the_rest() -> None:
         asyncio.get_running_loop().call_later(1.0, lambda: looks.append(engine.statistics()))
 
     def watch(engine: Engine) -> None:
+        engine.statistics()  # what is bought is counted from the first look on
         asyncio.get_running_loop().call_later(20.0, cut, engine)
 
     told = {"creates": PER_MIN, "polls": PER_S, "typical_s": {"z-image": 2.0}}
