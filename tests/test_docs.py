@@ -11,7 +11,10 @@ from jobs.manifest import Manifest
 from jobs.schema import manifest_schema
 from runner.cli.exits import EXITS
 from runner.cli.lazy import VERBS
+from runner.failpoints import POINTS
 from runner.settings import ENVIRONMENT, PROJECT_FILE
+from tests.proof.planted_bugs import BUGS
+from tests.proof.soak import CAMPAIGNS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -59,6 +62,16 @@ def test_the_readme_names_every_variable_of_the_environment(name: str) -> None:
 @pytest.mark.parametrize("key", sorted(keys()))
 def test_the_readme_names_every_key_of_a_manifest(key: str) -> None:
     assert in_code(key)
+
+
+def test_the_readme_says_of_every_proof_what_happens_in_it() -> None:
+    table = re.search(r"^\| `make soak ONLY=\.\.\.` .*?\n\n", README, re.DOTALL | re.MULTILINE)
+    assert table is not None
+    first_cells = [line.split("|")[1] for line in table[0].splitlines()[2:] if line]
+
+    assert sorted(name for cell in first_cells for name in re.findall(r"`(\w+)`", cell)) == sorted(CAMPAIGNS)
+    assert f"at {len(POINTS)} named places" in table[0]
+    assert re.search(rf"^\| `planted` .* \| {len(BUGS)} \|$", table[0], re.MULTILINE)
 
 
 def test_the_readme_names_the_settings_file() -> None:
