@@ -255,6 +255,17 @@ def test_times_across_a_break_are_counted_and_told_apart() -> None:
     assert sum(spread["bins"]) == 4
 
 
+def test_a_refund_that_a_later_life_hears_of_is_no_break_in_a_tasks_time() -> None:
+    events = [
+        *happened("a", PLANNED, intent(1), accepted(2), failed(5, 7)),
+        *happened("a", (EventType.REFUNDED, 9000.0, {"credits": 7}), life=2),
+    ]
+    lives = [LifeSpan(life_id=1, started_s=0, ended_s=9), LifeSpan(life_id=2, started_s=8000)]
+    course = replayed(events, run_id=RUN, lives=lives).courses["a"]
+
+    assert (course.is_timed, course.made_s, course.settled) == (True, 3, 0)
+
+
 def test_failures_are_grouped_by_code_the_most_frequent_first() -> None:
     kinds = ["no_luck", "no_luck", "other"]
     items = [

@@ -18,7 +18,6 @@ from runner.cli.exits import EXITS
 from runner.cli.lazy import VERBS
 from runner.cli.verbs import explain
 from runner.cli.voice import Voice
-from runner.gravity import worst
 from runner.sim.faults import parse_faults
 from runner.version import VERSION
 
@@ -205,12 +204,3 @@ def test_completion_names_the_codes_that_can_be_explained() -> None:
     found = explain.command.params[0].shell_complete(click.Context(explain.command), "run-")
 
     assert [one.value for one in found] == ["run-ending", "run-not-alive", "run-unknown", "run-unreachable"]
-
-
-@pytest.mark.parametrize(
-    ("codes", "expected"),
-    [([], 0), ([3], 3), ([3, 8], 8), ([8, 5], 5), ([5, 7], 7), ([7, 4], 4), ([4, 9], 9), ([9, 1], 1), ([2], 2)],
-)
-def test_of_several_exit_codes_the_gravest_is_told(codes: list[int], expected: int) -> None:
-    assert worst(codes) == expected
-    assert worst(reversed(codes)) == expected
