@@ -4,7 +4,7 @@
     python -m tests.bench W1 W3a --rounds 5      some of it
     python -m tests.bench --quick                everything, small: minutes, and no figures to quote
     python -m tests.bench curves                 from few items to many
-    python -m tests.bench start plan resume      what a person waits for before the first send
+    python -m tests.bench start plan resume crowd   what a person waits for before the first send; memory
 
 Round by round every client gets the same latencies; the seed changes between rounds. Only ratios inside one run
 compare. Figures go to `out/bench/` as JSON, with the machine and its load.

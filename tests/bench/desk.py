@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import signal
 import sqlite3
@@ -12,13 +13,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.bench.clients import KEY, command
+from tests.bench.clients import CLIENTS, KEY, command
+from tests.bench.crowd import TASKS
 from tests.bench.figures import Spread, spread
-from tests.bench.processes import Server, measured, pinned
-from tests.bench.workloads import FAST, Kind, Workload
+from tests.bench.processes import ROOT, Server, measured, pinned
+from tests.bench.workloads import FAST, WORKLOADS, Kind, Workload
 
 __all__ = ["DESK", "Waited"]
 
@@ -30,6 +32,10 @@ DOMAIN = Workload(
 # What an unfinished run is left with: it buys slowly, so nearly everything is still open.
 SLOWLY = "limits: {creates: 1/s, in_flight: 16}"
 AXIS_MAX = 10_000
+# So many tasks at work at once that one more shows; they last long enough for the last to begin before the first ends.
+CROWD, CROWD_QUICK, FEW = 20_000, 2_000, 200
+CROWD_KINDS = (Kind(model=FAST, median_s=60.0, sigma=0.1),)
+CROWD_INTERVAL_S = 20.0
 COPIED = 10  # settled items of a real run, which are copied until the ledger is full
 
 
@@ -226,8 +232,38 @@ def fill(file: Path, items: int) -> None:
         ledger.execute("COMMIT")
 
 
+def crowd(service: Server, options: argparse.Namespace) -> Iterator[Waited]:
+    """What a task at work takes in memory, beside a task of asyncio for each; and the loop under very many of them."""
+    many, few = (CROWD_QUICK, FEW) if options.quick else (CROWD, FEW)
+    each: dict[str, list[float]] = {"ours": [], "careful": []}
+    lags_s = []
+    for number in range(options.rounds):
+        for who, found in each.items():
+            least, most = (_peak_mib(service, who, items, options, seed=number) for items in (few, many))
+            found.append(1024 * (most - least) / (many - few))
+        line = pinned(1, [sys.executable, "-m", "tests.bench.crowd"])
+        held = json.loads(subprocess.run(line, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
+        lags_s.append(held["lag_p99_s"])
+    yield _said(f"{many:,} tasks at work: memory of one more", each["ours"], "KiB")
+    yield _said("the careful script, a task of asyncio each", each["careful"], "KiB")
+    ratios = [ours / careful for ours, careful in zip(each["ours"], each["careful"], strict=True)]
+    yield _said("memory / that of the careful script", ratios, "x", 0.4)
+    yield _said(f"{TASKS:,} tasks at work: the loop is held up, p99", lags_s, "s", 0.05)
+
+
+def _peak_mib(service: Server, who: str, items: int, options: argparse.Namespace, *, seed: int) -> float:
+    """A client's memory at its peak, with so many tasks at work at once."""
+    work = replace(WORKLOADS["W2"], items=items, kinds=CROWD_KINDS, in_flight=items, interval_s=CROWD_INTERVAL_S)
+    service.begin(work, seed=seed)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        finished = CLIENTS[who].play(work, service.url, Path(folder), options.product, 0.0).finished
+    assert finished.exit_code == 0, finished.said
+    return finished.rss_mib
+
+
 DESK: Mapping[str, Callable[[Server, argparse.Namespace], Iterator[Waited]]] = {
     "start": start,
     "plan": plan,
     "resume": resume,
+    "crowd": crowd,
 }

@@ -43,7 +43,7 @@ from tests.proof.audit import ViolationError
 from tests.proof.storms_house import House, no_save, no_upload
 from tests.runner.world import items
 
-__all__ = ["Held", "crowd", "day", "held", "play_crowd", "play_day"]
+__all__ = ["WAY_S", "Held", "crowd", "day", "held", "play_crowd", "play_day", "quantile", "resident_mb", "tick"]
 
 TASKS: Final = 100_000
 DAY_ITEMS: Final = 50_000
@@ -94,7 +94,7 @@ def crowd(tasks: int) -> Counter[str]:
     if life.exit_code != 0 or set(house.states) != {"succeeded"}:
         raise ViolationError(f"exit code {life.exit_code}, {dict(house.states)}")
     late = sorted(life.lateness_s)
-    p99_s = _quantile(late, 0.99)
+    p99_s = quantile(late, 0.99)
     if p99_s > LATENESS_P99_S_MAX:
         raise ViolationError(f"one status request in a hundred left {p99_s:.2f} s late or more")
     return Counter(
@@ -143,7 +143,7 @@ class Held:
 def held(tasks: int, *, real_s: float, new_loop: Callable[[], asyncio.AbstractEventLoop]) -> Held:
     """Take up accepted tasks of an earlier life, and ask for them as fast as is allowed for `real_s`."""
     gc.collect()
-    before_mb = _resident_mb()
+    before_mb = resident_mb()
     wanted = items(tasks)
     store = MemoryStore()
     store.records.update({one.identity: _accepted(one) for one in wanted})
@@ -171,9 +171,9 @@ async def _held(wanted: Sequence[Item], store: MemoryStore, real_s: float, befor
     )
     for one in wanted:
         core.admit(one, store.records[one.identity], clock.now())
-    memory_mb = _resident_mb() - before_mb
+    memory_mb = resident_mb() - before_mb
     lags: list[float] = []
-    ticker = asyncio.create_task(_tick(lags))
+    ticker = asyncio.create_task(tick(lags))
     loop.call_later(real_s, engine.cut)
     began_s = time.process_time()
     await engine.run()
@@ -184,13 +184,13 @@ async def _held(wanted: Sequence[Item], store: MemoryStore, real_s: float, befor
         tasks=len(wanted),
         polls=wire.polls,
         cpu_us_a_poll=1e6 * cpu_s / max(1, wire.polls),
-        lag_p99_s=_quantile(lags, 0.99),
+        lag_p99_s=quantile(lags, 0.99),
         lag_max_s=lags[-1],
         memory_mb=memory_mb,
     )
 
 
-async def _tick(lags: list[float]) -> None:
+async def tick(lags: list[float]) -> None:
     """How much later than asked for somebody else gets a turn."""
     while True:
         began_s = time.monotonic()
@@ -264,7 +264,7 @@ def day(wanted: int, long_s: float, *, hour_s: float, seed: int) -> Counter[str]
         _check_nothing_is_left(files)
         if life.tasks_left or life.timers_left:
             raise ViolationError(f"a life that ended left {life.tasks_left} tasks and {life.timers_left} timers")
-        first_mb = first_mb or _resident_mb()
+        first_mb = first_mb or resident_mb()
         if lives > 100:
             raise ViolationError(f"no end: {dict(house.states)}, exit code {life.exit_code}")
     house.judge()
@@ -277,7 +277,7 @@ def day(wanted: int, long_s: float, *, hour_s: float, seed: int) -> Counter[str]
             "hours": round(house.now_s() / HOUR_S),
             "creates": len(house.service.sends),
             "MB more after the last life than after the first, service and ledger with them": round(
-                _resident_mb() - first_mb
+                resident_mb() - first_mb
             ),
             "seconds it took": round(time.monotonic() - began_s),
         }
@@ -297,7 +297,7 @@ def _open_files() -> int:
     return sum(1 for _ in Path("/dev/fd").iterdir())
 
 
-def _resident_mb() -> float:
+def resident_mb() -> float:
     """What this process takes; where that cannot be seen, the most it ever took."""
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -307,5 +307,5 @@ def _resident_mb() -> float:
     return pages * resource.getpagesize() / MIB
 
 
-def _quantile(ordered: Sequence[float], share: float) -> float:
+def quantile(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
