@@ -9,15 +9,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import assert_type
+from typing import Any, assert_type
 
 import anyio
 import pytest
 
 from jobs.results import ResultRow
 from runner import ManifestPlan, RunEvent, RunResult, plan_manifest, run_manifest
-from runner.api import Ended, ItemChanged, Noticed, Started, Stopping
+from runner.api import Ended, ItemChanged, Noticed, Started, Stopping, _landing
 from runner.errors import AuthError, LedgerLocked, ManifestRejected, UsageError
+from runner.interruption import Interruption
 from runner.ledger.sqlite import open_ledger
 from runner.views import run_summary
 
@@ -187,6 +188,20 @@ async def test_a_cancellation_before_the_run_began_leaves_nothing(boats: Path) -
     with pytest.raises(asyncio.CancelledError):
         await task
     assert sorted(path.name for path in boats.parent.iterdir()) == ["boats.yaml", "slow.yaml"]
+
+
+async def test_a_second_cancellation_ends_also_what_does_not_listen() -> None:
+    busy: asyncio.Task[Any] = asyncio.create_task(asyncio.Event().wait())  # such as with who is to be told
+    caller = asyncio.create_task(_landing(busy, Interruption()))
+    for _ in range(2):
+        await asyncio.sleep(0)
+        caller.cancel()
+    ended, _ = await asyncio.wait([caller], timeout=5.0)
+    busy.cancel()
+
+    assert ended == {caller}
+    assert caller.cancelled()
+    assert busy.cancelled()
 
 
 async def test_a_scope_of_anyio_that_is_cancelled_drains_too(boats: Path) -> None:
