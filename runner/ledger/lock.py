@@ -58,6 +58,7 @@ class LedgerLock:
         """Leave a line for the next owner. It is an aid: without it, that owner knows less and does the same."""
         if self._fd is not None:
             with suppress(OSError):
+                os.ftruncate(self._fd, len(self._says))
                 os.pwrite(self._fd, text.encode() + b"\n", len(self._says))
 
     @property

@@ -9,17 +9,19 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from runner.ledger.statements import QUERIES
 from runner.ledger.writing import Connection
 
-__all__ = ["MOUNTS", "Mark", "changes", "doubts", "file_system"]
+__all__ = ["BOOT", "MOUNTS", "Mark", "changes", "doubts", "file_system", "is_as_left"]
 
-# Where Linux says what is mounted; other systems have no such file, and are not asked.
+# Where Linux says what is mounted, and names the time since it was started; other systems have no such files, and are not
+# asked.
 MOUNTS = Path("/proc/self/mountinfo")
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 
 # File systems of other machines, by the kernel's names: their locks and flushes depend on the other end.
 _REMOTE: Final = frozenset(
@@ -34,6 +36,8 @@ _SYNCED: Final = frozenset(
 )
 _SYNC_MARKER: Final = ".stfolder"  # Syncthing's folders have any name, and this in them
 
+_UNKNOWN: Final = "unknown"
+
 _OCTAL = re.compile(r"\\([0-7]{3})")  # how the kernel writes a space in a mount's name
 
 
@@ -44,24 +48,49 @@ class Mark:
     instance_id: str
     inode: int
     events: int
+    boot: str  # the time since the machine was started; "unknown" where nobody can tell
 
     @classmethod
     def now(cls, db: Connection, ledger: Path) -> Mark:
         """That of the ledger as it is."""
         (meta,), (events,) = db.execute(QUERIES["meta"]).fetchall(), db.execute(QUERIES["position"]).fetchall()
-        return cls(meta["instance_id"], ledger.stat().st_ino, events["position"])
+        return cls(meta["instance_id"], ledger.stat().st_ino, events["position"], _boot())
 
     @property
     def text(self) -> str:
-        return f"ledger {self.instance_id} file {self.inode} events {self.events}"
+        return f"ledger {self.instance_id} file {self.inode} events {self.events} boot {self.boot}"
+
+    @property
+    def doubted(self) -> Mark:
+        """The same of a file that may be broken."""
+        return replace(self, boot=_UNKNOWN)
 
     @classmethod
     def of(cls, text: str) -> Mark | None:
-        """None for anything but a mark."""
+        """None for anything but a mark. Older releases said nothing of the machine's start."""
         with suppress(ValueError):
-            _, instance_id, _, inode, _, events = text.split()
-            return cls(instance_id, int(inode), int(events))
+            _, instance_id, _, inode, _, events, *boot = text.split()
+            return cls(instance_id, int(inode), int(events), boot[1] if len(boot) == 2 else _UNKNOWN)
         return None
+
+
+def _boot() -> str:
+    with suppress(OSError):
+        return BOOT.read_text(encoding="utf-8").strip() or _UNKNOWN
+    return _UNKNOWN
+
+
+def is_as_left(db: Connection, ledger: Path, left: str | None) -> bool:
+    """Whether this is the very file that our last runner had, on a local disk of a machine that was never down since.
+
+    Then no page of it can be broken by anything this program stands up for: what a process leaves when it dies, SQLite
+    mends, and only a machine that goes down can lose what a disk had promised. `left`: the text of the mark.
+    """
+    before, now = Mark.of(left or ""), Mark.now(db, ledger)
+    if before is None or before.boot == _UNKNOWN or before.events > now.events:
+        return False
+    same = (before.instance_id, before.inode, before.boot) == (now.instance_id, now.inode, now.boot)
+    return same and _file_system(ledger) not in _REMOTE
 
 
 def changes(db: Connection, ledger: Path, left: str | None) -> Iterator[str]:
@@ -85,13 +114,12 @@ def changes(db: Connection, ledger: Path, left: str | None) -> Iterator[str]:
 
 def doubts(ledger: Path) -> Iterator[str]:
     """What speaks against this place."""
-    with suppress(OSError):
-        kind = file_system(ledger, MOUNTS.read_text(encoding="utf-8", errors="surrogateescape"))
-        if kind in _REMOTE:
-            yield (
-                f"the ledger {ledger} lies on a network file system ({kind}), whose locks and flushes may not hold; "
-                "keep it on a local disk (--store), or at least let one machine use it"
-            )
+    kind = _file_system(ledger)
+    if kind in _REMOTE:
+        yield (
+            f"the ledger {ledger} lies on a network file system ({kind}), whose locks and flushes may not hold; "
+            "keep it on a local disk (--store), or at least let one machine use it"
+        )
     for folder in ledger.parents:
         if folder.name.partition(" - ")[0] in _SYNCED or (folder / _SYNC_MARKER).exists():
             yield (
@@ -99,6 +127,12 @@ def doubts(ledger: Path) -> Iterator[str]:
                 "it is written may be damaged, and an old one put back loses purchases; keep it elsewhere (--store)"
             )
             return
+
+
+def _file_system(ledger: Path) -> str | None:
+    with suppress(OSError):
+        return file_system(ledger, MOUNTS.read_text(encoding="utf-8", errors="surrogateescape"))
+    return None
 
 
 def file_system(file: Path, mounts: str) -> str | None:

@@ -9,7 +9,17 @@ from runner.ledger.file import unusable
 from runner.ledger.statements import QUERIES, SCHEMA_VERSION
 from runner.ledger.writing import Connection
 
-__all__ = ["APPLICATION_ID", "check_kind", "check_owner", "check_shape", "check_whole", "objects_of", "owner", "pragma"]
+__all__ = [
+    "APPLICATION_ID",
+    "check_kind",
+    "check_owner",
+    "check_shape",
+    "check_size",
+    "check_whole",
+    "objects_of",
+    "owner",
+    "pragma",
+]
 
 # "RvBt": tells our files from every other SQLite database.
 APPLICATION_ID: Final = 0x52764274
@@ -62,9 +72,13 @@ def objects_of(connection: Connection) -> frozenset[tuple[str, str, str]]:
     return frozenset((kind, name, sql) for kind, name, sql in rows)
 
 
-def check_whole(connection: Connection, path: Path) -> None:
+def check_size(connection: Connection, path: Path) -> None:
     if path.stat().st_size % pragma(connection, "page_size") and not _has_wal(path):
         raise unusable(path, "is damaged: its end is cut off", code="ledger-damaged")
+
+
+def check_whole(connection: Connection, path: Path) -> None:
+    """Read every page and every attempt."""
     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchall()[0]
     if verdict != "ok":
         raise unusable(path, f"is damaged: {verdict}", code="ledger-damaged")

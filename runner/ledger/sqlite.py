@@ -46,6 +46,8 @@ __all__ = ["LedgerReader", "SqliteLedger", "open_ledger", "open_reader"]
 
 T = TypeVar("T")
 
+# A ledger that is as it was left is read whole only up to this size: a tenth of a second, some five thousand items.
+READ_WHOLE_BYTES_MAX = 16_000_000
 NOTES_SINCE_SHAPE = 2  # readers also look at ledgers that no run has reshaped yet
 
 
@@ -69,6 +71,7 @@ class SqliteLedger(LedgerReads):
         writer: sqlite3.Connection,
         reader: sqlite3.Connection,
         lock: LedgerLock,
+        mark: Mark,
         ballast: Ballast,
         warnings: Sequence[str] = (),
         in_thread: bool,
@@ -78,6 +81,7 @@ class SqliteLedger(LedgerReads):
         self._writer = writer
         self._reader = reader
         self._lock = lock
+        self._mark = mark
         self._ballast = ballast
         self.tight: str | None = None
         self.warnings = tuple(warnings)
@@ -140,6 +144,7 @@ class SqliteLedger(LedgerReads):
                 return self._transact_in_room(works)
             except sqlite3.Error as error:
                 self._trouble = _translated(error, self.path)
+        self._leave_mark()
         return [Outcome(error=self._trouble()) for _ in works]
 
     def _transact_in_room(self, works: Sequence[Callable[[], object]]) -> Sequence[Outcome]:
@@ -213,11 +218,16 @@ class SqliteLedger(LedgerReads):
 
     def _finish(self) -> None:
         try:
-            with suppress(sqlite3.Error, OSError):
-                self._lock.note(Mark.now(_as_seam(self._writer), self.path).text)
+            self._leave_mark()
             self._writer.close()
         finally:
             self._lock.release()
+
+    def _leave_mark(self) -> None:
+        """After trouble the next owner reads the whole file before it believes it."""
+        with suppress(sqlite3.Error, OSError):
+            self._mark = Mark.now(_as_seam(self._writer), self.path)
+        self._lock.note(self._mark.text if self._trouble is None else self._mark.doubted.text)
 
 
 class LedgerReader(LedgerReads):
@@ -281,10 +291,11 @@ def open_ledger(
             writer = _connect(path)
             undo.callback(writer.close)
             db = _as_seam(writer)
-            shape = _checked(db, path, account=account, base_url=base_url, migrations=migrations)
+            shape = _checked(db, path, lock.left, account=account, base_url=base_url, migrations=migrations)
             warnings = [] if shape == len(migrations) else [_reshaped(db, path, now=now, migrations=migrations)]
             warnings += [*place.changes(db, path, lock.left), *place.doubts(path)]
-            lock.note(Mark.now(db, path).text)
+            mark = Mark.now(db, path)
+            lock.note(mark.text)
             _set_journal(writer, path)
             reader = writer
             if in_thread:
@@ -292,7 +303,14 @@ def open_ledger(
                 undo.callback(reader.close)
         ballast.lay()
         ledger = SqliteLedger(
-            path, writer=writer, reader=reader, lock=lock, ballast=ballast, warnings=warnings, in_thread=in_thread
+            path,
+            writer=writer,
+            reader=reader,
+            lock=lock,
+            mark=mark,
+            ballast=ballast,
+            warnings=warnings,
+            in_thread=in_thread,
         )
         undo.pop_all()
         return ledger
@@ -312,11 +330,15 @@ def open_reader(path: Path) -> LedgerReader | None:
         return reader
 
 
-def _checked(db: Scripted, path: Path, *, account: str, base_url: str, migrations: tuple[Migration, ...]) -> int:
+def _checked(
+    db: Scripted, path: Path, left: str | None, *, account: str, base_url: str, migrations: tuple[Migration, ...]
+) -> int:
     """A ledger, whole, and of this account, before anything in it is touched; gives the number of its shape."""
     shape = soundness.check_kind(db, path, newest=len(migrations))
     soundness.check_shape(db, path, objects=_objects(migrations[:shape]))
-    soundness.check_whole(db, path)
+    soundness.check_size(db, path)
+    if path.stat().st_size <= READ_WHOLE_BYTES_MAX or not place.is_as_left(db, path, left):
+        soundness.check_whole(db, path)
     soundness.check_owner(db, path, account=account, base_url=base_url)
     return shape
 
