@@ -1,18 +1,19 @@
 """What has to hold for the items of a run, one small function per rule.
 
 Adding a rule is adding a function to CHECKS, a paragraph to `jobs.codes` and a manifest to `manifests/broken`. A check
-tells the tally what it found; many items of one cause become one finding there.
+tells its tally what it found; many items of one cause become one finding there. Items go by and are not kept.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Final
 
 from jobs.catalogue import Catalogue, Model, ReferenceRule
 from jobs.findings import Place
+from jobs.hashes import Hashes
 from jobs.item import Item, ReferenceFile
 from jobs.leaks import is_secret_text
 from jobs.manifest import Manifest
@@ -21,23 +22,22 @@ from jobs.tally import Tally
 from jobs.wording import listed
 from jobs.yaml12 import Document
 
-__all__ = ["CHECKS", "Check", "Checked", "prompt_length"]
+__all__ = ["CHECKS", "Check", "Inspection", "Looked", "prompt_length"]
 
 MEGABYTE: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Checked:
-    """Everything the checks look at. `complete` is False when some cells became no item because of an error."""
+class Looked:
+    """What items are looked at beside. `pairs` of a model and its files are looked at once."""
 
     document: Document
     manifest: Manifest
-    items: tuple[Item, ...]
     catalogue: Catalogue
-    complete: bool
+    pairs: dict[tuple[str, tuple[str, ...]], list[tuple[str, str, str]]] = field(default_factory=dict)
 
 
-Check = Callable[[Checked, Tally], None]
+Check = Callable[[Looked, Item, Tally], None]
 
 
 def prompt_length(prompt: str) -> int:
@@ -45,66 +45,137 @@ def prompt_length(prompt: str) -> int:
     return len(prompt) if prompt.isascii() else len(prompt.encode("utf-16-le", errors="surrogatepass")) // 2
 
 
-def some_item_is_wanted(checked: Checked, tally: Tally) -> None:
-    if not checked.items and checked.complete:
-        place = checked.document.place(("jobs",))
-        remedy = "look at `enabled`, `where`, `limit` and `exclude`"
-        tally.add("no-items", "the manifest expands to no item at all", place, remedy)
+def every_model_gets_its_prompt(looked: Looked, item: Item, tally: Tally) -> None:
+    model = looked.catalogue.models[item.model]
+    if model.prompt_required and not (item.prompt or "").strip():
+        remedy = "add `prompt:` to the job"
+        tally.add("missing-prompt", f"{model.id} needs a prompt", item.place, remedy, key=item.key)
+    elif item.prompt and _takes_no_prompt(model):
+        remedy = "take it out; everything it needs is in its params"
+        message = f"{model.id} takes no prompt"
+        tally.add("prompt-not-taken", message, item.place, remedy, severity="warning", key=item.key)
 
 
-def every_model_gets_its_prompt(checked: Checked, tally: Tally) -> None:
-    for item in checked.items:
-        model = checked.catalogue.models[item.model]
-        if model.prompt_required and not (item.prompt or "").strip():
-            remedy = "add `prompt:` to the job"
-            tally.add("missing-prompt", f"{model.id} needs a prompt", item.place, remedy, key=item.key)
-        elif item.prompt and _takes_no_prompt(model):
-            remedy = "take it out; everything it needs is in its params"
-            message = f"{model.id} takes no prompt"
-            tally.add("prompt-not-taken", message, item.place, remedy, severity="warning", key=item.key)
+def no_prompt_is_too_long(looked: Looked, item: Item, tally: Tally) -> None:
+    limit = looked.catalogue.models[item.model].prompt_max_chars
+    if limit is None or not item.prompt or len(item.prompt) * 2 <= limit:
+        return
+    length = prompt_length(item.prompt)
+    if length > limit:
+        message = f"the prompt has {length:,} characters; {item.model} takes {limit:,}"
+        tally.add("prompt-too-long", message, item.place, "shorten it", key=item.key, cause=item.model)
 
 
-def no_prompt_is_too_long(checked: Checked, tally: Tally) -> None:
-    for item in checked.items:
-        limit = checked.catalogue.models[item.model].prompt_max_chars
-        if limit is None or not item.prompt or len(item.prompt) * 2 <= limit:
-            continue
-        length = prompt_length(item.prompt)
-        if length > limit:
-            message = f"the prompt has {length:,} characters; {item.model} takes {limit:,}"
-            tally.add("prompt-too-long", message, item.place, "shorten it", key=item.key, cause=item.model)
-
-
-def no_item_holds_a_secret(checked: Checked, tally: Tally) -> None:
+def no_item_holds_a_secret(looked: Looked, item: Item, tally: Tally) -> None:
     """Rows and variables are no part of the manifest, and their values end up in the ledger and in file names."""
-    for item in checked.items:
-        if item.prompt is not None and is_secret_text(item.prompt):
-            where = "the prompt"
-        elif any(map(is_secret_text, (item.key, item.output_stem, item.edition, *item.tags))):
-            where = "an item's name, edition or tag"
-        else:
-            continue
-        remedy = "take it out of the text or the data, and replace the key: it may have been seen"
-        tally.add("prompt-secret", f"{where} holds what looks like a secret key", item.place, remedy)
+    words = (item.key, item.output_stem, item.edition, *item.tags)
+    if not is_secret_text("\n".join((item.prompt or "", *words))):  # no key goes on over a line's end
+        return
+    if item.prompt is not None and is_secret_text(item.prompt):
+        where = "the prompt"
+    elif any(map(is_secret_text, words)):
+        where = "an item's name, edition or tag"
+    else:
+        return
+    remedy = "take it out of the text or the data, and replace the key: it may have been seen"
+    tally.add("prompt-secret", f"{where} holds what looks like a secret key", item.place, remedy)
 
 
-def references_fit_their_model(checked: Checked, tally: Tally) -> None:
+def references_fit_their_model(looked: Looked, item: Item, tally: Tally) -> None:
     """Number, kinds, sizes and types; each distinct pair of a model and its files is looked at once."""
-    seen: dict[tuple[str, tuple[str, ...]], list[tuple[str, str, str]]] = {}
-    for item in checked.items:
-        model = checked.catalogue.models[item.model]
-        if not item.references and not model.requires_upload:
-            continue
-        pair = (item.model, tuple(file.location for file in item.references))
-        if pair not in seen:
-            seen[pair] = _reference_troubles(model, item.references)
-        for code, message, remedy in seen[pair]:
-            tally.add(code, message, _reference_place(checked, item), remedy, key=item.key)
+    model = looked.catalogue.models[item.model]
+    if not item.references and not model.requires_upload:
+        return
+    pair = (item.model, tuple(file.location for file in item.references))
+    if pair not in looked.pairs:
+        looked.pairs[pair] = _reference_troubles(model, item.references)
+    for code, message, remedy in looked.pairs[pair]:
+        tally.add(code, message, _place_in_job(looked, item, "references"), remedy, key=item.key)
 
 
-def no_two_items_are_the_same(checked: Checked, tally: Tally) -> None:
+def output_names_are_safe(looked: Looked, item: Item, tally: Tally) -> None:
+    reason = bad_name(item.output_stem)
+    if reason is not None:
+        remedy = "mend the `output` template; values become slugs by themselves"
+        place = _place_in_job(looked, item, "output")
+        tally.add("output-name", f"the output name {reason}", place, remedy, key=item.key)
+
+
+def every_item_fits_the_budget_per_item(looked: Looked, item: Item, tally: Tally) -> None:
+    limit = looked.manifest.budget.per_item
+    if limit is not None and item.credits is not None and item.credits > limit:
+        message = f"{item.model} costs {item.credits} credits or more, and `per_item` allows {limit}"
+        remedy = "raise `per_item`, or these items will be skipped"
+        place = looked.document.place(("budget", "per_item"))
+        tally.add("item-over-budget", message, place, remedy, severity="warning", key=item.key)
+
+
+# Rules of one item, in the order in which they are told; those of all items together are told where `Inspection` says.
+CHECKS: Final[tuple[Check, ...]] = (
+    every_model_gets_its_prompt,
+    no_prompt_is_too_long,
+    no_item_holds_a_secret,
+    references_fit_their_model,
+    output_names_are_safe,
+    every_item_fits_the_budget_per_item,
+)
+
+
+class Inspection:
+    """Looks at each item as it goes by, and keeps of it what a whole run needs: a few bytes.
+
+    Two equal items are found by equal hashes of 64 bits. Where there are such, the items are made once more to see
+    whether they are equal indeed: two of a million that differ share one about once in 40 million runs.
+    """
+
+    def __init__(self, looked: Looked) -> None:
+        self.items = 0
+        self._looked = looked
+        self._tallies = {check: Tally() for check in CHECKS}
+        self._each = tuple(self._tallies.items())
+        self._identities = Hashes()
+        self._names = Hashes()
+        self._cheapest: int | None = None
+
+    def see(self, item: Item) -> None:
+        self.items += 1
+        for check, tally in self._each:
+            check(self._looked, item, tally)
+        self._identities.add(item.identity)
+        self._names.add(collision_key(item.output_stem))
+        if item.credits is not None and (self._cheapest is None or item.credits < self._cheapest):
+            self._cheapest = item.credits
+
+    def end(self, items: Iterable[Item], tally: Tally, *, complete: bool) -> None:
+        """Tell everything, in order. `complete` is False when some cells became no item because of an error."""
+        self._tell_none(tally, complete=complete)
+        for check in CHECKS:
+            if check is output_names_are_safe:
+                _tell_equal_items(self._identities.doubled(), items, tally)
+            tally.take(self._tallies[check])
+            if check is output_names_are_safe:
+                _tell_equal_names(self._looked, self._names.doubled(), items, tally)
+        self._tell_budget(tally)
+
+    def _tell_none(self, tally: Tally, *, complete: bool) -> None:
+        if not self.items and complete:
+            place = self._looked.document.place(("jobs",))
+            remedy = "look at `enabled`, `where`, `limit` and `exclude`"
+            tally.add("no-items", "the manifest expands to no item at all", place, remedy)
+
+    def _tell_budget(self, tally: Tally) -> None:
+        limit = self._looked.manifest.budget.credits
+        if limit is not None and self._cheapest is not None and self._cheapest > limit:
+            message = f"the cheapest item costs {self._cheapest} credits, and the budget is {limit}"
+            place = self._looked.document.place(("budget", "credits"))
+            tally.add("budget-too-small", message, place, "raise `budget.credits`", severity="warning")
+
+
+def _tell_equal_items(doubled: frozenset[int], items: Iterable[Item], tally: Tally) -> None:
     first: dict[str, Item] = {}
-    for item in checked.items:
+    for item in items if doubled else ():
+        if hash(item.identity) not in doubled:
+            continue
         other = first.setdefault(item.identity, item)
         if other is not item:
             line = f" on line {other.place.line}" if other.place is not None else ""
@@ -113,59 +184,20 @@ def no_two_items_are_the_same(checked: Checked, tally: Tally) -> None:
             tally.add("item-twice", message, item.place, remedy, key=item.key, cause=other.job)
 
 
-def output_names_are_safe(checked: Checked, tally: Tally) -> None:
-    for item in checked.items:
-        reason = bad_name(item.output_stem)
-        if reason is not None:
-            remedy = "mend the `output` template; values become slugs by themselves"
-            tally.add("output-name", f"the output name {reason}", _output_place(checked, item), remedy, key=item.key)
-
-
-def no_two_items_share_an_output_name(checked: Checked, tally: Tally) -> None:
+def _tell_equal_names(looked: Looked, doubled: frozenset[int], items: Iterable[Item], tally: Tally) -> None:
     """Also when only some systems take the names for one: other case, other composition of accents."""
     first: dict[str, Item] = {}
-    for item in checked.items:
-        other = first.setdefault(collision_key(item.output_stem), item)
+    for item in items if doubled else ():
+        name = collision_key(item.output_stem)
+        if hash(name) not in doubled:
+            continue
+        other = first.setdefault(name, item)
         if other is not item and other.identity != item.identity:
             how = "the same" if other.output_stem == item.output_stem else "for some systems the same"
             message = f"the output name `{item.output_stem}` is {how} as that of `{other.key}`"
             remedy = "use what tells the items apart in `output`, such as `{{ item.key }}` or an axis"
-            tally.add("output-collision", message, _output_place(checked, item), remedy, key=item.key, cause=item.job)
-
-
-def every_item_fits_the_budget_per_item(checked: Checked, tally: Tally) -> None:
-    limit = checked.manifest.budget.per_item
-    if limit is None:
-        return
-    place = checked.document.place(("budget", "per_item"))
-    for item in checked.items:
-        if item.credits is not None and item.credits > limit:
-            message = f"{item.model} costs {item.credits} credits or more, and `per_item` allows {limit}"
-            remedy = "raise `per_item`, or these items will be skipped"
-            tally.add("item-over-budget", message, place, remedy, severity="warning", key=item.key)
-
-
-def the_budget_buys_one_item(checked: Checked, tally: Tally) -> None:
-    limit = checked.manifest.budget.credits
-    prices = [item.credits for item in checked.items if item.credits is not None]
-    if limit is not None and prices and min(prices) > limit:
-        message = f"the cheapest item costs {min(prices)} credits, and the budget is {limit}"
-        place = checked.document.place(("budget", "credits"))
-        tally.add("budget-too-small", message, place, "raise `budget.credits`", severity="warning")
-
-
-CHECKS: Final[tuple[Check, ...]] = (
-    some_item_is_wanted,
-    every_model_gets_its_prompt,
-    no_prompt_is_too_long,
-    no_item_holds_a_secret,
-    references_fit_their_model,
-    no_two_items_are_the_same,
-    output_names_are_safe,
-    no_two_items_share_an_output_name,
-    every_item_fits_the_budget_per_item,
-    the_budget_buys_one_item,
-)
+            place = _place_in_job(looked, item, "output")
+            tally.add("output-collision", message, place, remedy, key=item.key, cause=item.job)
 
 
 def _takes_no_prompt(model: Model) -> bool:
@@ -217,14 +249,6 @@ def _takes(model: Model, rule: ReferenceRule) -> str:
     return f"{model.id}: {rule.text}" if rule.text else f"see `rivya-batch models {model.id}`"
 
 
-def _reference_place(checked: Checked, item: Item) -> Place | None:
-    index = _job_index(checked, item)
-    return checked.document.place(("jobs", index, "references"))
-
-
-def _output_place(checked: Checked, item: Item) -> Place | None:
-    return checked.document.place(("jobs", _job_index(checked, item), "output"))
-
-
-def _job_index(checked: Checked, item: Item) -> int:
-    return next(index for index, job in enumerate(checked.manifest.jobs) if job.id == item.job)
+def _place_in_job(looked: Looked, item: Item, *path: str) -> Place:
+    index = next(index for index, job in enumerate(looked.manifest.jobs) if job.id == item.job)
+    return looked.document.place(("jobs", index, *path))

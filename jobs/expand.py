@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from functools import partial
+from typing import Final, Literal, NamedTuple
 
 from jobs import names
 from jobs.catalogue import Catalogue
-from jobs.checks import CHECKS, Checked
+from jobs.checks import Inspection, Looked
 from jobs.findings import Finding, Place
-from jobs.identity import identity
 from jobs.item import Item
-from jobs.keys import item_key, readable
+from jobs.keys import joined_key, readable
+from jobs.made_anew import MadeAnew
 from jobs.manifest import FileText, Manifest, axis_values, merged
 from jobs.matrix import Cell, Steps, cells, size, unsampled_size
 from jobs.recipes import Recipe, Recipes
@@ -34,7 +35,7 @@ from jobs.wording import written
 from jobs.written import Written, written_job
 from jobs.yaml12 import Document
 
-__all__ = ["Context", "Expansion", "expand"]
+__all__ = ["Context", "Expansion", "Unfolding", "expand"]
 
 # A slip in a grid should not cost a fortune or an afternoon; who means it says so.
 ITEMS_MAX: Final = 10_000
@@ -42,6 +43,8 @@ ITEMS_MAX: Final = 10_000
 ITEMS_MAX_LARGE: Final = 1_000_000
 # Drawing a sample looks at every combination.
 COMBINATIONS_MAX: Final = 1_000_000
+# So many items are kept while they are made; more are made again for whoever asks.
+KEPT_MAX: Final = 10_000
 # The edition is part of the run's id and of every listing.
 EDITION_CHARS_MAX: Final = 100
 
@@ -62,7 +65,7 @@ class Context:
 class Expansion:
     """The items in order, the findings of sources, expansion and checks, and each job's counts by its id."""
 
-    items: tuple[Item, ...]
+    items: Sequence[Item]
     findings: tuple[Finding, ...]
     steps: Mapping[str, Steps]
     edition: str
@@ -89,43 +92,82 @@ def expand(
     document: Document, manifest: Manifest, sources: Sources, catalogue: Catalogue, context: Context
 ) -> Expansion:
     """Expand and check a manifest. Items are only complete when no finding is an error."""
-    tally = Tally()
-    edition = _edition(document, manifest, context, tally)
-    run = {"date": context.date, "id": f"{manifest.name}@{edition}" if edition else manifest.name}
-    ready = [
-        job
-        for index in range(len(manifest.jobs))
-        if manifest.jobs[index].enabled
-        and (job := _ready(written_job(document, manifest, index, context.variables), sources, tally)) is not None
-    ]
-    items: list[Item] = []
-    steps: dict[str, Steps] = {}
-    if _fits(document, ready, context, tally):
-        unread = set(context.variables) - manifest.vars.keys()
-        for job in ready:
-            expander = _Expander(job, sources, catalogue, edition, run, tally)
-            unread -= expander.reads
-            items += expander.items(len(items), steps)
-        for name in sorted(unread):
+    unfolding = Unfolding(document, manifest, sources, catalogue, context)
+    for _ in unfolding.items():
+        pass
+    return unfolding.end()
+
+
+class Unfolding:
+    """An expansion while it is made, in constant memory: walk once over all `items`, then `end` it.
+
+    The run's name is known before the first item. However many there are, none is kept: whoever needs them again gets
+    them made again.
+    """
+
+    def __init__(
+        self, document: Document, manifest: Manifest, sources: Sources, catalogue: Catalogue, context: Context
+    ) -> None:
+        self._sources = sources
+        self._tally = tally = Tally()
+        self._context = context
+        self._manifest = manifest
+        self.edition = _edition(document, manifest, context, tally)
+        self.run_id = f"{manifest.name}@{self.edition}" if self.edition else manifest.name
+        run = {"date": context.date, "id": self.run_id}
+        ready = [
+            job
+            for index in range(len(manifest.jobs))
+            if manifest.jobs[index].enabled
+            and (job := _ready(written_job(document, manifest, index, context.variables), sources, tally)) is not None
+        ]
+        make = partial(_Expander, sources=sources, catalogue=catalogue, edition=self.edition, run=run, tally=tally)
+        self._ready = {job.written.job.id: partial(make, job) for job in ready} if _fits(document, ready, context, tally) else {}
+        self._jobs: dict[str, _Expander] = {}
+        self._inspection = Inspection(Looked(document=document, manifest=manifest, catalogue=catalogue))
+        self._kept: list[Item] = []
+
+    def items(self) -> Iterator[Item]:
+        """All items, checked on the way. Once."""
+        for item in self._walk(self._tally):
+            self._inspection.see(item)
+            if len(self._kept) < KEPT_MAX:
+                self._kept.append(item)
+            yield item
+
+    def end(self) -> Expansion:
+        """The expansion, after the walk."""
+        tally, size = self._tally, self._inspection.items
+        self._tell_unread()
+        again = partial(self._walk, Tally())
+        items = tuple(self._kept) if size <= len(self._kept) else MadeAnew(again, size)
+        errors_before = any(finding.severity == "error" for finding in self._sources.findings)
+        self._inspection.end(items, tally, complete=not tally.errors and not errors_before)
+        return Expansion(
+            items=items,
+            findings=(*self._sources.findings, *tally.findings),
+            steps={job: expander.steps for job, expander in self._jobs.items()},
+            edition=self.edition,
+            run_id=self.run_id,
+        )
+
+    def _walk(self, tally: Tally) -> Iterator[Item]:
+        index = 0
+        for job, make in self._ready.items():
+            if job not in self._jobs:  # looked over when its turn comes: findings are told job by job
+                self._jobs[job] = make()
+            for item in self._jobs[job].items(index, tally):
+                yield item
+                index += 1
+
+    def _tell_unread(self) -> None:
+        if not self._jobs:
+            return
+        unread = set(self._context.variables) - self._manifest.vars.keys()
+        for name in sorted(unread.difference(*(job.reads for job in self._jobs.values()))):
             message = f"`--var {name}=...` sets a variable that nothing reads"
-            remedy = did_you_mean(name, manifest.vars) or "look at its spelling"
-            tally.add("unread-variable", message, None, remedy, severity="warning")
-    checked = Checked(
-        document=document,
-        manifest=manifest,
-        items=tuple(items),
-        catalogue=catalogue,
-        complete=not tally.errors and not any(finding.severity == "error" for finding in sources.findings),
-    )
-    for check in CHECKS:
-        check(checked, tally)
-    return Expansion(
-        items=tuple(items),
-        findings=(*sources.findings, *tally.findings),
-        steps=steps,
-        edition=edition,
-        run_id=run["id"],
-    )
+            remedy = did_you_mean(name, self._manifest.vars) or "look at its spelling"
+            self._tally.add("unread-variable", message, None, remedy, severity="warning")
 
 
 def _edition(document: Document, manifest: Manifest, context: Context, tally: Tally) -> str:
@@ -221,7 +263,7 @@ def _fits(document: Document, ready: Sequence[_Ready], context: Context, tally: 
 
 
 class _Expander:
-    """Makes the items of one job."""
+    """Makes the items of one job, again and again."""
 
     def __init__(
         self,
@@ -235,89 +277,104 @@ class _Expander:
         self._job = job
         self._edition = edition
         self._run = run
-        self._tally = tally
         columns = job.data.columns if job.data is not None else None
         self._texts = Texts(job.written, columns, tally, (*(job.prompts or ()), *job.axis_prompts))
         self._recipes = Recipes(job.written, catalogue, sources.references)
         self._by_text = {source.text: source for source in job.axis_prompts}
         self._place = job.written.document.place(("jobs", job.written.index, "id"))
+        self._cells = cells(
+            job.written.job.matrix,
+            rows=job.data.rows if job.data is not None else None,
+            prompts=[prompt.text for prompt in job.prompts] if job.prompts is not None else None,
+            repeat=job.written.job.repeat,
+        )
 
     @property
     def reads(self) -> frozenset[str]:
         """The vars that the job's templates read."""
         return frozenset(self._texts.needed)
 
-    def items(self, start: int, steps: dict[str, Steps]) -> Iterator[Item]:
-        """One item per cell that has no error. Leaves the job's counts in `steps`."""
-        job, data, prompts = self._job.written.job, self._job.data, self._job.prompts
-        made = cells(
-            job.matrix,
-            rows=data.rows if data is not None else None,
-            prompts=[prompt.text for prompt in prompts] if prompts is not None else None,
-            repeat=job.repeat,
-        )
-        steps[job.id] = made.steps
-        index = start
-        for cell in made.cells:
+    @property
+    def steps(self) -> Steps:
+        """The job's counts."""
+        return self._cells.steps
+
+    def items(self, start: int, tally: Tally) -> Iterator[Item]:
+        """One item per cell that has no error; what is wrong with the others goes to the tally."""
+        data, is_one_of_several = self._job.data, len(self._job.prompts or ()) > 1
+        job, index = self._job.written.job.id, start
+        for cell in self._cells.walk():
             row = data.names[cell.row] if data is not None and cell.row is not None else None
-            several = cell.prompt + 1 if cell.prompt is not None and len(prompts or ()) > 1 else None
-            key = item_key(job.id, row, several, cell.axes, cell.repeat)
-            recipe = self._recipes.of(cell.axes)
+            several = cell.prompt + 1 if cell.prompt is not None and is_one_of_several else None
+            key = joined_key(job, row, several, [choice.named for choice in cell.choices], cell.repeat)
+            axes = cell.axes
+            recipe = self._recipes.of(axes)
             for problem, place in recipe.problems:
-                self._tally.add(problem.code, problem.message, place, problem.help, severity=problem.severity, key=key)
+                tally.add(problem.code, problem.message, place, problem.help, severity=problem.severity, key=key)
             if not recipe.usable or not self._texts.sound:
                 continue
             try:
-                yield self._item(index, cell, recipe, key, readable(row, several, cell.axes))
+                told = self._told(cell, axes, index, key, tally)
             except UnrenderedError as fault:
-                self._tally.add("template-failed", fault.message, fault.place, "look at the values it reads", key=key)
+                tally.add("template-failed", fault.message, fault.place, "look at the values it reads", key=key)
                 continue
+            identity = recipe.identity(told.prompt, repeat=cell.repeat, edition=self._edition)
+            stem = told.stem
+            if stem is None:
+                stem = names.default_stem(job, readable(row, several, [c.short for c in cell.choices]), identity)
+            yield Item(
+                identity=identity,
+                model=recipe.model_id,
+                prompt=told.prompt,
+                params=recipe.params,
+                references=recipe.references,
+                repeat=cell.repeat,
+                edition=self._edition,
+                index=index,
+                key=key,
+                job=job,
+                axes=axes,
+                tags=told.tags,
+                output_stem=stem,
+                credits=recipe.credits,
+                price_class=recipe.price_class,
+                place=told.place,
+            )
             index += 1
 
-    def _item(self, index: int, cell: Cell, recipe: Recipe, key: str, readable_name: str) -> Item:
-        assert recipe.model is not None
-        data = self._job.data
-        row = data.rows[cell.row] if data is not None and cell.row is not None else {}
-        context = self._texts.context(row, cell.axes, self._run, {"index": index, "key": key})
-        source = self._prompt(cell)
+    def _told(self, cell: Cell, axes: Mapping[str, object], index: int, key: str, tally: Tally) -> _Told:
+        """What the job's texts come to for one cell. Raises UnrenderedError."""
+        source = self._prompt(cell, axes)
+        place = source.place if source is not None else self._place
+        row = self._job.data.rows[cell.row] if self._job.data is not None and cell.row is not None else {}
+        if self._texts.only_tags is not None:
+            prompt = self._texts.plainly(source, cell, row, self._run) if source is not None else None
+            if prompt is not None or source is None:
+                return _Told(prompt, self._texts.only_tags, None, place)
+        context = self._texts.context(row, axes, self._run, {"index": index, "key": key})
         prompt = source.render(context) if source is not None else None
-        hashed = identity(
-            model=recipe.model.id,
-            prompt=prompt,
-            params=recipe.params,
-            reference_digests=[file.sha256 for file in recipe.references],
-            repeat=cell.repeat,
-            edition=self._edition,
-        )
-        return Item(
-            identity=hashed,
-            model=recipe.model.id,
-            prompt=prompt,
-            params=recipe.params,
-            references=recipe.references,
-            repeat=cell.repeat,
-            edition=self._edition,
-            index=index,
-            key=key,
-            job=self._job.written.job.id,
-            axes=cell.axes,
-            tags=self._texts.tags(context),
-            output_stem=self._stem(context, readable_name, hashed),
-            credits=recipe.credits,
-            price_class=recipe.price_class,
-            place=source.place if source is not None else self._place,
-        )
+        return _Told(prompt, self._texts.tags(context), self._stem(context, tally), place)
 
-    def _prompt(self, cell: Cell) -> Source | None:
+    def _prompt(self, cell: Cell, axes: Mapping[str, object]) -> Source | None:
         """The cell's prompt: from its axis, from the job's list, or none."""
-        if "prompt" in cell.axes:
-            return self._by_text.get(str(cell.axes["prompt"]))
-        return self._job.prompts[cell.prompt] if self._job.prompts is not None and cell.prompt is not None else None
+        if cell.prompt is not None and self._job.prompts is not None:
+            return self._job.prompts[cell.prompt]
+        return self._by_text.get(str(axes["prompt"])) if "prompt" in axes else None
 
-    def _stem(self, context: Mapping[str, object], readable_name: str, hashed: str) -> str:
+    def _stem(self, context: Mapping[str, object], tally: Tally) -> str | None:
+        """The name that the job's template gives; None when it has none, or a bad one."""
         rendered = self._texts.output(context)
         stem = names.stem_of(rendered) if rendered is not None else None
         if rendered is not None and stem is None:
             place = self._job.written.place("output")
-            self._tally.add("output-ext", "`ext` stands before the end of the output name", place, "put it last")
-        return stem if stem is not None else names.default_stem(self._job.written.job.id, readable_name, hashed)
+            tally.add("output-ext", "`ext` stands before the end of the output name", place, "put it last")
+        return stem
+
+
+class _Told(NamedTuple):
+    """The texts of one cell."""
+
+    prompt: str | None
+    tags: tuple[str, ...]
+    stem: str | None
+    place: Place

@@ -7,18 +7,30 @@ a new one gets a new tag and applies to new items only.
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-__all__ = ["body_bytes", "canonical", "idempotency_key", "identity"]
+__all__ = ["IdentityOf", "body_bytes", "canonical", "idempotency_key", "identity"]
 
 IDENTITY_TAG = "i1-"
 KEY_TAG = "rvb1-"
 
 # 160 bits: no collision among 10**12 items is likelier than 10**-24, and 32 base32 letters stay readable.
 _DIGEST_BYTES = 20
+
+# RFC 4648's alphabet in lower case, and how 32 groups of 5 bits are moved apart until each is a byte: by halves, five
+# times. It is exactly base32, in a third of the time.
+_LETTERS: Final = bytes.maketrans(bytes(range(32)), b"abcdefghijklmnopqrstuvwxyz234567")
+_SPREAD: Final = tuple(
+    (
+        sum(((1 << 5 * half) - 1) << 16 * half * block for block in range(16 // half)),
+        sum(((1 << 5 * half) - 1) << 16 * half * block + 5 * half for block in range(16 // half)),
+        3 * half,
+    )
+    for half in (16, 8, 4, 2, 1)
+)
 
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -29,8 +41,15 @@ def canonical(value: object) -> bytes:
 
 
 def _derive(tag: str, fields: Sequence[object]) -> str:
-    digest = hashlib.sha256(canonical([tag, *fields])).digest()[:_DIGEST_BYTES]
-    return tag + base64.b32encode(digest).decode().lower()
+    return tag + _base32(hashlib.sha256(canonical([tag, *fields])).digest()[:_DIGEST_BYTES])
+
+
+def _base32(digest: bytes) -> str:
+    """The 32 letters of 20 bytes."""
+    number = int.from_bytes(digest, "big")
+    for low, high, shift in _SPREAD:
+        number = (number & low) | ((number & high) << shift)
+    return number.to_bytes(32, "big").translate(_LETTERS).decode()
 
 
 def identity(
@@ -47,6 +66,29 @@ def identity(
     `params` are as sent, without references; `reference_digests` are the sha256 of the files, in order.
     """
     return _derive(IDENTITY_TAG, [model, prompt, dict(params), list(reference_digests), repeat, edition])
+
+
+class IdentityOf:
+    """`identity` for many prompts: the parts that items share are spelled once."""
+
+    __slots__ = ("_after", "_before")
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        params: Mapping[str, object],
+        reference_digests: Sequence[str],
+        repeat: int,
+        edition: str,
+    ) -> None:
+        self._before = hashlib.sha256(canonical([IDENTITY_TAG, model])[:-1] + b",")
+        self._after = b"," + canonical([dict(params), list(reference_digests), repeat, edition])[1:]
+
+    def __call__(self, prompt: str | None) -> str:
+        content = self._before.copy()
+        content.update(canonical(prompt) + self._after)
+        return IDENTITY_TAG + _base32(content.digest()[:_DIGEST_BYTES])
 
 
 def idempotency_key(*, account: str, edition: str, identity: str, repeat: int, epoch: int, ordinal: int) -> str:

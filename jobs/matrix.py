@@ -8,27 +8,57 @@ changes at most one place of the sample, and the order of axes and values none.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
 from itertools import product
+from typing import Final, NamedTuple, TypeVar
 
 from jobs.identity import canonical
+from jobs.keys import short
 from jobs.manifest import Matrix, axis_size, axis_values
+from jobs.templates import is_template
+from jobs.wording import plain_text
 
-__all__ = ["Cell", "Cells", "Steps", "cells", "size", "unsampled_size"]
+__all__ = ["Cell", "Cells", "Choice", "Steps", "cells", "size", "unsampled_size"]
 
 _EMPTY = Matrix()
 
+# So many combinations are kept while rows and prompts go round; more are made again for each.
+KEPT_MAX: Final = 10_000
 
-@dataclass(frozen=True, slots=True)
-class Cell:
+
+class Choice(NamedTuple):
+    """One value of one axis, with all that is written of it: a million cells share a few of these."""
+
+    name: str
+    value: object
+    text: str | None  # in a template; None when it is no scalar, or a template itself
+    short: str  # in a key and a file's name
+    named: str  # `name=short`
+
+    @classmethod
+    def of(cls, name: str, value: object) -> Choice:
+        told, text = short(value), plain_text(value)
+        return cls(name, value, None if text is None or is_template(text) else text, told, f"{name}={told}")
+
+
+Choices = tuple[Choice, ...]
+
+
+class Cell(NamedTuple):
     """One combination. `row` and `prompt` are places in the job's rows and prompts, None when it has no such thing."""
 
     row: int | None
     prompt: int | None
-    axes: Mapping[str, object]
+    names: tuple[str, ...]  # of the axes
+    choices: Choices
     repeat: int  # 1-based
+
+    @property
+    def axes(self) -> dict[str, object]:
+        """The values by the axes' names."""
+        return dict(zip(self.names, [choice.value for choice in self.choices], strict=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,9 +78,9 @@ class Steps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cells:
-    """The cells of one job, in order, and how they came about."""
+    """The cells of one job, in order and made as they are walked over, and how they came about."""
 
-    cells: tuple[Cell, ...]
+    walk: Callable[[], Iterator[Cell]]
     steps: Steps
 
 
@@ -72,31 +102,55 @@ def unsampled_size(matrix: Matrix | None, *, rows: int, prompts: int) -> int:
 def cells(matrix: Matrix | None, *, rows: Sequence[object] | None, prompts: Sequence[str] | None, repeat: int) -> Cells:
     """Every cell of a job. `rows` and `prompts` are None when the job has none; an empty list gives no cells."""
     shape = matrix or _EMPTY
-    combinations = list(_combinations(shape))
-    kept = [axes for axes in combinations if not any(_matches(entry, axes) for entry in shape.exclude)]
-    places = list(product(_places(rows), _places(prompts)))
-    drawn: list[_Drawn] = [(row, prompt, axes) for row, prompt in places for axes in kept]
-    before = len(drawn)
+    combined = _grid_size(shape) * _zip_size(shape)
+    kept = _again(lambda: _kept(shape), combined)
+    left = sum(1 for _ in kept()) if shape.exclude else combined
+    places = [(row, prompt) for row in _places(rows) for prompt in _places(prompts)]
+    sampled = before = len(places) * left
+    sample: list[_Drawn] | None = None
     if shape.sample is not None and shape.sample.count < before:
-        drawn = _sample(drawn, shape.sample.count, shape.sample.seed, rows or (), prompts or ())
-    sampled = len(drawn)
-    drawn += [(row, prompt, dict(entry)) for row, prompt in places for entry in shape.include]
-    made = tuple(Cell(row, prompt, axes, number) for row, prompt, axes in drawn for number in range(1, repeat + 1))
+        sampled = shape.sample.count
+        every = [(row, prompt, choices) for row, prompt in places for choices in kept()]
+        sample = _sample(every, sampled, shape.sample.seed, rows or (), prompts or ())
+    names = (*shape.grid, *shape.zip)
+    included = [(tuple(entry), tuple(Choice.of(*named) for named in entry.items())) for entry in shape.include]
+    numbers = range(1, repeat + 1)
+
+    def walk() -> Iterator[Cell]:
+        drawn = ((row, prompt, choices) for row, prompt in places for choices in kept()) if sample is None else sample
+        for row, prompt, choices in drawn:
+            for number in numbers:
+                yield Cell(row, prompt, names, choices, number)
+        for row, prompt in places:
+            for own_names, choices in included:
+                for number in numbers:
+                    yield Cell(row, prompt, own_names, choices, number)
+
+    after_include = sampled + len(places) * len(included)
     steps = Steps(
         rows=len(rows) if rows is not None else 1,
         prompts=len(prompts) if prompts is not None else 1,
         grid=_grid_size(shape),
         zip=_zip_size(shape),
-        product=len(places) * len(combinations),
+        product=len(places) * combined,
         after_exclude=before,
         after_sample=sampled,
-        after_include=len(drawn),
-        items=len(made),
+        after_include=after_include,
+        items=after_include * repeat,
     )
-    return Cells(cells=made, steps=steps)
+    return Cells(walk=walk, steps=steps)
 
 
-_Drawn = tuple[int | None, int | None, Mapping[str, object]]
+_Drawn = tuple[int | None, int | None, Choices]
+_T = TypeVar("_T")
+
+
+def _again(make: Callable[[], Iterator[_T]], number: int) -> Callable[[], Iterable[_T]]:
+    """A way to walk over the same again and again: few are kept, many are made anew each time."""
+    if number > KEPT_MAX:
+        return make
+    kept = tuple(make())
+    return lambda: kept
 
 
 def _places(things: Sequence[object] | None) -> Sequence[int | None]:
@@ -114,19 +168,19 @@ def _zip_size(shape: Matrix) -> int:
     return min((axis_size(values) for values in shape.zip.values()), default=1)
 
 
-def _combinations(shape: Matrix) -> Iterator[dict[str, object]]:
-    """Grid x zip, in the order written: the last axis turns fastest."""
-    if not shape.grid and not shape.zip:
-        yield {}
-        return
-    names = [*shape.grid, *shape.zip]
-    steps = list(zip(*(axis_values(values) for values in shape.zip.values()), strict=False)) if shape.zip else [()]
-    for values in product(*(axis_values(values) for values in shape.grid.values())):
-        for step in steps:
-            yield dict(zip(names, (*values, *step), strict=True))
+def _kept(shape: Matrix) -> Iterator[Choices]:
+    """Grid x zip without what is excluded, in the order written: the last axis turns fastest."""
+    grid = [[Choice.of(name, value) for value in axis_values(values)] for name, values in shape.grid.items()]
+    zipped = [[Choice.of(name, value) for value in axis_values(values)] for name, values in shape.zip.items()]
+    steps = list(zip(*zipped, strict=False)) if zipped else [()]
+    made = ((*chosen, *step) for chosen in product(*grid) for step in steps) if zipped else product(*grid)
+    if not shape.exclude:
+        return iter(made)
+    return (choices for choices in made if not any(_matches(entry, choices) for entry in shape.exclude))
 
 
-def _matches(entry: Mapping[str, object], axes: Mapping[str, object]) -> bool:
+def _matches(entry: Mapping[str, object], choices: Choices) -> bool:
+    axes = {choice.name: choice.value for choice in choices}
     return all(name in axes and _same(axes[name], value) for name, value in entry.items())
 
 
@@ -141,11 +195,11 @@ def _sample(drawn: list[_Drawn], count: int, seed: int, rows: Sequence[object], 
     start = canonical(seed)
 
     def rank(place: int) -> bytes:
-        row, prompt, axes = drawn[place]
+        row, prompt, choices = drawn[place]
         content = hashlib.sha256(start)
         content.update(b"\n" + row_bytes[row] if row is not None else b"\n")
         content.update(b"\n" + prompt_bytes[prompt] if prompt is not None else b"\n")
-        content.update(b"\n" + canonical(dict(axes)))
+        content.update(b"\n" + canonical({choice.name: choice.value for choice in choices}))
         return content.digest()
 
     return [drawn[place] for place in sorted(nsmallest(count, range(len(drawn)), key=rank))]

@@ -35,12 +35,23 @@ _MEDIA_ENDINGS: Final = re.compile(
 )
 
 
-@lru_cache(maxsize=65_536)
+# What a slug of plain letters has no room for: one dash each.
+_BETWEEN: Final = re.compile(r"[^A-Za-z0-9._]+")
+# A name that nothing is wrong with, unless it is a device or too long. Most names are such; the others are looked at
+# letter by letter.
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_,=+@()](?:[A-Za-z0-9\-_.,=+@() ]*[A-Za-z0-9\-_,=+@()])?")
+
+
+@lru_cache(maxsize=4_096)  # the values of axes; what is new in every item is not asked for again
 def slug(text: str) -> str:
     """Letters, digits, `.` and `_` of a text with `-` for everything between; never empty, never a device."""
-    plain = unicodedata.normalize("NFC", text)
-    kept = "".join(char if char.isalnum() or char in "._" or _is_mark(char) else "-" for char in plain)
-    short = re.sub(r"-{2,}", "-", kept)[:SLUG_CHARS].strip("-._")
+    if text.isascii():
+        kept = _BETWEEN.sub("-", text)
+    else:
+        plain = unicodedata.normalize("NFC", text)
+        kept = "".join(char if char.isalnum() or char in "._" or _is_mark(char) else "-" for char in plain)
+        kept = re.sub(r"-{2,}", "-", kept)
+    short = kept[:SLUG_CHARS].strip("-._")
     while len(short.encode()) > SLUG_BYTES:
         short = short[:-1]
     short = short.rstrip("-._")
@@ -79,6 +90,24 @@ def stem_of(rendered: str) -> str | None:
 
 def bad_name(stem: str) -> str | None:
     """Why a name cannot be used, as the end of the sentence "the output name ..."; None when it can."""
+    folder, slash, name = stem.rpartition("/")
+    is_plain = (
+        len(name) <= MAX_COMPONENT_BYTES
+        and len(stem) <= MAX_STEM_BYTES
+        and stem.isascii()
+        and _PLAIN_NAME.fullmatch(name) is not None
+        and _DEVICE.match(name) is None
+    )
+    return None if is_plain and not _bad_folder(folder + slash) else _why_bad(stem)
+
+
+@lru_cache(maxsize=1_024)  # items share folders
+def _bad_folder(folder: str) -> bool:
+    """Whether no name in it can be used, for the folder's sake."""
+    return _why_bad(f"{folder}x") is not None
+
+
+def _why_bad(stem: str) -> str | None:
     if not stem:
         return "is empty"
     if stem.startswith("/"):
@@ -99,6 +128,8 @@ def bad_name(stem: str) -> str | None:
 
 def collision_key(stem: str) -> str:
     """Equal for names that some file system takes for one: other case, other composition of accents."""
+    if stem.isascii():
+        return stem.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", stem).casefold())
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from jobs.catalogue import Catalogue, Model
 from jobs.findings import Place
-from jobs.identity import canonical
+from jobs.identity import IdentityOf, canonical
 from jobs.item import ReferenceFile
 from jobs.options import translate
 from jobs.params import Problem, typed_params
@@ -35,10 +35,27 @@ class Recipe:
     price_class: str = ""
     credits: int | None = None
     problems: tuple[tuple[Problem, Place], ...] = ()
+    usable: bool = field(init=False)
+    _identities: dict[tuple[int, str], IdentityOf] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        is_sound = all(problem.severity != "error" for problem, _ in self.problems)
+        object.__setattr__(self, "usable", self.model is not None and is_sound)
 
     @property
-    def usable(self) -> bool:
-        return self.model is not None and all(problem.severity != "error" for problem, _ in self.problems)
+    def model_id(self) -> str:
+        assert self.model is not None, "only what is usable becomes an item"
+        return self.model.id
+
+    def identity(self, prompt: str | None, *, repeat: int, edition: str) -> str:
+        """The content hash of an item made by it."""
+        made = self._identities.get((repeat, edition))
+        if made is None:
+            digests = [file.sha256 for file in self.references]
+            made = self._identities[repeat, edition] = IdentityOf(
+                model=self.model_id, params=self.params, reference_digests=digests, repeat=repeat, edition=edition
+            )
+        return made(prompt)
 
 
 class Recipes:
@@ -52,15 +69,22 @@ class Recipes:
         self._references = references
         self._axes = tuple(name for name in written_job.axis_names if name.startswith(_AXES))
         self._made: dict[object, Recipe] = {}
+        self._only: Recipe | None = None  # where no axis is one of a recipe's
 
     def of(self, axes: Mapping[str, object]) -> Recipe:
         """The recipe of a cell with these axis values."""
+        if not self._axes:
+            return self._only or self._make_only()
         own = {name: axes[name] for name in self._axes if name in axes}
         key = _hashable(own)
         recipe = self._made.get(key)
         if recipe is None:
             recipe = self._made[key] = self._make(own)
         return recipe
+
+    def _make_only(self) -> Recipe:
+        self._only = self._make({})
+        return self._only
 
     def _make(self, axes: Mapping[str, object]) -> Recipe:
         problems: list[Problem] = []

@@ -51,6 +51,17 @@ class Tally:
             group.keys += 1
             group.first = group.first or key
 
+    def take(self, other: Tally) -> None:
+        """Everything that another one collected, behind what is here."""
+        self.errors += other.errors
+        for name, group in other._groups.items():
+            mine = self._groups.get(name)
+            if mine is not None:
+                mine.keys += group.keys
+                mine.first = mine.first or group.first
+            elif len(self._groups) < FINDINGS_MAX:
+                self._groups[name] = group
+
     @property
     def findings(self) -> list[Finding]:
         """One finding per cause, in the order they came up."""

@@ -94,16 +94,20 @@ class Field:
 
 
 class Template:
-    """One compiled text. `fields` is everything it can read; a static text has none and is its own result."""
+    """One compiled text. `fields` is everything it can read; a static text has none and is its own result.
 
-    __slots__ = ("_compiled", "fields", "source")
+    `parts` are texts and fields that only have to be put in a row; None for a template that does more.
+    """
+
+    __slots__ = ("_compiled", "fields", "parts", "source")
 
     def __init__(self, source: str) -> None:
         self.source = source
         self.fields: tuple[Field, ...] = ()
+        self.parts: tuple[str | Field, ...] | None = (source,)
         self._compiled: Compiled | None = None
         if is_template(source):
-            self._compiled, self.fields = _compile(source)
+            self._compiled, self.fields, self.parts = _compile(source)
 
     def render(self, context: Mapping[str, object]) -> str:
         """The text with its values in it. Raises BadTemplateError."""
@@ -144,14 +148,14 @@ def render(text: str, context: Mapping[str, object]) -> str:
     return compiled(text).render(context)
 
 
-def _compile(source: str) -> tuple[Compiled, tuple[Field, ...]]:
+def _compile(source: str) -> tuple[Compiled, tuple[Field, ...], tuple[str | Field, ...] | None]:
     if len(source) > MAX_TEMPLATE_CHARS:
         raise BadTemplateError(f"the template has {len(source):,} characters; {MAX_TEMPLATE_CHARS:,} are allowed")
     try:
         tree = ENVIRONMENT.parse(source)
-        fields = _Inspection(tree).fields
+        fields, parts = _Inspection(tree).fields, _parts(tree)
         code = ENVIRONMENT.compile(_Limited().visit(tree))
-        return Compiled.from_code(ENVIRONMENT, code, dict(ENVIRONMENT.globals)), fields
+        return Compiled.from_code(ENVIRONMENT, code, dict(ENVIRONMENT.globals)), fields, parts
     except TemplateError as error:
         raise BadTemplateError(_reason(error), getattr(error, "lineno", None) or 1) from None
     except _RAISED as error:
@@ -207,6 +211,23 @@ class _Inspection:
         name = node.name if isinstance(node, nodes.Name) else node.attr if isinstance(node, nodes.Getattr) else ""
         if name.startswith("_"):
             raise BadTemplateError(f"names in templates do not begin with an underscore: `{name}`", line)
+
+
+def _parts(tree: nodes.Template) -> tuple[str | Field, ...] | None:
+    """A template that only puts values into a text, as the parts of it."""
+    found: list[str | Field] = []
+    for node in tree.body:
+        if not isinstance(node, nodes.Output):
+            return None
+        for part in node.nodes:
+            path = _path(part)
+            if isinstance(part, nodes.TemplateData):
+                found.append(part.data)
+            elif path is not None:
+                found.append(Field(*path, part.lineno, guarded=False))
+            else:
+                return None
+    return tuple(found)
 
 
 def _check_call(node: nodes.Call) -> None:

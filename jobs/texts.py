@@ -12,7 +12,9 @@ from typing import Final
 
 from jobs.findings import Place
 from jobs.manifest import axis_values
+from jobs.matrix import Cell
 from jobs.names import EXT_MARK, slugged
+from jobs.straight import Straight, straight
 from jobs.suggest import did_you_mean
 from jobs.tally import Tally
 from jobs.templates import BadTemplateError, Field, compiled, is_template
@@ -127,6 +129,8 @@ class Texts:
     needed: tuple[str, ...] = ()
     _tags: tuple[Source, ...] = ()
     _output: Source | None = None
+    _straight: dict[tuple[str, tuple[str, ...]], Straight | None] = field(default_factory=dict)
+    only_tags: tuple[str, ...] | None = None  # of every cell, where prompts are all that may differ
 
     def __post_init__(self) -> None:
         job = self.job
@@ -142,6 +146,17 @@ class Texts:
         of_vars = self._look_over_vars(visible)
         self._order_vars(fields)
         self._look_for_unused((*fields, *of_vars))
+        tags = tuple(tag.text for tag in self._tags)
+        if self._output is None and len(tags) <= TAGS_MAX:
+            self.only_tags = None if any(is_template(tag) or len(tag) > TAG_CHARS_MAX for tag in tags) else tags
+
+    def plainly(self, source: Source, cell: Cell, row: Mapping[str, object], run: Mapping[str, object]) -> str | None:
+        """A cell's prompt where values only have to be put into it; None says: render it with a `context`."""
+        name = source.text, cell.names
+        if name not in self._straight:
+            self._straight[name] = straight(source.text, axes=cell.names, variables=self.job.vars, run=run)
+        render = self._straight[name]
+        return None if render is None else render([choice.text for choice in cell.choices], row)
 
     def context(
         self,

@@ -19,12 +19,14 @@ def made(repeat: int = 1, rows: int | None = None, prompts: int | None = None, *
         prompts=[f"prompt {number}" for number in range(prompts)] if prompts is not None else None,
         repeat=repeat,
     )
-    assert result.steps.items == len(result.cells)
-    return list(result.cells)
+    found = list(result.walk())
+    assert result.steps.items == len(found)
+    assert found == list(result.walk())
+    return found
 
 
 def test_a_job_without_a_matrix_is_one_cell() -> None:
-    assert cells(None, rows=None, prompts=None, repeat=1).cells == (Cell(None, None, {}, 1),)
+    assert list(cells(None, rows=None, prompts=None, repeat=1).walk()) == [Cell(None, None, (), (), 1)]
 
 
 def test_the_order_is_rows_prompts_grid_zip_repeat() -> None:
