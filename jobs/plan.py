@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -14,11 +15,15 @@ from jobs.pricing import Estimate, estimate
 from jobs.record import Money, Record, rebuys
 
 __all__ = [
+    "Matching",
     "Pace",
     "Past",
     "Plan",
     "PlannedItem",
+    "Planning",
     "Standing",
+    "Sum",
+    "Totals",
     "identities_digest",
     "make_plan",
     "seconds_to_finish",
@@ -83,12 +88,63 @@ class PlannedItem:
     estimate: Estimate | None = None
 
 
+@dataclass(slots=True, kw_only=True)
+class Sum:
+    """Some items of a plan, counted. Credits are of new ones only."""
+
+    standings: Counter[Standing] = field(default_factory=Counter)
+    low: int = 0
+    likely: int = 0
+    high: int = 0
+    each: tuple[int, int] | None = None  # what the cheapest and the dearest new one likely costs
+    or_more: bool = False  # some price is off the documented defaults, so that the sum may be higher
+
+    def add(self, standing: Standing, guess: Estimate | None) -> None:
+        self.standings[standing] += 1
+        if guess is None:
+            return
+        self.low += guess.low
+        self.likely += guess.likely
+        self.high += guess.high
+        low, high = self.each or (guess.likely, guess.likely)
+        self.each = min(low, guess.likely), max(high, guess.likely)
+        self.or_more = self.or_more or guess.high > guess.likely
+
+
+@dataclass(slots=True, kw_only=True)
+class Totals:
+    """What people ask of a plan, whatever number of items it has: kept up item by item."""
+
+    whole: Sum = field(default_factory=Sum)
+    groups: dict[tuple[str, str], Sum] = field(default_factory=dict)  # by job and model, in the order of the manifest
+    states: Counter[ItemState] = field(default_factory=Counter)  # of what is not bought anew
+
+    @classmethod
+    def of(cls, items: Iterable[PlannedItem]) -> Totals:
+        totals = cls()
+        for one in items:
+            totals.add(one.item, one.standing, one.record, one.estimate)
+        return totals
+
+    def add(self, item: Item, standing: Standing, record: Record | None, guess: Estimate | None) -> None:
+        group = self.groups.get((item.job, item.model))
+        if group is None:
+            group = self.groups[item.job, item.model] = Sum()
+        group.add(standing, guess)
+        self.whole.add(standing, guess)
+        if record is not None and standing is not Standing.NEW:
+            self.states[record.state] += 1
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A whole run before it starts. Credits are of new items only; `seconds` is a guess."""
+    """A whole run before it starts. Credits are of new items only; `seconds` is a guess.
+
+    The items of a large plan are matched anew each time they are walked over; its `totals` are those of the first time.
+    """
 
     run_id: str
-    items: tuple[PlannedItem, ...]
+    items: Sequence[PlannedItem]
     uploads: tuple[ReferenceFile, ...]  # contents the account does not hold yet
     uploads_known: int  # contents it does
     books: Money
@@ -97,29 +153,109 @@ class Plan:
     missing: int  # items of earlier lives that the manifest no longer has
     position: int  # the ledger's, when the plan was made
 
+    totals: Totals = field(default_factory=Totals)
+
+    def __post_init__(self) -> None:
+        if not self.totals.groups:
+            object.__setattr__(self, "totals", Totals.of(self.items))
+
     def count(self, standing: Standing) -> int:
         """How many items stand so."""
-        return sum(planned.standing is standing for planned in self.items)
+        return self.totals.whole.standings[standing]
 
     @property
     def low(self) -> int:
         """The least the new items may cost."""
-        return sum(planned.estimate.low for planned in self.items if planned.estimate)
+        return self.totals.whole.low
 
     @property
     def likely(self) -> int:
         """What they cost if every unknown price is the base price."""
-        return sum(planned.estimate.likely for planned in self.items if planned.estimate)
+        return self.totals.whole.likely
 
     @property
     def high(self) -> int:
         """A dear guess: services of this kind charge up to a few times the base for longer and larger results."""
-        return sum(planned.estimate.high for planned in self.items if planned.estimate)
+        return self.totals.whole.high
 
     @property
     def or_more(self) -> bool:
         """True when some price is off the documented defaults, so that the sum may be higher."""
         return self.high > self.likely
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matching:
+    """How items are matched with what the ledger knows: the prices seen, and what the person asked for."""
+
+    prices: Mapping[str, int]
+    resubmit_failed: int = 0
+    retry: bool = False
+    again: bool = False
+
+    def stand(self, item: Item, record: Record | None) -> tuple[Standing, str, Estimate | None]:
+        """Where an item stands, why unless it is plainly new, and what a new one may cost."""
+        if record is None or record.state is ItemState.PLANNED:
+            standing, reason = Standing.NEW, ""
+        else:
+            standing, reason = self._stand(record)
+        guess = None
+        if standing is Standing.NEW:
+            price_class = item.price_class
+            guess = estimate(price_class=price_class, base=item.credits, seen=self.prices.get(price_class))
+        return standing, reason, guess
+
+    def planned(
+        self, items: Iterable[Item], records: Callable[[str], Record | None], past: Sequence[Past]
+    ) -> Iterator[PlannedItem]:
+        """The items with what would happen to each, and why."""
+        reasons = _Reasons(past)
+        for item in items:
+            record = records(item.identity)
+            standing, reason, guess = self.stand(item, record)
+            if standing is Standing.NEW:
+                reason = reason or reasons.of(item)
+            yield PlannedItem(item=item, standing=standing, reason=reason, record=record, estimate=guess)
+
+    def _stand(self, record: Record) -> tuple[Standing, str]:
+        why = f"{record.state.value}: {record.error_code}" if record.error_code else record.state.value
+        asked = self.retry or self.again
+        match record.state:
+            case ItemState.SKIPPED:
+                return Standing.NEW, why
+            case ItemState.SUBMITTING:
+                return Standing.OPEN, "its create may have arrived; sent again with the same key"
+            case ItemState.ACCEPTED:
+                return Standing.OPEN, f"bought as {record.attempt.task_id if record.attempt else '?'}, not ended"
+            case ItemState.UNCERTAIN | ItemState.VANISHED | ItemState.STALLED:
+                return Standing.OPEN, f"{why}; held as spent"
+            case ItemState.REJECTED | ItemState.FAILED if asked or rebuys(record, resubmit_failed=self.resubmit_failed):
+                return Standing.NEW, f"was {why}"
+            case ItemState.SUCCEEDED if self.again:
+                return Standing.NEW, "bought again by --again"
+            case _:
+                return Standing.DONE, why
+
+
+class Planning:
+    """A plan while it is made, item by item: it keeps sums, and which references and tasks new items need."""
+
+    def __init__(self, matching: Matching, category_of: Mapping[str, str]) -> None:
+        self.items = 0
+        self.references: dict[str, ReferenceFile] = {}  # what new items need, by content
+        self.matching = matching
+        self.totals = Totals()
+        self.categories: Counter[str] = Counter()  # of new items
+        self._category_of = category_of
+
+    def see(self, item: Item, record: Record | None) -> None:
+        self.items += 1
+        standing, _, guess = self.matching.stand(item, record)
+        self.totals.add(item, standing, record, guess)
+        if standing is Standing.NEW:
+            self.categories[self._category_of[item.model]] += 1
+            for reference in item.references:
+                self.references.setdefault(reference.sha256, reference)
 
 
 def make_plan(
@@ -140,59 +276,22 @@ def make_plan(
     again: bool = False,
 ) -> Plan:
     """Match the chosen items against what the ledger knows. `wanted` are the identities of the whole manifest."""
-    reasons = _Reasons(past)
-    planned = []
+    matching = Matching(prices=prices, resubmit_failed=resubmit_failed, retry=retry, again=again)
+    planning = Planning(matching, pace.category_of)
     for item in items:
-        record = records.get(item.identity)
-        standing, reason = _stand(record, resubmit_failed=resubmit_failed, retry=retry, again=again)
-        guess = None
-        if standing is Standing.NEW:
-            guess = estimate(price_class=item.price_class, base=item.credits, seen=prices.get(item.price_class))
-            reason = reason or reasons.of(item)
-        planned.append(PlannedItem(item=item, standing=standing, reason=reason, record=record, estimate=guess))
-    needed: dict[str, ReferenceFile] = {}
-    known: set[str] = set()
-    for entry in planned:
-        if entry.standing is Standing.NEW:
-            for reference in entry.item.references:
-                if reference.sha256 in known_uploads:
-                    known.add(reference.sha256)
-                else:
-                    needed.setdefault(reference.sha256, reference)
-    new = [pace.category_of[entry.item.model] for entry in planned if entry.standing is Standing.NEW]
+        planning.see(item, records.get(item.identity))
     return Plan(
         run_id=run_id,
-        items=tuple(planned),
-        uploads=tuple(needed.values()),
-        uploads_known=len(known),
+        items=tuple(matching.planned(items, records.get, past)),
+        uploads=tuple(file for digest, file in planning.references.items() if digest not in known_uploads),
+        uploads_known=sum(digest in known_uploads for digest in planning.references),
         books=books,
         cap_credits=cap_credits,
-        seconds=seconds_to_finish(new, pace),
+        seconds=seconds_to_finish(planning.categories, pace),
         missing=sum(one.identity not in wanted for one in past),
         position=position,
+        totals=planning.totals,
     )
-
-
-def _stand(record: Record | None, *, resubmit_failed: int, retry: bool, again: bool) -> tuple[Standing, str]:
-    """The standing and, unless the item is plainly new, the reason."""
-    if record is None or record.state is ItemState.PLANNED:
-        return Standing.NEW, ""
-    why = f"{record.state.value}: {record.error_code}" if record.error_code else record.state.value
-    match record.state:
-        case ItemState.SKIPPED:
-            return Standing.NEW, why
-        case ItemState.SUBMITTING:
-            return Standing.OPEN, "its create may have arrived; sent again with the same key"
-        case ItemState.ACCEPTED:
-            return Standing.OPEN, f"bought as {record.attempt.task_id if record.attempt else '?'}, not ended"
-        case ItemState.UNCERTAIN | ItemState.VANISHED | ItemState.STALLED:
-            return Standing.OPEN, f"{why}; held as spent"
-        case ItemState.REJECTED | ItemState.FAILED if retry or again or rebuys(record, resubmit_failed=resubmit_failed):
-            return Standing.NEW, f"was {why}"
-        case ItemState.SUCCEEDED if again:
-            return Standing.NEW, "bought again by --again"
-        case _:
-            return Standing.DONE, why
 
 
 class _Reasons:
@@ -246,17 +345,20 @@ def typical_s(category: str, speed: float) -> float:
     return TYPICAL_S.get(category, max(TYPICAL_S.values())) / speed
 
 
-def seconds_to_finish(categories: Sequence[str], pace: Pace) -> float:
+def seconds_to_finish(categories: Sequence[str] | Mapping[str, int], pace: Pace) -> float:
     """Seconds from the first create to the last result: the rate or the places in flight, whichever binds."""
-    if not categories:
+    items = Counter(categories)
+    if not items:
         return 0.0
-    times_s = [typical_s(category, pace.speed) for category in categories]
-    by_rate_s = (len(times_s) - 1) / pace.creates_per_s
-    by_places_s = max(0.0, sum(times_s) / pace.in_flight - max(times_s))
-    return max(by_rate_s, by_places_s) + max(times_s)
+    times_s = {category: typical_s(category, pace.speed) for category in items}
+    longest_s = max(times_s.values())
+    by_rate_s = (items.total() - 1) / pace.creates_per_s
+    work_s = sum(times_s[category] * number for category, number in items.items())
+    by_places_s = max(0.0, work_s / pace.in_flight - longest_s)
+    return max(by_rate_s, by_places_s) + longest_s
 
 
-def identities_digest(items: Sequence[Item]) -> str:
+def identities_digest(items: Iterable[Item]) -> str:
     """One hash for what a plan wants: identity by identity, in order."""
     digest = hashlib.sha256()
     for item in items:

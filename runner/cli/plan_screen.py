@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from jobs.escape import for_terminal
 from jobs.lifecycle import ItemState
 from jobs.matrix import Steps
-from jobs.plan import Plan, PlannedItem, Standing
+from jobs.plan import Plan, PlannedItem, Standing, Sum
 from runner.cli.columns import columns
 from runner.cli.figures import count, duration, size
 
@@ -85,11 +84,13 @@ def _steps(counts: Steps) -> str:
 def _why(one: PlannedItem) -> str:
     if one.estimate is None:
         return for_terminal(one.reason)
-    return for_terminal(f"{one.reason} ({_each([one])} credits)")
+    cost = Sum()
+    cost.add(one.standing, one.estimate)
+    return for_terminal(f"{one.reason} ({_each(cost)} credits)")
 
 
 def _headline(plan: Plan) -> str:
-    jobs = len({one.item.job for one in plan.items})
+    jobs = len({job for job, _ in plan.totals.groups})
     text = f"{for_terminal(plan.run_id)}: {count(len(plan.items), 'item')} in {count(jobs, 'job')}"
     parts = [(plan.count(Standing.DONE), "already done"), (plan.count(Standing.OPEN), "under way")]
     return ", ".join([text, *(f"{number:,} {word}" for number, word in parts if number)])
@@ -97,30 +98,22 @@ def _headline(plan: Plan) -> str:
 
 def _table(plan: Plan) -> str:
     """One row for each job and model, in the order of the manifest."""
-    groups: dict[tuple[str, str], list[PlannedItem]] = {}
-    for one in plan.items:
-        groups.setdefault((one.item.job, one.item.model), []).append(one)
-    rows = [_row(job, model, ones) for (job, model), ones in groups.items()]
+    rows = [_row(job, model, group) for (job, model), group in plan.totals.groups.items()]
     header = ("job", "model", "new", "done", "open", "each", "credits")
     return columns(header, rows, right=header[2:], indent=2)
 
 
-def _row(job: str, model: str, ones: Sequence[PlannedItem]) -> Sequence[str]:
-    standings = Counter(one.standing for one in ones)
-    new = [one for one in ones if one.estimate is not None]
-    more = "+" if any(one.estimate and one.estimate.high > one.estimate.likely for one in new) else ""
-    price = f"{sum(one.estimate.likely for one in new if one.estimate):,}{more}" if new else "-"
-    numbers = (f"{standings[each]:,}" for each in (Standing.NEW, Standing.DONE, Standing.OPEN))
-    return for_terminal(job), for_terminal(model), *numbers, _each(new), price
+def _row(job: str, model: str, group: Sum) -> Sequence[str]:
+    price = f"{group.likely:,}{'+' if group.or_more else ''}" if group.each is not None else "-"
+    numbers = (f"{group.standings[each]:,}" for each in (Standing.NEW, Standing.DONE, Standing.OPEN))
+    return for_terminal(job), for_terminal(model), *numbers, _each(group), price
 
 
-def _each(new: Sequence[PlannedItem]) -> str:
+def _each(group: Sum) -> str:
     """What one item costs: a number, or from the cheapest to the dearest, `+` where it is a guess."""
-    estimates = [one.estimate for one in new if one.estimate is not None]
-    if not estimates:
+    if group.each is None:
         return "-"
-    low, high = min(e.likely for e in estimates), max(e.likely for e in estimates)
-    more = "+" if any(e.high > e.likely for e in estimates) else ""
+    (low, high), more = group.each, "+" if group.or_more else ""
     return f"{low:,}{more}" if low == high else f"{low:,}-{high:,}{more}"
 
 
@@ -153,7 +146,7 @@ def _facts(plan: Plan, balance: int | None, pace: str, notes: Sequence[str]) -> 
 
 def _needing_a_person(plan: Plan) -> Iterator[str]:
     """What counts as done or under way, and still will not end well by itself."""
-    states = Counter(one.record.state for one in plan.items if one.record is not None and one.standing != Standing.NEW)
+    states = plan.totals.states
     failed = states[ItemState.FAILED] + states[ItemState.REJECTED]
     if failed:
         yield f"{count(failed, 'item')} failed and will not be bought again by this; see `rivya-batch retry`"
