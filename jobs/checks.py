@@ -66,7 +66,7 @@ def no_prompt_is_too_long(looked: Looked, item: Item, tally: Tally) -> None:
         tally.add("prompt-too-long", message, item.place, "shorten it", key=item.key, cause=item.model)
 
 
-def no_item_holds_a_secret(looked: Looked, item: Item, tally: Tally) -> None:
+def no_item_holds_a_secret(_: Looked, item: Item, tally: Tally) -> None:
     """Rows and variables are no part of the manifest, and their values end up in the ledger and in file names."""
     words = (item.key, item.output_stem, item.edition, *item.tags)
     if not is_secret_text("\n".join((item.prompt or "", *words))):  # no key goes on over a line's end

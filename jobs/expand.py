@@ -22,7 +22,7 @@ from jobs.keys import joined_key, readable
 from jobs.made_anew import MadeAnew
 from jobs.manifest import FileText, Manifest, axis_values, merged
 from jobs.matrix import Cell, Steps, cells, size, unsampled_size
-from jobs.recipes import Recipe, Recipes
+from jobs.recipes import Recipes
 from jobs.rows import read_rows
 from jobs.selection import Selected, select
 from jobs.sources import Sources
@@ -122,7 +122,9 @@ class Unfolding:
             and (job := _ready(written_job(document, manifest, index, context.variables), sources, tally)) is not None
         ]
         make = partial(_Expander, sources=sources, catalogue=catalogue, edition=self.edition, run=run, tally=tally)
-        self._ready = {job.written.job.id: partial(make, job) for job in ready} if _fits(document, ready, context, tally) else {}
+        self._ready = (
+            {job.written.job.id: partial(make, job) for job in ready} if _fits(document, ready, context, tally) else {}
+        )
         self._jobs: dict[str, _Expander] = {}
         self._inspection = Inspection(Looked(document=document, manifest=manifest, catalogue=catalogue))
         self._kept: list[Item] = []
@@ -150,6 +152,13 @@ class Unfolding:
             edition=self.edition,
             run_id=self.run_id,
         )
+
+    def unwalked(self, size: int) -> Expansion:
+        """The expansion without a walk, for who knows that it is sound and has so many items."""
+        again = partial(self._walk, Tally())
+        steps = {job: make().steps for job, make in self._ready.items()}
+        items = MadeAnew(again, size)
+        return Expansion(items=items, findings=(), steps=steps, edition=self.edition, run_id=self.run_id)
 
     def _walk(self, tally: Tally) -> Iterator[Item]:
         index = 0

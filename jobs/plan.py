@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -15,6 +15,7 @@ from jobs.pricing import Estimate, estimate
 from jobs.record import Money, Record, rebuys
 
 __all__ = [
+    "Explaining",
     "Matching",
     "Pace",
     "Past",
@@ -25,7 +26,7 @@ __all__ = [
     "Sum",
     "Totals",
     "identities_digest",
-    "make_plan",
+    "plan_of",
     "seconds_to_finish",
     "typical_s",
 ]
@@ -118,6 +119,7 @@ class Totals:
     whole: Sum = field(default_factory=Sum)
     groups: dict[tuple[str, str], Sum] = field(default_factory=dict)  # by job and model, in the order of the manifest
     states: Counter[ItemState] = field(default_factory=Counter)  # of what is not bought anew
+    classes: dict[str, str] = field(default_factory=dict)  # price class -> a model of it
 
     @classmethod
     def of(cls, items: Iterable[PlannedItem]) -> Totals:
@@ -127,6 +129,7 @@ class Totals:
         return totals
 
     def add(self, item: Item, standing: Standing, record: Record | None, guess: Estimate | None) -> None:
+        self.classes.setdefault(item.price_class, item.model)
         group = self.groups.get((item.job, item.model))
         if group is None:
             group = self.groups[item.job, item.model] = Sum()
@@ -205,18 +208,6 @@ class Matching:
             guess = estimate(price_class=price_class, base=item.credits, seen=self.prices.get(price_class))
         return standing, reason, guess
 
-    def planned(
-        self, items: Iterable[Item], records: Callable[[str], Record | None], past: Sequence[Past]
-    ) -> Iterator[PlannedItem]:
-        """The items with what would happen to each, and why."""
-        reasons = _Reasons(past)
-        for item in items:
-            record = records(item.identity)
-            standing, reason, guess = self.stand(item, record)
-            if standing is Standing.NEW:
-                reason = reason or reasons.of(item)
-            yield PlannedItem(item=item, standing=standing, reason=reason, record=record, estimate=guess)
-
     def _stand(self, record: Record) -> tuple[Standing, str]:
         why = f"{record.state.value}: {record.error_code}" if record.error_code else record.state.value
         asked = self.retry or self.again
@@ -240,58 +231,67 @@ class Matching:
 class Planning:
     """A plan while it is made, item by item: it keeps sums, and which references and tasks new items need."""
 
-    def __init__(self, matching: Matching, category_of: Mapping[str, str]) -> None:
+    def __init__(self, matching: Matching) -> None:
         self.items = 0
         self.references: dict[str, ReferenceFile] = {}  # what new items need, by content
-        self.matching = matching
         self.totals = Totals()
-        self.categories: Counter[str] = Counter()  # of new items
-        self._category_of = category_of
+        self.models: Counter[str] = Counter()  # of new items
+        self._matching = matching
 
     def see(self, item: Item, record: Record | None) -> None:
         self.items += 1
-        standing, _, guess = self.matching.stand(item, record)
+        standing, _, guess = self._matching.stand(item, record)
         self.totals.add(item, standing, record, guess)
         if standing is Standing.NEW:
-            self.categories[self._category_of[item.model]] += 1
+            self.models[item.model] += 1
             for reference in item.references:
                 self.references.setdefault(reference.sha256, reference)
 
 
-def make_plan(
-    items: Sequence[Item],
+def plan_of(
+    planning: Planning,
     *,
     run_id: str,
-    records: Mapping[str, Record],
-    past: Sequence[Past],
-    prices: Mapping[str, int],
-    known_uploads: frozenset[str],
-    books: Money,
+    items: Sequence[PlannedItem],
+    known_uploads: Container[str],
+    books: Money | None,
     cap_credits: int | None,
+    missing: int,
     position: int,
     pace: Pace,
-    wanted: frozenset[str],
-    resubmit_failed: int = 0,
-    retry: bool = False,
-    again: bool = False,
 ) -> Plan:
-    """Match the chosen items against what the ledger knows. `wanted` are the identities of the whole manifest."""
-    matching = Matching(prices=prices, resubmit_failed=resubmit_failed, retry=retry, again=again)
-    planning = Planning(matching, pace.category_of)
-    for item in items:
-        planning.see(item, records.get(item.identity))
+    """The plan, when all items were seen."""
+    work = Counter[str]()
+    for model, number in planning.models.items():
+        work[pace.category_of[model]] += number
     return Plan(
         run_id=run_id,
-        items=tuple(matching.planned(items, records.get, past)),
+        items=items,
         uploads=tuple(file for digest, file in planning.references.items() if digest not in known_uploads),
         uploads_known=sum(digest in known_uploads for digest in planning.references),
-        books=books,
+        books=books or Money(),
         cap_credits=cap_credits,
-        seconds=seconds_to_finish(planning.categories, pace),
-        missing=sum(one.identity not in wanted for one in past),
+        seconds=seconds_to_finish(work, pace),
+        missing=missing,
         position=position,
         totals=planning.totals,
     )
+
+
+class Explaining:
+    """Why each item is new, open or done, compared with what the run wanted before."""
+
+    def __init__(self, matching: Matching, past: Sequence[Past]) -> None:
+        self._matching = matching
+        self._reasons = _Reasons(past)
+
+    def planned(self, items: Iterable[Item], records: Mapping[str, Record]) -> Iterator[PlannedItem]:
+        for item in items:
+            record = records.get(item.identity)
+            standing, reason, guess = self._matching.stand(item, record)
+            if standing is Standing.NEW:
+                reason = reason or self._reasons.of(item)
+            yield PlannedItem(item=item, standing=standing, reason=reason, record=record, estimate=guess)
 
 
 class _Reasons:

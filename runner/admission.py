@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from jobs.core import Core, resume_rank
@@ -11,11 +11,13 @@ from jobs.item import Item
 from jobs.lifecycle import OPEN, ItemState
 from jobs.plan import Standing
 from jobs.record import Attempt, Record
-from jobs.steps import Step
+from jobs.steps import NOTHING
 from runner.clock import Clock
 from runner.engine import Engine
+from runner.gathering import batched
 from runner.ledger import Ledger, PastItem
-from runner.prepare import Prepared, usable_uploads
+from runner.matching import Wanted, usable_uploads
+from runner.prepare import Prepared
 from runner.service import Service
 
 __all__ = ["Admission"]
@@ -40,16 +42,16 @@ class Admission:
     ledger: Ledger
     clock: Clock
     service: Service
+    lost: set[str] = field(default_factory=set)  # items that are seen through, and that the manifest no longer has
 
     async def admit(self, engine: Engine, traces: Knowing | None) -> int:
         """Fill the core with the items as the ledger has them now; returns how many had succeeded before."""
         core, choices = engine.core, self.prepared.choices
-        items = [planned.item for planned in self.prepared.plan.items]
-        records = self.ledger.records([item.identity for item in items])
-        rest = self._paid_for({item.identity for item in items})
+        wanted = self._wanted()
+        rest = self._paid_for({item.identity for item, _ in wanted})
         if traces is not None:
-            traces.know([*records.values(), *(record for _, record in rest)])
-        opened = any(record.state is ItemState.SUBMITTING for record in (*records.values(), *(one for _, one in rest)))
+            traces.know(record for _, record in (*wanted, *rest))
+        opened = any(record.state is ItemState.SUBMITTING for _, record in (*wanted, *rest))
         if opened or self.prepared.plan.count(Standing.NEW):
             # How old an intent is decides whether its key may be used again: ask the clock that counts, before the
             # first is written or taken up.
@@ -57,16 +59,28 @@ class Admission:
         now = self.clock.now()
         for item, record in rest:
             step = core.finish(item, record, now)
-            if step != Step():
+            if step is not NOTHING and step != NOTHING:
                 await engine.commit(step)
-        digests = {reference.sha256 for item in items for reference in item.references}
+        digests = {reference.sha256 for item, _ in wanted for reference in item.references}
         if not choices.retry:  # a reference that the service forgot may be why an item was refused: upload it anew
             core.state.uploads.update(usable_uploads(self.ledger.uploads(sorted(digests)), now_s=now.wall_s))
-        for item in sorted(items, key=lambda item: resume_rank(records[item.identity], item)):
-            step = core.admit(item, records[item.identity], now, retry=choices.retry, again=choices.again)
-            if step != Step():
+        wanted.sort(key=lambda one: resume_rank(one[1], one[0]))
+        for item, record in wanted:
+            step = core.admit(item, record, now, retry=choices.retry, again=choices.again)
+            if step is not NOTHING and step != NOTHING:
                 await engine.commit(step)
-        return 0 if choices.again else sum(record.state is ItemState.SUCCEEDED for record in records.values())
+        return 0 if choices.again else sum(record.state is ItemState.SUCCEEDED for _, record in wanted)
+
+    def _wanted(self) -> list[Wanted]:
+        """What is asked for, as the ledger has it now: as the plan had it, unless something happened since."""
+        prepared = self.prepared
+        if prepared.admitted is not None and self.ledger.position() == prepared.plan.position:
+            return list(prepared.admitted)
+        found: list[Wanted] = []
+        for batch in batched(prepared.items):
+            records = self.ledger.records([item.identity for item in batch])
+            found += [(item, records[item.identity]) for item in batch]
+        return found
 
     async def _ask_time(self, core: Core) -> None:
         """Let the core know the service's clock. An answer that this machine slept over tells of a time long gone."""
@@ -80,13 +94,17 @@ class Admission:
 
     def _paid_for(self, asked: Container[str]) -> list[tuple[Item, Record]]:
         """Items of this run that this command did not select, or that the manifest lost, but whose purchase goes on."""
-        run_id, now_wanted = self.prepared.plan.run_id, self.prepared.expansion.items
-        rest = {item.identity: item for item in now_wanted if item.identity not in asked}
+        run_id = self.prepared.plan.run_id
         past = {one.identity: one for one in self.ledger.unfinished_items(run_id) if one.identity not in asked}
+        if not past:
+            return []
+        rest = {item.identity: item for item in self.prepared.expansion.items if item.identity in past}
         found = []
         for identity, record in self.ledger.records([*past]).items():
             unsaved = any(artifact.state in ("wanted", "partial") for artifact in record.artifacts)
             if record.attempt is not None and (record.state in OPEN or unsaved):
+                if identity not in rest:
+                    self.lost.add(identity)
                 found.append((rest.get(identity) or _no_longer_wanted(past[identity], record.attempt), record))
         return found
 

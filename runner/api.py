@@ -40,8 +40,9 @@ from runner.halting import halt_after
 from runner.interruption import Interruption
 from runner.launch import Launch, is_agreed
 from runner.onward import Onward, Purse, day_of
-from runner.prepare import Choices, Prepared, prepare
+from runner.prepare import Prepared, prepare
 from runner.reporter import RunOutcome
+from runner.selection import Choices
 from runner.settings import Settings, load_settings
 from runner.views import result_rows
 

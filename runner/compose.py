@@ -157,7 +157,7 @@ class Run:
         done_before = await admission.admit(engine, self._traces)
         started = RunStarted(
             run_id=info.run_id,
-            items=len(prepared.plan.items),
+            items=len(prepared.items),
             new=prepared.plan.count(Standing.NEW),
             cap_credits=info.cap_credits,
             statistics=engine.statistics,
@@ -174,7 +174,9 @@ class Run:
                         self._reporter.noticed(Notice(name="ledger", data={"why": deaf}))
                     await engine.run()
                 interrupted = self._interruption.signal
-                outcome = outcome_of(engine, prepared, done_before=done_before, interrupted=interrupted)
+                outcome = outcome_of(
+                    engine, prepared, done_before=done_before, lost=admission.lost, interrupted=interrupted
+                )
                 failpoint("end_life.before")
                 await ledger.end_life(life, at_s=self._clock.now().wall_s, exit_code=outcome.exit_code)
                 failpoint("end_life.after")
@@ -194,6 +196,7 @@ class Run:
             edition=prepared.expansion.edition,
             manifest_path=str(prepared.path.absolute()),
             manifest_sha256=prepared.digest,
+            fingerprint=prepared.fingerprint,
             cap_credits=prepared.plan.cap_credits,
             out_dir=absolute(prepared.place),
             layout={job.id: job.report.model_dump() for job in prepared.manifest.jobs if job.report is not None},
@@ -214,11 +217,11 @@ class Run:
             floors=PollFloors(first_poll_s=limits.first_poll_s, poll_gap_s=limits.poll_gap_s),
             send_policy=SendPolicy() if sends is None else SendPolicy(resends_max=sends),
             save_results=not prepared.choices.no_download,
-            halt_after=halt_after(prepared.choices.halt, len(prepared.plan.items)),
+            halt_after=halt_after(prepared.choices.halt, len(prepared.items)),
             spread=self._spread,
         )
         polling = Polling()
-        for price_class, spans_s in self._ledger.ends_seen(sorted(_classes(prepared))).items():
+        for price_class, spans_s in self._ledger.ends_seen(sorted(prepared.plan.totals.classes)).items():
             polling.recall(price_class, spans_s)
         return Core(
             settings,
@@ -289,11 +292,7 @@ class Run:
             yield deaf
 
 
-def _classes(prepared: Prepared) -> set[str]:
-    return {item.price_class for item in prepared.expansion.items}
-
-
 def _typical_s(prepared: Prepared, speed: float) -> Mapping[str, float]:
     """The plan's guess of a task's seconds, by price class."""
-    models, items = prepared.catalogue.models, prepared.expansion.items
-    return {item.price_class: typical_s(models[item.model].category, speed) for item in items}
+    models = prepared.catalogue.models
+    return {name: typical_s(models[model].category, speed) for name, model in prepared.plan.totals.classes.items()}

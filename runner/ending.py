@@ -21,7 +21,9 @@ __all__ = ["TROUBLES_MAX", "outcome_of"]
 TROUBLES_MAX: Final = 20
 
 
-def outcome_of(engine: Engine, prepared: Prepared, *, done_before: int, interrupted: int | None) -> RunOutcome:
+def outcome_of(
+    engine: Engine, prepared: Prepared, *, done_before: int, lost: Container[str], interrupted: int | None
+) -> RunOutcome:
     """What became of the run in this life; `interrupted` is the signal that ended it."""
     state = engine.core.state
     code = exit_code(
@@ -40,7 +42,7 @@ def outcome_of(engine: Engine, prepared: Prepared, *, done_before: int, interrup
         creates=engine.counts.creates,
         downloads=Counter(engine.counts.downloads),
         pauses={why.value: reason for why, reason in state.pauses.items()},
-        troubles=tuple(_troubles(engine.core, {item.identity for item in prepared.expansion.items})),
+        troubles=tuple(_troubles(engine.core, lost)),
         out_dir=place_from_here(prepared.place),
         interrupted=interrupted,
         noticed=engine.core.watching.noticed,
@@ -57,7 +59,7 @@ def _enough_credits(core: Core) -> int | None:
     return state.books.money.counted + sum(core.buying.bound(item) for item in left)
 
 
-def _troubles(core: Core, wanted: Container[str]) -> Iterator[Trouble]:
+def _troubles(core: Core, lost: Container[str]) -> Iterator[Trouble]:
     fine = (ItemState.SUCCEEDED, ItemState.PLANNED, ItemState.SKIPPED)
     told = Counter[ItemState]()
     for identity, record in core.state.records.items():
@@ -66,7 +68,7 @@ def _troubles(core: Core, wanted: Container[str]) -> Iterator[Trouble]:
             yield Trouble(
                 key=core.state.items[identity].key,
                 identity=identity,
-                wanted=identity in wanted,
+                wanted=identity not in lost,
                 state=record.state.value,
                 code=record.error_code,
                 message=record.error_message,

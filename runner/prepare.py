@@ -4,33 +4,34 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from datetime import datetime
-from fnmatch import fnmatchcase
 from pathlib import Path
 
-from jobs.answers import Uploaded
 from jobs.catalogue import Catalogue
-from jobs.expand import Context, Expansion, expand
+from jobs.expand import Context, Expansion, Unfolding
 from jobs.findings import Finding
 from jobs.item import Item
 from jobs.lifecycle import ItemState
 from jobs.manifest import Manifest, parse
-from jobs.plan import Pace, Plan, make_plan
+from jobs.plan import Pace, Plan
 from jobs.rates import Rate, parse_duration_s, parse_rate
-from jobs.record import Money, Record
+from jobs.record import Record
 from jobs.sources import Sources, needs
-from jobs.suggest import did_you_mean
 from jobs.yaml12 import Document, load
-from runner.errors import ManifestRejected, UsageError
-from runner.ledger import KnownUpload, PastItem
+from runner.errors import LedgerUnusable, ManifestRejected, UsageError
+from runner.gathering import batched
 from runner.ledger.sqlite import open_reader
+from runner.matching import Beside, Wanted
 from runner.models_cache import load_catalogue
 from runner.notify_check import notify_findings, showable
 from runner.places import is_bucket
+from runner.selection import Choices, Selection
 from runner.settings import SIM_SPEED, Caps, Settings
 from runner.sources import read_manifest, read_sources
+from runner.version import VERSION
 
 __all__ = [
     "Checked",
@@ -39,7 +40,6 @@ __all__ = [
     "Prepared",
     "check_manifest",
     "prepare",
-    "usable_uploads",
 ]
 
 # The service's limits are unknown, so a run that says nothing stays well below what such services usually allow.
@@ -50,32 +50,6 @@ DEFAULT_IN_FLIGHT = 16
 DEFAULT_TIMEOUT_S = 20 * 60.0
 DEFAULT_FIRST_POLL_S = 2.0
 DEFAULT_POLL_GAP_S = 1.0
-
-# How long a reference is trusted to stay at the service: its life is unknown, and uploading again is free.
-UPLOAD_AGE_S_MAX = 20 * 3600.0
-# One that says when it ends must last at least this much longer, so that a create in the queue still finds it.
-UPLOAD_LIFE_LEFT_S = 3600.0
-
-# What makes a line of a file of picks a pattern, if no item has it as its whole key.
-_SPECIAL = frozenset("*?[")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
-    """What one command picks and permits; everything that is not a setting."""
-
-    select: tuple[str, ...] = ()
-    pick_files: tuple[str, ...] = ()  # what `--select @FILE` named ...
-    picks: Mapping[str, str] = field(default_factory=dict)  # ... and what they hold: an item's key, and its place
-    exclude: tuple[str, ...] = ()
-    limit: int | None = None
-    variables: Mapping[str, str] = field(default_factory=dict)
-    date: str | None = None  # YYYY-MM-DD; today when None
-    allow_large: bool = False
-    again: bool = False
-    retry: bool = False
-    halt: str | None = None  # `fail=3` or `fail=5%`
-    no_download: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,10 +96,13 @@ class Prepared:
     manifest: Manifest
     catalogue: Catalogue
     expansion: Expansion
+    items: Sequence[Item]  # those that are asked for
     plan: Plan
     limits: Limits
     choices: Choices
     digest: str
+    fingerprint: str = ""  # of everything the items are made from; empty where it does not tell
+    admitted: Sequence[Wanted] | None = None  # all of it, where the ledger was told the very same before
     warnings: tuple[Finding, ...]
     texts: Mapping[str, str]
 
@@ -138,6 +115,48 @@ class Prepared:
 
 def check_manifest(path: Path, *, catalogue: Catalogue, choices: Choices) -> Checked:
     """Read, expand and check one manifest. Every finding at once; never raises for what the user wrote."""
+    read = _read(path)
+    if isinstance(read, Checked):
+        return read
+    unfolding = read.unfolding(catalogue, choices)
+    for _ in unfolding.items():
+        pass
+    return read.checked(unfolding.end())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Read:
+    """A manifest that could be read, with everything it names."""
+
+    path: Path
+    texts: Mapping[str, str]
+    findings: tuple[Finding, ...]
+    document: Document
+    manifest: Manifest
+    sources: Sources
+    digest: str
+
+    def unfolding(self, catalogue: Catalogue, choices: Choices) -> Unfolding:
+        context = Context(
+            date=choices.date or _today(),
+            variables=dict(choices.variables),
+            allow_large=choices.allow_large,
+        )
+        return Unfolding(self.document, self.manifest, self.sources, catalogue, context)
+
+    def checked(self, expansion: Expansion) -> Checked:
+        return Checked(
+            path=self.path,
+            texts=self.texts,
+            findings=(*self.findings, *expansion.findings),
+            manifest=self.manifest,
+            expansion=expansion,
+            digest=self.digest,
+        )
+
+
+def _read(path: Path) -> _Read | Checked:
+    """What a path holds, or why it holds no manifest."""
     text, findings = read_manifest(path)
     texts: dict[str, str] = {}
     if text is None:
@@ -155,26 +174,15 @@ def check_manifest(path: Path, *, catalogue: Catalogue, choices: Choices) -> Che
     findings += notify_findings(document, manifest)
     sources = read_sources(path, needs(document, manifest))
     texts.update(sources.texts)
-    expansion = _expand(document, manifest, sources, catalogue, choices)
-    return Checked(
+    return _Read(
         path=path,
         texts=texts,
-        findings=(*findings, *expansion.findings),
+        findings=tuple(findings),
+        document=document,
         manifest=manifest,
-        expansion=expansion,
+        sources=sources,
         digest=_digest(text, sources),
     )
-
-
-def _expand(
-    document: Document, manifest: Manifest, sources: Sources, catalogue: Catalogue, choices: Choices
-) -> Expansion:
-    context = Context(
-        date=choices.date or _today(),
-        variables=dict(choices.variables),
-        allow_large=choices.allow_large,
-    )
-    return expand(document, manifest, sources, catalogue, context)
 
 
 def _today() -> str:
@@ -191,160 +199,126 @@ def _digest(text: str, sources: Sources) -> str:
     return digest.hexdigest()
 
 
+def _fingerprint(digest: str, catalogue: Catalogue, choices: Choices) -> str:
+    """One hash over everything that an expansion is made from: where it is the same, so are the items."""
+    told = (VERSION, digest, catalogue, choices.date, sorted(choices.variables.items()), choices.allow_large)
+    return hashlib.sha256(repr(told).encode(errors="surrogatepass")).hexdigest()
+
+
 def prepare(manifest_path: Path, *, settings: Settings, choices: Choices) -> Prepared:
     """Check the manifest and match it against the ledger. Raises ManifestRejected, UsageError or LedgerUnusable."""
     choices = replace(choices, date=choices.date or _today())  # one day for all of it, and for a plan that is saved
     catalogue = load_catalogue(settings.base_url, now_epoch_s=time.time())
-    checked = check_manifest(manifest_path, catalogue=catalogue, choices=choices)
-    if not checked.texts and checked.errors:  # there is nothing to show a place of
-        first = checked.errors[0]
-        message = first.message[:1].upper() + first.message[1:]
-        raise UsageError(f"{message}. Nothing was sent.", code=first.code, next_step=first.help)
-    if checked.errors:
-        raise ManifestRejected(
-            f"{manifest_path} has {len(checked.errors)} error{'s' * (len(checked.errors) > 1)}. Nothing was sent.",
-            findings=checked.findings,
-            texts=checked.texts,
-        )
-    manifest, expansion = checked.manifest, checked.expansion
-    assert manifest is not None, "without errors there is a manifest"
-    assert expansion is not None, "and its items"
+    read = _read(manifest_path)
+    if isinstance(read, Checked):
+        raise _refusal(read)
+    manifest = read.manifest
     caps = settings.capped(_manifest_caps(manifest), origin=str(manifest_path)).caps
     limits = _limits(manifest, caps)
-    items = _chosen(expansion.items, choices)
-    digests = sorted({reference.sha256 for item in items for reference in item.references})
-    known = _known(settings.store, expansion.run_id, [item.identity for item in items], digests)
-    if choices.retry:
-        items = [item for item in items if _can_retry(known.records.get(item.identity))]
-    categories = {item.model: catalogue.models[item.model].category for item in items}
-    plan = make_plan(
-        items,
-        run_id=expansion.run_id,
-        records=known.records,
-        past=known.past,
-        prices=known.prices,
-        known_uploads=frozenset() if choices.retry else known.uploads,
-        books=known.books,
-        cap_credits=caps.budget,
-        position=known.position,
-        pace=Pace(
-            creates_per_s=limits.creates.per_second,
-            in_flight=limits.in_flight,
-            category_of=categories,
-            speed=SIM_SPEED if settings.embedded else 1.0,
-        ),
-        wanted=frozenset(item.identity for item in expansion.items),
-        resubmit_failed=manifest.retries.resubmit_failed,
-        retry=choices.retry,
-        again=choices.again,
-    )
+    unfolding = read.unfolding(catalogue, choices)
+    fingerprint = _fingerprint(read.digest, catalogue, choices)
+    with ExitStack() as stack:
+        try:
+            reader = open_reader(settings.store)
+        except LedgerUnusable:
+            checked = check_manifest(manifest_path, catalogue=catalogue, choices=choices)
+            if checked.errors:
+                raise _refusal(checked) from None
+            raise
+        if reader is not None:
+            stack.enter_context(reader)
+        beside = Beside(
+            reader,
+            unfolding.run_id,
+            resubmit_failed=manifest.retries.resubmit_failed,
+            retry=choices.retry,
+            again=choices.again,
+        )
+        files = (file for files in read.sources.references.values() for file in files)
+        admitted = beside.admitted(fingerprint, catalogue, files) if choices.are_plain and not read.findings else None
+        if admitted is None:
+            expansion, items = _matched(read, unfolding, beside, choices)
+        else:
+            expansion, items = unfolding.unwalked(len(admitted)), [item for item, _ in admitted]
+            for item, record in admitted:
+                beside.see(item, record)
+        plan = beside.plan(
+            items,
+            pace=Pace(
+                creates_per_s=limits.creates.per_second,
+                in_flight=limits.in_flight,
+                category_of={model.id: model.category for model in catalogue.models.values()},
+                speed=SIM_SPEED if settings.embedded else 1.0,
+            ),
+            cap_credits=caps.budget,
+        )
+    checked = read.checked(expansion)
     return Prepared(
         path=manifest_path,
         manifest=manifest,
         catalogue=catalogue,
         expansion=expansion,
+        items=items,
+        admitted=admitted,
         plan=plan,
         limits=limits,
         choices=choices,
         digest=checked.digest,
+        fingerprint="" if checked.findings else fingerprint,  # what was found must be told again
         warnings=checked.findings,
+        texts=checked.texts,
+    )
+
+
+def _matched(read: _Read, unfolding: Unfolding, beside: Beside, choices: Choices) -> tuple[Expansion, Sequence[Item]]:
+    """The expansion, and those of its items that are asked for, each shown to the plan as it goes by."""
+    walk: Iterable[Item] = unfolding.items()
+    expansion = None
+    if choices.pick_files:  # what they mean is only known once all keys are
+        for _ in walk:
+            pass
+        walk = (expansion := _sound(read, unfolding)).items
+    selection = Selection(choices, [item.key for item in expansion.items] if expansion is not None else [])
+    kept: list[Item] = []
+    for batch in batched(walk):
+        beside.went_by(batch)
+        asked = selection.of(batch)
+        records = beside.records(asked)
+        if choices.retry:
+            asked = [item for item in asked if _can_retry(records.get(item.identity))]
+        for item in asked:
+            beside.see(item, records.get(item.identity))
+        if not selection.takes_all:
+            kept += asked
+    expansion = expansion or _sound(read, unfolding)
+    if not selection.taken:
+        raise selection.nothing([item.key for item in expansion.items])
+    return expansion, expansion.items if selection.takes_all else tuple(kept)
+
+
+def _sound(read: _Read, unfolding: Unfolding) -> Expansion:
+    """The expansion, if nothing is wrong with it. Raises ManifestRejected or UsageError."""
+    checked = read.checked(unfolding.end())
+    if checked.errors:
+        raise _refusal(checked)
+    assert checked.expansion is not None, "it was just made"
+    return checked.expansion
+
+
+def _refusal(checked: Checked) -> ManifestRejected | UsageError:
+    if not checked.texts:  # there is nothing to show a place of
+        first = checked.errors[0]
+        message = first.message[:1].upper() + first.message[1:]
+        return UsageError(f"{message}. Nothing was sent.", code=first.code, next_step=first.help)
+    return ManifestRejected(
+        f"{checked.path} has {len(checked.errors)} error{'s' * (len(checked.errors) > 1)}. Nothing was sent.",
+        findings=checked.findings,
         texts=checked.texts,
     )
 
 
 def _can_retry(record: Record | None) -> bool:
     return record is not None and record.state in (ItemState.FAILED, ItemState.REJECTED)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
-    """What the ledger says about the wanted items; empty without a ledger."""
-
-    records: Mapping[str, Record] = field(default_factory=dict)
-    past: Sequence[PastItem] = ()
-    prices: Mapping[str, int] = field(default_factory=dict)
-    uploads: frozenset[str] = frozenset()
-    books: Money = field(default_factory=Money)
-    position: int = 0
-
-
-def _known(store: Path, run_id: str, identities: Sequence[str], digests: Sequence[str]) -> _Known:
-    reader = open_reader(store)
-    if reader is None:
-        return _Known()
-    with reader:
-        return _Known(
-            records=reader.records(identities),
-            past=reader.past_items(run_id),
-            prices=reader.class_prices(),
-            uploads=frozenset(usable_uploads(reader.uploads(digests), now_s=time.time())),
-            books=reader.books(run_id),
-            position=reader.position(),
-        )
-
-
-def usable_uploads(known: Mapping[str, KnownUpload], *, now_s: float) -> dict[str, Uploaded]:
-    """The references that the service can be trusted to hold still."""
-    return {digest: one.uploaded for digest, one in known.items() if _usable(one, now_s)}
-
-
-def _usable(known: KnownUpload, now_s: float) -> bool:
-    if not 0 <= now_s - known.at_s < UPLOAD_AGE_S_MAX:
-        return False
-    if known.uploaded.expires_at is None:
-        return True
-    try:
-        expires_s = datetime.fromisoformat(known.uploaded.expires_at).timestamp()
-    except ValueError:
-        return True
-    return expires_s - now_s > UPLOAD_LIFE_LEFT_S
-
-
-def _chosen(items: Sequence[Item], choices: Choices) -> list[Item]:
-    """The items that `--select`, `--exclude` and `--limit` leave. A pattern meets an item's key, its job or a tag."""
-    picked, is_open = _picked(items, choices), not (choices.select or choices.pick_files)
-    chosen = [
-        item
-        for item in items
-        if (is_open or item.key in picked or _meets(item, choices.select)) and not _meets(item, choices.exclude)
-    ]
-    if not chosen:
-        patterns = ", ".join((*choices.select, *(f"@{name}" for name in choices.pick_files), *choices.exclude))
-        raise UsageError(
-            f"No item is left by the selection {patterns}. Nothing was sent.",
-            code="nothing-selected",
-            next_step=did_you_mean((choices.select or ("",))[0], [item.key for item in items], "see `plan --explain`"),
-        )
-    return chosen[: choices.limit]
-
-
-def _picked(items: Sequence[Item], choices: Choices) -> set[str]:
-    """The keys that picks mean: a whole key, or else a pattern of keys, which a key with odd characters is written as.
-
-    A pick that is no item any more is not passed over in silence: raises UsageError with its place.
-    """
-    keys = [item.key for item in items]
-    known, picked, strange = set(keys), set[str](), list[tuple[str, str]]()
-    for pick, place in choices.picks.items():
-        meant = {pick} & known
-        if not meant and not _SPECIAL.isdisjoint(pick):
-            meant = {key for key in keys if fnmatchcase(key, pick)}
-        if not meant:
-            strange.append((pick, place))
-        picked |= meant
-    if strange:
-        pick, place = strange[0]
-        more = f", nor {len(strange) - 1} more of the picks" if len(strange) > 1 else ""
-        raise UsageError(
-            f"{place}: no item of the manifest is called `{pick}`{more}. Nothing was sent.",
-            code="pick-unknown",
-            next_step=did_you_mean(pick, keys, "see `plan --explain` for all keys"),
-        )
-    return picked
-
-
-def _meets(item: Item, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns for name in (item.key, item.job, *item.tags))
 
 
 def _manifest_caps(manifest: Manifest) -> Caps:

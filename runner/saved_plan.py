@@ -9,7 +9,8 @@ from pathlib import Path
 
 from jobs.plan import identities_digest
 from runner.errors import StalePlan, UsageError
-from runner.prepare import Choices, Prepared, prepare
+from runner.prepare import Prepared, prepare
+from runner.selection import Choices
 from runner.settings import Settings
 
 __all__ = ["SETTING_FLAGS", "Flags", "SavedPlan", "prepare_saved", "read_saved", "saved_plan"]
@@ -41,7 +42,7 @@ def _fingerprint(prepared: Prepared) -> dict[str, object]:
         "manifest": str(prepared.path.absolute()),
         "manifest_digest": prepared.digest,
         "run": plan.run_id,
-        "items": identities_digest([one.item for one in plan.items]),
+        "items": identities_digest(prepared.items),
         "credits": [plan.low, plan.likely, plan.high],
         "cap": plan.cap_credits,
         "ledger_position": plan.position,

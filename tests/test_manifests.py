@@ -20,7 +20,8 @@ from jobs.codes import CODES
 from jobs.findings import Finding
 from jobs.render import findings_json, findings_text, in_order
 from runner.models_cache import packaged_catalogue
-from runner.prepare import Checked, Choices, check_manifest
+from runner.prepare import Checked, check_manifest
+from runner.selection import Choices
 
 MANIFESTS = Path(__file__).parent.parent / "manifests"
 EXAMPLES = sorted(MANIFESTS.glob("*.yaml"))

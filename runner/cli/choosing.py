@@ -18,8 +18,8 @@ from runner.cli.picks import read_picks
 from runner.cli.voice import Voice
 from runner.errors import UsageError
 from runner.halting import halt_after
-from runner.prepare import Choices
 from runner.saved_plan import SETTING_FLAGS, Flags, SavedPlan
+from runner.selection import Choices
 from runner.settings import Settings
 
 __all__ = ["Asked", "choosing"]

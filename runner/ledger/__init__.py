@@ -35,6 +35,7 @@ class RunInfo:
     manifest_sha256: str
     cap_credits: int | None
     out_dir: str
+    fingerprint: str = ""  # of everything the items are made from; empty where nobody can tell
     layout: Mapping[str, object] = field(default_factory=dict)  # job -> its `report` block, of jobs that have one
 
 
@@ -103,7 +104,10 @@ class Ledger(Protocol):
         """What people should know of how and where it was opened, in whole sentences."""
 
     async def begin_life(self, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
-        """Write the run and all its items, new ones as `planned`, in one transaction; keep items it no longer wants."""
+        """Write the run and all its items, new ones as `planned`, in one transaction; keep items it no longer wants.
+
+        With the fingerprint of the run's latest life the items are the same, and are not walked over.
+        """
 
     async def end_life(self, life: Life, *, at_s: float, exit_code: int) -> None:
         """Close the life."""

@@ -18,8 +18,8 @@ from runner.ledger.writing import Connection
 
 __all__ = ["BOOT", "MOUNTS", "Mark", "changes", "doubts", "file_system", "is_as_left"]
 
-# Where Linux says what is mounted, and names the time since it was started; other systems have no such files, and are not
-# asked.
+# Where Linux says what is mounted, and names the time since it was started; other systems have no such files, and are
+# not asked.
 MOUNTS = Path("/proc/self/mountinfo")
 BOOT = Path("/proc/sys/kernel/random/boot_id")
 

@@ -243,6 +243,33 @@ FROM run_items AS r JOIN items AS i USING (identity)
 WHERE r.run_id = :run_id
 ORDER BY r.item_index, r.wanted DESC, r.identity;
 
+-- name: past_count
+-- How many items any life of a run wanted.
+SELECT count(*) AS items FROM run_items WHERE run_id = :run_id;
+
+-- name: named
+-- How many of these any life of a run wanted.
+SELECT count(*) AS items
+FROM json_each(:identities) AS asked CROSS JOIN run_items AS r ON r.run_id = :run_id AND r.identity = asked.value;
+
+-- name: fingerprint
+-- What the latest life of a run was told.
+SELECT manifest_sha256 FROM runs WHERE run_id = :run_id;
+
+-- name: wanted_items
+-- All that the latest life of a run wanted. The columns are those of `records`, then those of `rows.ItemMaker`.
+SELECT
+    i.identity, i.state, i.version, i.first_at_s, i.attempts, i.sends, i.failures, i.error_code, i.error_message,
+    i.request_id,
+    a."key", a.epoch, a.ordinal, a.scope, a.price_class, a.bound, a.opened_at_s, a.server_at_s, a.reserved, a.settled,
+    a.ambiguous, a.sends, a.task_id, a.reserved_credits, a.final_credits, a.accepted_at_s, a.finished_at_s,
+    r.item_index, r.identity, r.item_key, r.job, r.axes, r.tags, r.output_stem, i.model, i.prompt, i.params,
+    i.reference_digests, i.repeat, i.edition
+FROM run_items AS r
+CROSS JOIN items AS i ON i.identity = r.identity
+LEFT JOIN attempts AS a ON a."key" = i.latest_attempt_key
+WHERE r.run_id = :run_id AND r.wanted = 1;
+
 -- name: unfinished_items
 -- Those of a run whose purchase goes on, or whose results may not all be saved.
 SELECT r.*, i.model, i.prompt, i.params, i.reference_digests, i.repeat, i.edition

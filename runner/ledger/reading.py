@@ -6,10 +6,22 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from operator import itemgetter
 
+from jobs.item import Item, ReferenceFile
 from jobs.record import Artifact, Money, Record
 from runner.ledger import ENDS_KEPT, LATE_ATTEMPTS, KnownUpload, Note, PastItem
-from runner.ledger.rows import Row, artifact_of, note_of, past_item_of, record_of, upload_of
+from runner.ledger.rows import (
+    INDEX_COLUMN,
+    ItemMaker,
+    Priced,
+    Row,
+    artifact_of,
+    note_of,
+    past_item_of,
+    record_of,
+    upload_of,
+)
 
 __all__ = ["LedgerReads"]
 
@@ -31,15 +43,17 @@ class LedgerReads:
     def records(self, identities: Sequence[str]) -> dict[str, Record]:
         if not identities:
             return {}
-        asked = {"identities": json.dumps(list(identities))}
-        artifacts: dict[str, list[Artifact]] = {}
         with self.snapshot():
-            rows = self.ask("records", asked)
-            for file in self.ask("artifacts", asked):
-                artifacts.setdefault(file["identity"], []).append(artifact_of(file))
-        # An identity is the first column.
-        found = (tuple(row) for row in rows)
-        return {columns[0]: record_of(columns, tuple(artifacts.get(columns[0], ()))) for columns in found}
+            rows = [tuple(row) for row in self.ask("records", {"identities": json.dumps(list(identities))})]
+            bought = [columns[0] for columns in rows if columns[10] is not None]  # the key of the latest attempt
+            artifacts = self._artifacts(bought) if bought else {}
+        return {columns[0]: record_of(columns, artifacts.get(columns[0], ())) for columns in rows}
+
+    def _artifacts(self, identities: Sequence[str]) -> dict[str, tuple[Artifact, ...]]:
+        found: dict[str, tuple[Artifact, ...]] = {}
+        for file in self.ask("artifacts", {"identities": json.dumps(list(identities))}):
+            found[file["identity"]] = (*found.get(file["identity"], ()), artifact_of(file))
+        return found
 
     def body(self, key: str) -> bytes:
         rows = self.ask("body", {"key": key})
@@ -73,6 +87,34 @@ class LedgerReads:
 
     def past_items(self, run_id: str) -> list[PastItem]:
         return [past_item_of(row) for row in self.ask("past_items", {"run_id": run_id})]
+
+    def past_count(self, run_id: str) -> int:
+        """How many items any life of the run wanted."""
+        return int(self.ask("past_count", {"run_id": run_id})[0]["items"])
+
+    def named(self, run_id: str, identities: Sequence[str]) -> int:
+        """How many of these any life of the run wanted."""
+        return int(self.ask("named", {"run_id": run_id, "identities": json.dumps(list(identities))})[0]["items"])
+
+    def fingerprint(self, run_id: str) -> str | None:
+        """What the latest life of the run was told, in one hash."""
+        rows = self.ask("fingerprint", {"run_id": run_id})
+        return rows[0]["manifest_sha256"] if rows else None
+
+    def wanted_items(
+        self, run_id: str, files: Mapping[str, ReferenceFile], priced: Priced
+    ) -> list[tuple[Item, Record]]:
+        """The items that the latest life of the run wanted, in order, each with its record."""
+        make = ItemMaker(files, priced)
+        with self.snapshot():
+            rows = [tuple(row) for row in self.ask("wanted_items", {"run_id": run_id})]
+            bought = [columns[0] for columns in rows if columns[10] is not None]
+            artifacts = self._artifacts(bought) if bought else {}
+        rows.sort(key=itemgetter(INDEX_COLUMN))
+        return [
+            (make(columns[INDEX_COLUMN:]), record_of(columns[:INDEX_COLUMN], artifacts.get(columns[0], ())))
+            for columns in rows
+        ]
 
     def unfinished_items(self, run_id: str) -> list[PastItem]:
         return [past_item_of(row) for row in self.ask("unfinished_items", {"run_id": run_id})]

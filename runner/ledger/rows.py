@@ -7,19 +7,22 @@ columns is the order of the names below.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import orjson
 
 from jobs.answers import Uploaded
-from jobs.item import Item
+from jobs.item import Item, ReferenceFile
 from jobs.lifecycle import ItemState
 from jobs.record import Artifact, Attempt, Event, Record
 from runner.ledger import KnownUpload, Note, PastItem
 
 __all__ = [
+    "INDEX_COLUMN",
+    "ItemMaker",
     "Params",
+    "Priced",
     "Row",
     "artifact_of",
     "artifact_params",
@@ -114,6 +117,53 @@ def record_of(columns: tuple[Any, ...], artifacts: tuple[Artifact, ...]) -> Reco
         error_message=message,
         request_id=request_id,
     )
+
+
+# Where in a row of `wanted_items` the record ends and the item begins, with its place in the run.
+INDEX_COLUMN = 27
+
+# The price class and the base price of a model with these params and so many references.
+Priced = Callable[[str, Mapping[str, object], int], tuple[str, int | None]]
+
+
+class ItemMaker:
+    """Items from the columns of their rows. What many of them share is read once."""
+
+    def __init__(self, files: Mapping[str, ReferenceFile], priced: Priced) -> None:
+        self._files = files
+        self._priced = priced
+        self._recipes: dict[tuple[str, str, str], tuple[Any, ...]] = {}
+        self._tags: dict[str, tuple[str, ...]] = {}
+
+    def __call__(self, columns: tuple[Any, ...]) -> Item:
+        (index, identity, key, job, axes, tags, stem, model, prompt, params, digests, repeat, edition) = columns
+        recipe = self._recipes.get((model, params, digests))
+        if recipe is None:
+            recipe = self._recipes[model, params, digests] = self._recipe(model, params, digests)
+        if tags not in self._tags:
+            self._tags[tags] = tuple(json.loads(tags))
+        return Item(
+            identity=identity,
+            model=model,
+            prompt=prompt,
+            params=recipe[0],
+            references=recipe[1],
+            repeat=repeat,
+            edition=edition,
+            index=index,
+            key=key,
+            job=job,
+            axes=orjson.loads(axes),
+            tags=self._tags[tags],
+            output_stem=stem,
+            credits=recipe[3],
+            price_class=recipe[2],
+        )
+
+    def _recipe(self, model: str, params: str, digests: str) -> tuple[Any, ...]:
+        sent = json.loads(params)
+        references = tuple(self._files[digest] for digest in json.loads(digests))
+        return sent, references, *self._priced(model, sent, len(references))
 
 
 def artifact_of(row: Row) -> Artifact:

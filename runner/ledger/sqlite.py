@@ -71,8 +71,8 @@ class SqliteLedger(LedgerReads):
         writer: sqlite3.Connection,
         reader: sqlite3.Connection,
         lock: LedgerLock,
-        mark: Mark,
         ballast: Ballast,
+        mark: Mark | None = None,
         warnings: Sequence[str] = (),
         in_thread: bool,
     ) -> None:
@@ -227,7 +227,8 @@ class SqliteLedger(LedgerReads):
         """After trouble the next owner reads the whole file before it believes it."""
         with suppress(sqlite3.Error, OSError):
             self._mark = Mark.now(_as_seam(self._writer), self.path)
-        self._lock.note(self._mark.text if self._trouble is None else self._mark.doubted.text)
+        if self._mark is not None:
+            self._lock.note(self._mark.text if self._trouble is None else self._mark.doubted.text)
 
 
 class LedgerReader(LedgerReads):

@@ -16,6 +16,7 @@ from jobs.record import NO_MONEY, Artifact, Attempt, Change, Event, Money
 from jobs.steps import Notice
 from runner.errors import LedgerConflict
 from runner.failpoints import failpoint
+from runner.gathering import batched
 from runner.ledger import KnownUpload, Life, RunInfo
 from runner.ledger.rows import (
     Params,
@@ -70,6 +71,8 @@ class Connection(Protocol):
 
 def begin_life(db: Connection, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
     """Write the run, its life and its items: the ones never seen as `planned`, the others left where they stand."""
+    told = db.execute(QUERIES["fingerprint"], {"run_id": run.run_id}).fetchall()
+    is_known = bool(run.fingerprint) and [row["manifest_sha256"] for row in told] == [run.fingerprint]
     db.execute(
         QUERIES["put_run"],
         {
@@ -77,7 +80,7 @@ def begin_life(db: Connection, run: RunInfo, items: Sequence[Item], *, at_s: flo
             "name": run.name,
             "edition": text_of(run.edition),
             "manifest_path": text_of(run.manifest_path),
-            "manifest_sha256": run.manifest_sha256,
+            "manifest_sha256": run.fingerprint or run.manifest_sha256,
             "cap_credits": run.cap_credits,
             "out_dir": text_of(run.out_dir),
         },
@@ -87,16 +90,22 @@ def begin_life(db: Connection, run: RunInfo, items: Sequence[Item], *, at_s: flo
     life = {"run_id": run.run_id, "started_at_s": at_s, "pid": pid, "host": host, "out_dir": text_of(run.out_dir)}
     life_id = db.execute(QUERIES["begin_life"], life).lastrowid
     assert life_id is not None, "an insert has a row"
+    if not is_known:
+        db.execute(QUERIES["unwant_all"], {"run_id": run.run_id})
+        for batch in batched(items):
+            _want(db, run.run_id, batch, life_id=life_id, at_s=at_s)
+    failpoint("plan.in_commit")
+    return Life(life_id=life_id, run_id=run.run_id, started_at_s=at_s, pid=pid, host=host)
+
+
+def _want(db: Connection, run_id: str, items: Sequence[Item], *, life_id: int, at_s: float) -> None:
     asked = {"identities": json_of([item.identity for item in items])}
     known = {row["identity"] for row in db.execute(QUERIES["known_identities"], asked).fetchall()}
     new = [item for item in items if item.identity not in known]
     db.executemany(QUERIES["plan_item"], (plan_params(item, at_s=at_s) for item in new))
     planned = (Event(type=EventType.PLANNED, at_s=at_s, identity=item.identity) for item in new)
     db.executemany(QUERIES["add_event"], (event_params(event, life_id=life_id, attempt_key=None) for event in planned))
-    db.execute(QUERIES["unwant_all"], {"run_id": run.run_id})
-    db.executemany(QUERIES["want_item"], (want_params(item, run_id=run.run_id) for item in items))
-    failpoint("plan.in_commit")
-    return Life(life_id=life_id, run_id=run.run_id, started_at_s=at_s, pid=pid, host=host)
+    db.executemany(QUERIES["want_item"], (want_params(item, run_id=run_id) for item in items))
 
 
 def end_life(db: Connection, life: Life, *, at_s: float, exit_code: int) -> None:

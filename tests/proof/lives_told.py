@@ -16,7 +16,8 @@ from jobs.rates import Rate
 from jobs.record import Money
 from jobs.yaml12 import load
 from runner.models_cache import packaged_catalogue
-from runner.prepare import Choices, Limits, Prepared
+from runner.prepare import Limits, Prepared
+from runner.selection import Choices
 
 __all__ = ["SCOPE", "Ended", "Told", "prepared"]
 
@@ -85,6 +86,7 @@ def prepared(items: Sequence[Item], told: Told) -> Prepared:
         manifest=_manifest(told.on_exhausted, told.resends_max, told.resubmit_failed),
         catalogue=CATALOGUE,
         expansion=Expansion(items=there, findings=(), steps={}, edition="", run_id=SCOPE),
+        items=asked,
         plan=plan,
         limits=Limits(
             creates=told.creates,

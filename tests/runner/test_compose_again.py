@@ -12,7 +12,8 @@ import pytest
 from jobs.core import resume_rank
 from jobs.lifecycle import ItemState
 from jobs.record import Attempt, Record
-from runner.prepare import Choices, prepare
+from runner.prepare import prepare
+from runner.selection import Choices
 from tests.runner.trial import PLAIN, QUICK, Desk
 from tests.runner.world import item
 

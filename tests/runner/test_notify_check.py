@@ -9,7 +9,8 @@ import pytest
 from jobs.render import findings_json, findings_text
 from runner import notify_check
 from runner.models_cache import packaged_catalogue
-from runner.prepare import Checked, Choices, check_manifest
+from runner.prepare import Checked, check_manifest
+from runner.selection import Choices
 
 MANIFEST = """\
 version: 1

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from runner.errors import StalePlan, UsageError
-from runner.prepare import Choices
 from runner.saved_plan import read_saved
+from runner.selection import Choices
 
 SAVED = {
     "plan_version": 1,

@@ -15,9 +15,10 @@ from jobs.record import Change
 from runner.clock import Clock
 from runner.compose import Run
 from runner.ledger.sqlite import open_ledger
-from runner.prepare import Choices, Prepared, prepare
+from runner.prepare import Prepared, prepare
 from runner.reporter import Reporter, RunOutcome, RunStarted
 from runner.secret import Secret
+from runner.selection import Choices
 from runner.settings import Settings
 from runner.sim.catalogue import packaged_catalogue
 from runner.sim.core import Simulator

@@ -14,7 +14,8 @@ from runner.cli.flags import verb
 from runner.cli.loading import settings_for
 from runner.cli.voice import Voice
 from runner.models_cache import load_catalogue
-from runner.prepare import Choices, check_manifest
+from runner.prepare import check_manifest
+from runner.selection import Choices
 
 __all__ = ["command"]
 
