@@ -205,7 +205,11 @@ SELECT "key" FROM attempts WHERE task_id = :task_id;
 SELECT reserved, settled FROM books WHERE scope = :scope;
 
 -- name: class_prices
--- The highest figure the service gave for each price class. A zero is no price: it may only come late, or be a refund.
+-- The highest figure the service gave for each price class.
+SELECT price_class, credits FROM class_prices;
+
+-- name: class_prices_of_attempts
+-- The same in a ledger of an older shape. A zero is no price: it may only come late, or be a refund.
 SELECT price_class, max(max(coalesce(reserved_credits, 0), coalesce(final_credits, 0))) AS credits
 FROM attempts
 WHERE reserved_credits > 0 OR final_credits > 0

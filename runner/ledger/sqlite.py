@@ -48,7 +48,9 @@ T = TypeVar("T")
 
 # A ledger that is as it was left is read whole only up to this size: a tenth of a second, some five thousand items.
 READ_WHOLE_BYTES_MAX = 16_000_000
-NOTES_SINCE_SHAPE = 2  # readers also look at ledgers that no run has reshaped yet
+# Readers also look at ledgers that no run has reshaped yet.
+NOTES_SINCE_SHAPE = 2
+PRICES_SINCE_SHAPE = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -244,6 +246,11 @@ class LedgerReader(LedgerReads):
     def notes(self, run_id: str, *, after: int = 0) -> list[Note]:
         """None in a ledger of the first shape."""
         return super().notes(run_id, after=after) if self._shape >= NOTES_SINCE_SHAPE else []
+
+    def class_prices(self) -> dict[str, int]:
+        if self._shape >= PRICES_SINCE_SHAPE:
+            return super().class_prices()
+        return {row["price_class"]: row["credits"] for row in self.ask("class_prices_of_attempts", {})}
 
     def layout(self, run_id: str) -> Mapping[str, Mapping[str, object]]:
         """Job -> its `report` block, as the run's latest life was told; empty where nobody said."""
