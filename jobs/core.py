@@ -79,6 +79,9 @@ class Core:
         """
         self.state.items[item.identity] = item
         self.state.records[item.identity] = record
+        if record.state is ItemState.PLANNED and item.identity not in self._not_asked:  # as nearly all are at first
+            self._want(item)
+            return NOTHING
         if record.attempt is not None and record.attempt.task_id is not None:
             self.state.task_keys[record.attempt.task_id] = record.attempt.key
         match record.state:
@@ -113,14 +116,17 @@ class Core:
         return rebuys(record, resubmit_failed=self.state.settings.resubmit_failed)
 
     def _want(self, item: Item) -> None:
-        digests = dict.fromkeys(reference.sha256 for reference in item.references)
-        lacking = [digest for digest in digests if digest not in self.state.uploads]
+        lacking = self._uploads_lacking(item) if item.references else []
         if not lacking:
             self.state.ready.add(item)
             return
         self.state.missing[item.identity] = len(lacking)
         for digest in lacking:
             self._lacking.setdefault(digest, set()).add(item.identity)
+
+    def _uploads_lacking(self, item: Item) -> list[str]:
+        digests = dict.fromkeys(reference.sha256 for reference in item.references)
+        return [digest for digest in digests if digest not in self.state.uploads]
 
     def wanted_uploads(self) -> list[str]:
         """Digests that items wait for, in the order of their first item."""

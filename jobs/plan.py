@@ -100,13 +100,13 @@ class Sum:
     each: tuple[int, int] | None = None  # what the cheapest and the dearest new one likely costs
     or_more: bool = False  # some price is off the documented defaults, so that the sum may be higher
 
-    def add(self, standing: Standing, guess: Estimate | None) -> None:
-        self.standings[standing] += 1
+    def add(self, standing: Standing, guess: Estimate | None, number: int = 1) -> None:
+        self.standings[standing] += number
         if guess is None:
             return
-        self.low += guess.low
-        self.likely += guess.likely
-        self.high += guess.high
+        self.low += guess.low * number
+        self.likely += guess.likely * number
+        self.high += guess.high * number
         low, high = self.each or (guess.likely, guess.likely)
         self.each = min(low, guess.likely), max(high, guess.likely)
         self.or_more = self.or_more or guess.high > guess.likely
@@ -128,15 +128,18 @@ class Totals:
             totals.add(one.item, one.standing, one.record, one.estimate)
         return totals
 
-    def add(self, item: Item, standing: Standing, record: Record | None, guess: Estimate | None) -> None:
+    def add(
+        self, item: Item, standing: Standing, record: Record | None, guess: Estimate | None, number: int = 1
+    ) -> None:
+        """So many items like this one."""
         self.classes.setdefault(item.price_class, item.model)
         group = self.groups.get((item.job, item.model))
         if group is None:
             group = self.groups[item.job, item.model] = Sum()
-        group.add(standing, guess)
-        self.whole.add(standing, guess)
+        group.add(standing, guess, number)
+        self.whole.add(standing, guess, number)
         if record is not None and standing is not Standing.NEW:
-            self.states[record.state] += 1
+            self.states[record.state] += number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,18 +237,39 @@ class Planning:
     def __init__(self, matching: Matching) -> None:
         self.items = 0
         self.references: dict[str, ReferenceFile] = {}  # what new items need, by content
-        self.totals = Totals()
         self.models: Counter[str] = Counter()  # of new items
         self._matching = matching
+        self._totals = Totals()
+        self._like: dict[tuple[str, str, int | None], tuple[Item, list[int]]] = {}  # plainly new ones that cost alike
+
+    def went_by(self, item: Item) -> None:
+        """An item that nobody asked for."""
+        self._totals.classes.setdefault(item.price_class, item.model)
 
     def see(self, item: Item, record: Record | None) -> None:
+        """An item that is asked for."""
         self.items += 1
+        if (record is None or record.state is ItemState.PLANNED) and not item.references:
+            alike = self._like.get((item.job, item.price_class, item.credits))
+            if alike is not None and alike[0].model == item.model:
+                alike[1][0] += 1
+                return
+            self._like[item.job, item.price_class, item.credits] = item, [0]
         standing, _, guess = self._matching.stand(item, record)
-        self.totals.add(item, standing, record, guess)
+        self._totals.add(item, standing, record, guess)
         if standing is Standing.NEW:
             self.models[item.model] += 1
             for reference in item.references:
                 self.references.setdefault(reference.sha256, reference)
+
+    def totals(self) -> Totals:
+        """All that were seen."""
+        for item, left in self._like.values():
+            standing, _, guess = self._matching.stand(item, None)
+            self._totals.add(item, standing, None, guess, left[0])
+            self.models[item.model] += left[0]
+            left[0] = 0
+        return self._totals
 
 
 def plan_of(
@@ -261,7 +285,7 @@ def plan_of(
     pace: Pace,
 ) -> Plan:
     """The plan, when all items were seen."""
-    work = Counter[str]()
+    totals, work = planning.totals(), Counter[str]()
     for model, number in planning.models.items():
         work[pace.category_of[model]] += number
     return Plan(
@@ -274,7 +298,7 @@ def plan_of(
         seconds=seconds_to_finish(work, pace),
         missing=missing,
         position=position,
-        totals=planning.totals,
+        totals=totals,
     )
 
 

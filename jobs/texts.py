@@ -147,8 +147,9 @@ class Texts:
         self._order_vars(fields)
         self._look_for_unused((*fields, *of_vars))
         tags = tuple(tag.text for tag in self._tags)
-        if self._output is None and len(tags) <= TAGS_MAX:
-            self.only_tags = None if any(is_template(tag) or len(tag) > TAG_CHARS_MAX for tag in tags) else tags
+        nested_vars = (value for name in self.needed for value in self._choices[name] if isinstance(value, str))
+        if self._output is None and len(tags) <= TAGS_MAX and not any(map(is_template, (*tags, *nested_vars))):
+            self.only_tags = tags if all(len(tag) <= TAG_CHARS_MAX for tag in tags) else None
 
     def plainly(self, source: Source, cell: Cell, row: Mapping[str, object], run: Mapping[str, object]) -> str | None:
         """A cell's prompt where values only have to be put into it; None says: render it with a `context`."""

@@ -14,9 +14,7 @@ never becomes a manifest.
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final, TypeAlias
@@ -26,6 +24,7 @@ from pydantic import JsonValue
 
 from jobs.findings import Finding, Place
 from jobs.lines import Lines
+from jobs.unswept import unswept
 from jobs.utf8 import BYTE_ORDER_MARK, CONTROL
 from jobs.yaml_errors import syntax_finding
 from jobs.yaml_events import PARSERS
@@ -82,7 +81,7 @@ def load(text: str, file: str) -> tuple[Document | None, list[Finding]]:
     if unreadable:
         return None, unreadable
     reader = Reader(PARSERS[0](text), text, lines)
-    with _no_collection_pauses():
+    with unswept():
         try:
             data, root = reader.document()
         except yaml.MarkedYAMLError as error:
@@ -113,15 +112,3 @@ def _unreadable(text: str, lines: Lines) -> Iterator[Finding]:
         message = f"control character U+{ord(found[0]):04X} in the file"
         place = lines.place(found.start())
         yield Finding(code="control-character", message=message, place=place, help="take it out")
-
-
-@contextmanager
-def _no_collection_pauses() -> Iterator[None]:
-    """Keep the cyclic collector out: it walks the growing tree again and again, three quarters of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

@@ -20,6 +20,7 @@ from jobs.plan import Standing, typical_s
 from jobs.polling import PollFloors, Polling
 from jobs.runstate import CoreSettings
 from jobs.steps import Notice
+from jobs.unswept import unswept
 from jobs.verdict import SendPolicy
 from runner.admission import Admission
 from runner.aws import aws_access
@@ -154,7 +155,8 @@ class Run:
         core = self._core()
         engine = self._engine(core, service, fetcher)
         admission = Admission(prepared=prepared, ledger=ledger, clock=self._clock, service=service)
-        done_before = await admission.admit(engine, self._traces)
+        with unswept():
+            done_before = await admission.admit(engine, self._traces)
         started = RunStarted(
             run_id=info.run_id,
             items=len(prepared.items),

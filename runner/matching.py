@@ -20,6 +20,7 @@ from jobs.made_anew import MadeAnew
 from jobs.plan import Explaining, Matching, Pace, Plan, PlannedItem, Planning, plan_of
 from jobs.pricing import price_class
 from jobs.record import Record
+from jobs.unswept import unswept
 from runner.gathering import batched
 from runner.ledger import KnownUpload
 from runner.ledger.sqlite import LedgerReader, open_reader
@@ -64,7 +65,7 @@ class Beside:
     def went_by(self, items: Sequence[Item]) -> None:
         """The manifest has these items, whether they are asked for or not."""
         for item in items:
-            self._planning.totals.classes.setdefault(item.price_class, item.model)
+            self._planning.went_by(item)
         if self._reader is not None and self._past:
             self._named += self._reader.named(self._run_id, [item.identity for item in items])
 
@@ -83,7 +84,8 @@ class Beside:
             known = catalogue.models[model]
             return price_class(known, params, reference_count=references), known.base_credits
 
-        found = self._reader.wanted_items(self._run_id, by_digest, priced)
+        with unswept():
+            found = self._reader.wanted_items(self._run_id, by_digest, priced)
         self._named = len(found)
         return found
 

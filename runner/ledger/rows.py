@@ -105,7 +105,7 @@ def record_of(columns: tuple[Any, ...], artifacts: tuple[Artifact, ...]) -> Reco
     (identity, state, version, first_at_s, attempts, sends, failures, code, message, request_id) = columns[:10]
     return Record(
         identity=identity,
-        state=ItemState(state),
+        state=_STATES[state],
         version=version,
         first_at_s=first_at_s,
         attempts=attempts,
@@ -118,6 +118,8 @@ def record_of(columns: tuple[Any, ...], artifacts: tuple[Artifact, ...]) -> Reco
         request_id=request_id,
     )
 
+
+_STATES: Mapping[str, ItemState] = {state.value: state for state in ItemState}  # looked up, not made
 
 # Where in a row of `wanted_items` the record ends and the item begins, with its place in the run.
 INDEX_COLUMN = 27
