@@ -23,7 +23,10 @@ from runner.ledger.rows import (
     upload_of,
 )
 
-__all__ = ["LedgerReads"]
+__all__ = ["LedgerReads", "ReadsOfAnyShape"]
+
+NOTES_SINCE_SHAPE = 2
+PRICES_SINCE_SHAPE = 3
 
 
 class LedgerReads:
@@ -126,3 +129,33 @@ class LedgerReads:
         position = self.ask("position", {})[0]["position"]
         assert isinstance(position, int), "a sequence number"
         return position
+
+
+class ReadsOfAnyShape(LedgerReads):
+    """The same of a ledger that no run has given today's shape yet."""
+
+    def __init__(
+        self,
+        ask: Callable[[str, Mapping[str, object]], list[Row]],
+        snapshot: Callable[[], AbstractContextManager[None]],
+        shape: int,
+    ) -> None:
+        super().__init__(ask, snapshot)
+        self._shape = shape
+
+    def notes(self, run_id: str, *, after: int = 0) -> list[Note]:
+        """None in a ledger of the first shape."""
+        return super().notes(run_id, after=after) if self._shape >= NOTES_SINCE_SHAPE else []
+
+    def class_prices(self) -> dict[str, int]:
+        if self._shape >= PRICES_SINCE_SHAPE:
+            return super().class_prices()
+        return {row["price_class"]: row["credits"] for row in self.ask("class_prices_of_attempts", {})}
+
+    def layout(self, run_id: str) -> Mapping[str, Mapping[str, object]]:
+        """Job -> its `report` block, as the run's latest life was told; empty where nobody said."""
+        if self._shape < NOTES_SINCE_SHAPE:
+            return {}
+        rows = self.ask("layout", {"run_id": run_id})
+        layout: Mapping[str, Mapping[str, object]] = json.loads(rows[0]["layout"]) if rows else {}
+        return layout

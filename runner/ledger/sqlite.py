@@ -11,7 +11,6 @@ no riddle, since nothing of the commit is in the file: the first time, the balla
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import time
 import uuid
@@ -28,7 +27,7 @@ from jobs.record import Change
 from jobs.steps import Notice
 from runner.errors import LedgerConflict
 from runner.failpoints import failpoint
-from runner.ledger import KnownUpload, Life, Note, RunInfo, migrating, place, soundness, writing
+from runner.ledger import KnownUpload, Life, RunInfo, migrating, place, soundness, writing
 from runner.ledger.ballast import Ballast
 from runner.ledger.durability import check_library, journal_mode, pragmas
 from runner.ledger.file import born, condition, failed, prepare_folder, resolved, unborn, unusable
@@ -36,7 +35,7 @@ from runner.ledger.group import GroupCommit, Outcome, Statistics
 from runner.ledger.lock import LedgerLock
 from runner.ledger.migrating import Scripted
 from runner.ledger.place import Mark
-from runner.ledger.reading import LedgerReads
+from runner.ledger.reading import LedgerReads, ReadsOfAnyShape
 from runner.ledger.rows import Row
 from runner.ledger.statements import MIGRATIONS, QUERIES, Migration
 from runner.ledger.trouble import Code, Trouble, is_about_the_file, translated
@@ -48,9 +47,6 @@ T = TypeVar("T")
 
 # A ledger that is as it was left is read whole only up to this size: a tenth of a second, some five thousand items.
 READ_WHOLE_BYTES_MAX = 16_000_000
-# Readers also look at ledgers that no run has reshaped yet.
-NOTES_SINCE_SHAPE = 2
-PRICES_SINCE_SHAPE = 3
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,32 +229,15 @@ class SqliteLedger(LedgerReads):
             self._lock.note(self._mark.text if self._trouble is None else self._mark.doubted.text)
 
 
-class LedgerReader(LedgerReads):
+class LedgerReader(ReadsOfAnyShape):
     """A look at a ledger, also while a run writes to it. Made by `open_reader`; for a `with`."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
-        super().__init__(partial(_ask, connection, path), partial(_snapshot, connection))
+        shape = soundness.check_kind(_as_seam(connection), path)
+        super().__init__(partial(_ask, connection, path), partial(_snapshot, connection), shape)
         self.path = path
         self._connection = connection
-        self._shape = soundness.check_kind(_as_seam(connection), path)
         self.account, self.base_url = soundness.owner(_as_seam(connection), path)
-
-    def notes(self, run_id: str, *, after: int = 0) -> list[Note]:
-        """None in a ledger of the first shape."""
-        return super().notes(run_id, after=after) if self._shape >= NOTES_SINCE_SHAPE else []
-
-    def class_prices(self) -> dict[str, int]:
-        if self._shape >= PRICES_SINCE_SHAPE:
-            return super().class_prices()
-        return {row["price_class"]: row["credits"] for row in self.ask("class_prices_of_attempts", {})}
-
-    def layout(self, run_id: str) -> Mapping[str, Mapping[str, object]]:
-        """Job -> its `report` block, as the run's latest life was told; empty where nobody said."""
-        if self._shape < NOTES_SINCE_SHAPE:
-            return {}
-        rows = self.ask("layout", {"run_id": run_id})
-        layout: Mapping[str, Mapping[str, object]] = json.loads(rows[0]["layout"]) if rows else {}
-        return layout
 
     def __enter__(self) -> Self:
         return self
