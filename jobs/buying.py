@@ -97,10 +97,11 @@ class Buying:
         self._resending.put_off(identity, now.mono_s)
         return NOTHING
 
-    def next(self, now: Now, *, new: bool) -> Send | Wait | Step:
+    def next(self, now: Now, *, new: bool, ahead_s: float) -> Send | Wait | Step:
         """The next create, or how long there is none; a `Step` means changes without a request: commit, ask again.
 
-        Without `new` only open attempts are sent again: their keys grow old.
+        Without `new` only open attempts are sent again: their keys grow old. A new one may be decided on `ahead_s`
+        before its slot, so that it is durable when that comes.
         """
         state = self._state
         if self.silenced:
@@ -129,9 +130,9 @@ class Buying:
         if pick.fit is Fit.NEVER:
             return self._exhausted(pick.item, now)
         paced_s = self._pacer.due_s(now.mono_s)
-        if paced_s > now.mono_s:
-            return until(earliest(resend_s, paced_s))
-        return self._buy(state.ready.take(pick.item.identity), now)
+        if paced_s > now.mono_s + ahead_s:
+            return until(earliest(resend_s, paced_s - ahead_s))
+        return self._buy(state.ready.take(pick.item.identity), now, leave_s=max(now.mono_s, paced_s))
 
     @property
     def _passes_over(self) -> bool:
@@ -157,7 +158,7 @@ class Buying:
             return False
         return self._weather.bad_sends < BAD_SENDS_MAX or not (len(self._resending) or self._sending)
 
-    def _buy(self, item: Item, now: Now) -> Send:
+    def _buy(self, item: Item, now: Now, *, leave_s: float) -> Send:
         state = self._state
         previous = state.records[item.identity].attempt
         epoch = self._epochs.pop(item.identity, previous.epoch if previous else 0)
@@ -183,7 +184,7 @@ class Buying:
         state.occupy(item.identity)
         self._resending.open(item.identity, now)
         self._sending.add(item.identity)
-        return Send(identity=item.identity, key=key, token=self._pacer.leave(now.mono_s), step=step)
+        return Send(identity=item.identity, key=key, token=self._pacer.leave(leave_s), step=step, leave_s=leave_s)
 
     def _body(self, item: Item, key: str) -> bytes:
         held = [self._state.uploads[reference.sha256] for reference in item.references]
@@ -207,7 +208,17 @@ class Buying:
         self._sending.add(identity)
         self._resending.leaves(identity, now.mono_s)
         key = state.attempt(identity).key
-        return Send(identity=identity, key=key, token=self._pacer.leave(now.mono_s), step=NOTHING)
+        token = self._pacer.leave(now.mono_s)
+        return Send(identity=identity, key=key, token=token, step=NOTHING, leave_s=now.mono_s)
+
+    def keep_back(self, send: Send, now: Now) -> bool:
+        """Whether a create that was decided on must not leave now; then it waits like one that is sent again."""
+        if not self.silenced and self._pacer.paused_until_s <= now.mono_s:
+            return False
+        self._sending.discard(send.identity)
+        self._pacer.returned(send.token, now.mono_s)
+        self._resending.put_off(send.identity, now.mono_s)
+        return True
 
     def _skip(self, item: Item, now: Now, code: str, room: str) -> Step:
         self._state.ready.take(item.identity)

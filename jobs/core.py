@@ -157,9 +157,16 @@ class Core:
 
     # Creating
 
-    def next_create(self, now: Now) -> Send | Wait | Step:
-        """The next create, or how long there is none; a `Step` means changes without a request: commit, ask again."""
-        return self._buying.next(now, new=len(self._downloads) < DOWNLOAD_BACKLOG_MAX)
+    def next_create(self, now: Now, *, ahead_s: float = 0.0) -> Send | Wait | Step:
+        """The next create, or how long there is none; a `Step` means changes without a request: commit, ask again.
+
+        Up to `ahead_s` before its slot: make it durable, wait for `leave_s`, and ask whether to `keep_back`.
+        """
+        return self._buying.next(now, new=len(self._downloads) < DOWNLOAD_BACKLOG_MAX, ahead_s=ahead_s)
+
+    def keep_back(self, send: Send, now: Now) -> bool:
+        """Whether a create that was decided on must not leave now, because of what happened since: it has no end."""
+        return self._buying.keep_back(send, now)
 
     def know_task(self, task_id: str, key: str | None) -> None:
         """What the ledger knows of a task: the key of the attempt it was made for, perhaps in another run."""

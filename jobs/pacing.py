@@ -119,6 +119,10 @@ class Pacer:
             return self._grow(now_s)
         return self._regrow(now_s) if clean and left_at_s > self._cut_at_s else None
 
+    def returned(self, token: int, now_s: float) -> None:
+        """The request was refused, but not for this limit, or never left: that says nothing about it."""
+        self._give_back(token, now_s)
+
     def refused(self, token: int, now_s: float, *, wait_s: float, reason: str) -> RateChange | None:
         """The service said "not now" (429, 503). One cut per episode; `wait_s` is Retry-After or a backoff."""
         left_at_s = self._give_back(token, now_s)
@@ -167,6 +171,11 @@ class Pacer:
         return len(self._left) + len(self._recent(now_s))
 
     @property
+    def paused_until_s(self) -> float:
+        """Nothing leaves before, because the service asked for it."""
+        return self._paused_until_s
+
+    @property
     def refusals(self) -> int:
         """Refusal episodes in a row: the number of tries a backoff should count."""
         return self._tries
@@ -189,7 +198,7 @@ class Pacer:
 
     def _give_back(self, token: int, now_s: float) -> float:
         left_at_s = self._left.pop(token)
-        self._answered.append(now_s)
+        self._answered.append(max(now_s, self._answered[-1]) if self._answered else now_s)
         return left_at_s
 
     def _regrow(self, now_s: float) -> RateChange | None:

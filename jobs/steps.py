@@ -40,12 +40,16 @@ NOTHING = Step()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Send:
-    """Send this attempt. `step` must be durable first; it is empty for a resend. Give `token` back with the end."""
+    """Send this attempt at `leave_s` (monotonic), not before.
+
+    `step` must be durable first; it is empty for a resend. Give `token` back with the end.
+    """
 
     identity: str
     key: str
     token: int
     step: Step
+    leave_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ millisecond and the ledger still tells an hour.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -15,6 +16,10 @@ from datetime import UTC, datetime
 from jobs.steps import Now
 
 __all__ = ["Clock", "stamp"]
+
+
+# The loop's timers count in these. Who sets one for less is woken too early, and again and again until it is time.
+TICK_S = 0.001
 
 
 class Clock:
@@ -29,6 +34,10 @@ class Clock:
     def now(self) -> Now:
         """Monotonic seconds, and wall-clock seconds since 1970 (UTC)."""
         return Now(self._mono_s(), self._wall_s())
+
+    def left_s(self, moment_s: float) -> float:
+        """For how long to set a timer that ends at a monotonic moment, not before; 0 when that is over."""
+        return max(0.0, math.ceil((moment_s - self._mono_s()) / TICK_S) * TICK_S)
 
 
 def stamp(at_s: float) -> str:

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import anyio
 from aiolimiter import AsyncLimiter
 
-from jobs.answers import Phase, SendEnd, Uploaded
+from jobs.answers import SendEnd, Uploaded
 from jobs.core import Core
 from jobs.item import Item, ReferenceFile
 from jobs.lifecycle import EventType
@@ -42,6 +42,9 @@ CREATE_CREW = 128
 POLL_CREW = 128
 UPLOAD_CREW = 4
 DOWNLOAD_CREW = 8
+
+# A create is decided on so long before its slot, and durable by then: a commit takes as long at worst, on slow disks.
+AHEAD_S = 0.05
 
 # A saver that wants to look at a task is not told of the answers that free a turn of the poll pacer: it tries again.
 LOOK_AGAIN_S = 1.0
@@ -272,7 +275,7 @@ class Engine:
 
     async def _next_create(self) -> Send | Wait | None:
         while not self._over:
-            answer = self.core.next_create(self._clock.now())
+            answer = self.core.next_create(self._clock.now(), ahead_s=AHEAD_S)
             if not isinstance(answer, Step):
                 return answer
             await self.commit(answer)
@@ -283,18 +286,21 @@ class Engine:
         failpoint("intent.before_commit")
         await self.commit(send.step)
         failpoint("intent.after_commit")
-        if send.step.changes and self.core.state.stopping:  # a signal came while the intent was written
-            end = SendEnd(phase=Phase.NOT_SENT, reason="the run was told to stop first")
-        else:
-            self.counts.creates += 1
-            body = send.step.changes[-1].body if send.step.changes else self._ledger.body(send.key)
-            assert body is not None, "an intent holds its body"
-            end = await self._sender.create(idempotency_key=send.key, body=body)
+        while left_s := self._clock.left_s(send.leave_s):  # noqa: ASYNC110  # time is what it waits for
+            await anyio.sleep(left_s)
+        if self.core.keep_back(send, self._clock.now()):
+            self._look(self._create_lane)
+            return
+        self.counts.creates += 1
+        body = send.step.changes[-1].body if send.step.changes else self._ledger.body(send.key)
+        assert body is not None, "an intent holds its body"
+        end = await self._sender.create(idempotency_key=send.key, body=body)
         failpoint("create.after_response")
+        answered = self._clock.now()
         if end.task is not None:
             with anyio.CancelScope(shield=True):  # what the answer proves is not lost to a second signal
                 self.core.know_task(end.task.id, await self._ledger.owner(end.task.id))
-        step = self.core.create_ended(send, end, self._clock.now())
+        step = self.core.create_ended(send, end, answered)
         await self._settle(step, self._create_lane, self._poll_lane, self._download_lane)
         failpoint("accept.after_commit")
 

@@ -13,7 +13,6 @@ The moments of `Wait` are those of `runner.clock.Clock`; the loop's own timer on
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
@@ -23,9 +22,6 @@ from jobs.steps import Wait
 from runner.clock import Clock
 
 __all__ = ["Lane"]
-
-# The loop's timers count in these. One that is cut short asks too early, and then again and again until it is time.
-TICK_S = 0.001
 
 Job = TypeVar("Job")
 
@@ -106,8 +102,7 @@ class Lane(Generic[Job]):
         if moment_s is None:
             await self._news.wait()
             return
-        delay_s = max(0.0, math.ceil((moment_s - self._clock.now().mono_s) / TICK_S) * TICK_S)
-        timer = asyncio.get_running_loop().call_later(delay_s, self._news.set)
+        timer = asyncio.get_running_loop().call_later(self._clock.left_s(moment_s), self._news.set)
         try:
             await self._news.wait()
         finally:

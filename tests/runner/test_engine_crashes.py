@@ -120,7 +120,7 @@ def test_the_first_signal_sends_no_new_key_and_stores_what_was_sent() -> None:
     world.check_all_bought_once()
 
 
-def test_a_signal_that_comes_while_an_intent_is_written_keeps_its_key_at_home() -> None:
+def test_a_signal_that_comes_while_intents_are_written_keeps_their_keys_at_home() -> None:
     world = small_world()
     engines: list[Engine] = []
     intents = 0
@@ -128,13 +128,14 @@ def test_a_signal_that_comes_while_an_intent_is_written_keeps_its_key_at_home() 
     def told(number: int, moment: Moment) -> None:
         nonlocal intents
         opened = sum(event.type is EventType.INTENT for event in world.store.events)
-        if moment == "after" and opened > intents == 2:
+        if moment == "after" and opened > intents == 1:
             engines[0].drain("SIGINT")
         intents = opened
 
     world.live(cap=CAP, faults=told, watch=engines.append)
 
-    assert (intents, len(world.stats.sends)) == (3, 2)
+    assert len(world.stats.sends) == 1, "the first shows the price before others are bought"
+    assert intents > 1
     assert world.states["submitting"] == 0, "what never left this machine is no purchase"
     assert world.live(cap=CAP).exit_code == 0
     world.check_all_bought_once()

@@ -1,0 +1,80 @@
+"""A create may be decided on a little before its slot, so that its intent is durable when that comes."""
+
+from __future__ import annotations
+
+from jobs.core import Core
+from jobs.rates import Rate
+from jobs.steps import Send
+from tests.jobs.core_steps import bought, waits_s
+from tests.jobs.workbench import MONO, at, events_of, made_core, made_item, must_send, refused, seen
+
+SLOW = Rate(count=1, window_s=10.0)
+
+
+def after_one() -> Core:
+    """One item is bought at 0 and answered at 0; the next slot is free at 10."""
+    core = made_core(*(made_item(number) for number in range(3)), creates=SLOW)
+    bought(core)
+    return core
+
+
+def ahead(core: Core, seconds: float, *, ahead_s: float = 1.0) -> Send:
+    answer = core.next_create(at(seconds), ahead_s=ahead_s)
+    assert isinstance(answer, Send), answer
+    return answer
+
+
+def test_nothing_is_decided_on_earlier_than_allowed() -> None:
+    core = after_one()
+
+    assert waits_s(core.next_create(at(8.9), ahead_s=1.0)) == 9.0
+    assert waits_s(core.next_create(at(9.9))) == 10.0
+
+
+def test_what_is_decided_on_ahead_leaves_at_its_slot() -> None:
+    send = ahead(after_one(), 9.5)
+
+    assert events_of(send.step) == ["intent"]
+    assert send.leave_s == MONO + 10.0
+
+
+def test_a_slot_that_is_decided_on_is_taken() -> None:
+    core = after_one()
+    ahead(core, 9.5)
+
+    assert waits_s(core.next_create(at(9.6), ahead_s=1.0)) is None, "only its answer frees the next"
+
+
+def test_a_create_whose_slot_has_come_leaves() -> None:
+    core = after_one()
+
+    assert not core.keep_back(ahead(core, 9.5), at(10.0))
+
+
+def test_a_stop_keeps_back_what_has_not_left_and_gives_its_credits_back() -> None:
+    core = after_one()
+    send = ahead(core, 9.5)
+    core.stop()
+
+    assert core.keep_back(send, at(10.0))
+    step = core.leave_unbought(at(10.0))
+
+    assert [change.event.data["code"] for change in step.changes] == ["not_sent"]
+    assert core.state.books.reserved == 10, "the first item's alone"
+
+
+def test_a_service_that_asks_to_wait_keeps_back_what_was_decided_on_before_and_its_key_goes_out_later() -> None:
+    core = made_core(*(made_item(number) for number in range(3)), creates=Rate(count=2, window_s=10.0))
+    bought(core)
+    first = must_send(core, 5.0)
+    second = ahead(core, 9.5)
+    core.create_ended(first, refused(429, "rate_limited", retry_after_s=60.0), at(9.7))
+
+    assert core.keep_back(second, at(10.0))
+    assert (waits_s(core.next_create(at(10.0))) or 0.0) >= 60.0
+    one = must_send(core, 200.0)
+    core.create_ended(one, seen("task_9"), at(201.0))
+    other = must_send(core, 400.0)
+
+    assert {one.key, other.key} == {first.key, second.key}
+    assert (one.step.changes, other.step.changes) == ((), ()), "their intents are in the ledger"
