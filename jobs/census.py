@@ -67,6 +67,8 @@ class Census:
 
     def _count(self, record: Record, one: int) -> None:
         self._states[record.state.value] += one
+        if record.attempt is None:
+            return
         self.doubted_credits += one * doubted(record, self._scope)
         for artifact in record.artifacts:
             self._results[artifact.state] += one

@@ -95,6 +95,8 @@ class Admission:
     def _paid_for(self, asked: Container[str]) -> list[tuple[Item, Record]]:
         """Items of this run that this command did not select, or that the manifest lost, but whose purchase goes on."""
         run_id = self.prepared.plan.run_id
+        if self.prepared.admitted is not None and not self.prepared.plan.missing:
+            return []  # all that the run ever wanted is asked for
         past = {one.identity: one for one in self.ledger.unfinished_items(run_id) if one.identity not in asked}
         if not past:
             return []

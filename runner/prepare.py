@@ -199,9 +199,14 @@ def _digest(text: str, sources: Sources) -> str:
     return digest.hexdigest()
 
 
-def _fingerprint(digest: str, catalogue: Catalogue, choices: Choices) -> str:
-    """One hash over everything that an expansion is made from: where it is the same, so are the items."""
-    told = (VERSION, digest, catalogue, choices.date, sorted(choices.variables.items()), choices.allow_large)
+def _fingerprint(read: _Read, catalogue: Catalogue, choices: Choices) -> str:
+    """One hash over everything that an expansion is made from: where it is the same, so are the items.
+
+    The day counts only where something may read it, or no run would go on the next morning as it was left.
+    """
+    texts = (*read.texts.values(), *choices.variables.values())
+    date = choices.date if any("run" in text for text in texts) else None
+    told = (VERSION, read.digest, catalogue, date, sorted(choices.variables.items()), choices.allow_large)
     return hashlib.sha256(repr(told).encode(errors="surrogatepass")).hexdigest()
 
 
@@ -216,7 +221,7 @@ def prepare(manifest_path: Path, *, settings: Settings, choices: Choices) -> Pre
     caps = settings.capped(_manifest_caps(manifest), origin=str(manifest_path)).caps
     limits = _limits(manifest, caps)
     unfolding = read.unfolding(catalogue, choices)
-    fingerprint = _fingerprint(read.digest, catalogue, choices)
+    fingerprint = _fingerprint(read, catalogue, choices)
     with ExitStack() as stack:
         try:
             reader = open_reader(settings.store)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.identity import body_bytes, canonical, idempotency_key, identity
+from jobs.identity import IdentityOf, _base32, body_bytes, canonical, idempotency_key, identity
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS
@@ -45,6 +46,20 @@ def _key(**changed: object) -> str:
 def test_the_scheme_is_frozen() -> None:
     assert _identity() == "i1-gbyr4z64pswooaqy6j2inp7rl6ctatne"
     assert _key() == "rvb1-sog4nufqlljv7xrimhg7atw3r7ovud7g"
+
+
+@given(PARAMS, st.none() | TEXTS, st.lists(TEXTS, max_size=3), st.integers(1, 9), TEXTS)
+def test_what_is_spelled_once_for_many_prompts_gives_the_same_name(
+    params: dict[str, object], prompt: str | None, digests: list[str], repeat: int, edition: str
+) -> None:
+    shared = {"model": "m", "params": params, "reference_digests": digests, "repeat": repeat, "edition": edition}
+
+    assert IdentityOf(**shared)(prompt) == identity(prompt=prompt, **shared)  # type: ignore[arg-type]
+
+
+@given(st.binary(min_size=20, max_size=20))
+def test_the_letters_of_a_name_are_base32(digest: bytes) -> None:
+    assert _base32(digest) == base64.b32encode(digest).decode().lower()
 
 
 @given(PARAMS)

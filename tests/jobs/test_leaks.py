@@ -16,7 +16,7 @@ KEYS = [
     "sk-abcdefghijklmnopqrst",
     "AKIAABCDEFGHIJKLMNOP",
     "ghp_" + "a1" * 18,
-    "ghs_" + "a1" * 18,
+    *(f"gh{letter}_" + "a1" * 18 for letter in "ours"),
     "github_pat_" + "a1" * 20,
     "xoxb-123456789-abc",
     "AIza" + "a1_-b" * 7,
