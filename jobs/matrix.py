@@ -17,7 +17,6 @@ from typing import Final, NamedTuple, TypeVar
 from jobs.identity import canonical
 from jobs.keys import short
 from jobs.manifest import Matrix, axis_size, axis_values
-from jobs.templates import is_template
 from jobs.wording import plain_text
 
 __all__ = ["Cell", "Cells", "Choice", "Steps", "cells", "size", "unsampled_size"]
@@ -33,14 +32,14 @@ class Choice(NamedTuple):
 
     name: str
     value: object
-    text: str | None  # in a template; None when it is no scalar, or a template itself
+    text: str | None  # in a template; None when it is no scalar
     short: str  # in a key and a file's name
     named: str  # `name=short`
 
     @classmethod
     def of(cls, name: str, value: object) -> Choice:
-        told, text = short(value), plain_text(value)
-        return cls(name, value, None if text is None or is_template(text) else text, told, f"{name}={told}")
+        told = short(value)
+        return cls(name, value, plain_text(value), told, f"{name}={told}")
 
 
 Choices = tuple[Choice, ...]
