@@ -159,10 +159,15 @@ class Polling:
         one.scouts += 1
         return one.scouts <= SCOUTS
 
-    def least_level(self, price_class: str, floors: PollFloors, *, is_urgent: bool) -> int:
-        """No look at a task of the class is worth less, even while polls are plenty."""
+    def constant_s(self, price_class: str, floors: PollFloors) -> float | None:
+        """Mean delay times looks of a class, placed as well as can be; None while too few ends are known."""
         one = self._known(price_class)
-        least = 0 if one is None else _level_of(one.law(floors).constant_s / POLLS_MAX**2)
+        return None if one is None else one.law(floors).constant_s
+
+    def least_level(self, price_class: str, floors: PollFloors, *, is_urgent: bool, usual_s: float = 0.0) -> int:
+        """No look at a task of the class is worth less, even while polls are plenty. `usual_s`: what one is of late."""
+        constant_s = self.constant_s(price_class, floors)
+        least = 0 if constant_s is None else _level_of(max(constant_s / POLLS_MAX**2, usual_s))
         return least if is_urgent else max(least, PATIENT_LEVEL)
 
     def next_s(

@@ -6,6 +6,7 @@ from collections.abc import Container
 from dataclasses import dataclass
 
 from jobs.answers import Phase, SendEnd, TaskSeen
+from jobs.demand import Demand
 from jobs.lifecycle import EventType, ItemState
 from jobs.pacing import Pacer
 from jobs.poll_queue import PollHeap, PollQueue
@@ -54,6 +55,7 @@ class Watching:
         self._state = state
         self._pacer = pacer
         self._queue = PollQueue()
+        self._demand = Demand()
         self._asking: set[int] = set()  # by token: a look back and a new task of one item may be asked for at once
         self._tasks: dict[str, _Task] = {}
         self.noticed = Noticed()
@@ -182,7 +184,7 @@ class Watching:
         state = self._state
         item, attempt = state.items[identity], state.attempt(identity)
         charge, assumed = charge_of(task, attempt)
-        polls, unseen_s = self._noticed(identity)
+        polls, unseen_s = self._noticed(identity, now)
         data: dict[str, object] = {
             "final_credits": task.final_credits,
             "charge": charge,
@@ -212,11 +214,15 @@ class Watching:
             notices += state.drift(identity, charge)
         return join(step, tell(notices))
 
-    def _noticed(self, identity: str) -> tuple[int, float | None]:
+    def _noticed(self, identity: str, now: Now) -> tuple[int, float | None]:
         """A task ended: how many looks of this life that took, and how long the last was after one that saw it run."""
         if identity not in self._tasks:  # born ended
             return 0, None
+        state = self._state
         unseen_s, polls = self._learn(identity, ended=True), self._tasks.pop(identity).polls
+        constant_s = state.polling.constant_s(state.items[identity].price_class, state.settings.floors)
+        if constant_s is not None:
+            self._demand.ended(constant_s, now.mono_s)
         if unseen_s is not None:
             self.noticed = self.noticed.and_one(polls, unseen_s)
         return polls, unseen_s
@@ -275,7 +281,9 @@ class Watching:
     def _plan(self, identity: str, now: Now) -> None:
         state = self._state
         price_class, floors = state.items[identity].price_class, state.settings.floors
-        least = state.polling.least_level(price_class, floors, is_urgent=self._is_urgent())
+        usual_s = self._demand.price_s(self._pacer.per_s, len(state.slots)) if self._more_to_come() else 0.0
+        is_urgent = self._is_urgent()
+        least = state.polling.least_level(price_class, floors, is_urgent=is_urgent, usual_s=usual_s)
         self._queue.add(identity, self._worth_at, now.mono_s, least=least)
 
     def _worth_at(self, identity: str, level: int) -> float:
@@ -297,8 +305,11 @@ class Watching:
 
     def _is_urgent(self) -> bool:
         """Whether the ends of tasks are waited for: by items that need a place, or because nothing else is left."""
-        state = self._state
-        return len(state.slots) >= state.settings.in_flight_max or not (state.ready or state.missing)
+        return len(self._state.slots) >= self._state.settings.in_flight_max or not self._more_to_come()
+
+    def _more_to_come(self) -> bool:
+        """Something is still to be bought. The last tasks take what polls there are: the run waits for them."""
+        return bool(self._state.ready or self._state.missing)
 
     def _learn(self, identity: str, *, ended: bool) -> float | None:
         """What a look showed, in what class. Returns how long it was not seen before; None: nobody knows."""

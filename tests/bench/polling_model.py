@@ -61,6 +61,7 @@ class Case:
     classes: tuple[Class, ...]
     creates_per_s: int
     polls_per_s: int
+    polls_per_min: int | None = None  # instead
     places: int = 100_000
     turn_at_s: float = math.inf
     turn_factor: float = 1.0
@@ -84,7 +85,7 @@ CASES: Mapping[str, Case] = {
     "w5-burst": Case(items=2000, classes=FAR, creates_per_s=50, polls_per_s=20),
     "w1": Case(items=2000, classes=(Class(median_s=2.0, sigma=0.5),), creates_per_s=50, polls_per_s=200),
     "w3a": PLACES,
-    "w3a-few": replace(PLACES, polls_per_s=20),
+    "w3a-few": replace(PLACES, polls_per_min=1043),
     "steady": TURNED,
     "slower": replace(TURNED, turn_at_s=100.0, turn_factor=3.0),
     "faster": replace(TURNED, turn_at_s=100.0, turn_factor=1 / 3),
@@ -162,6 +163,12 @@ def _answer(index: int, status: str) -> SendEnd:
     return SendEnd(phase=Phase.ANSWERED, status=200, task=task)
 
 
+def _polls(case: Case) -> Rate:
+    if case.polls_per_min is not None:
+        return Rate(count=case.polls_per_min, window_s=60.0)
+    return Rate(count=case.polls_per_s, window_s=1.0)
+
+
 def _made_core(case: Case, service: Service, seed: int, spans_s: Spans) -> Core:
     rng = random.Random(seed + 1)
     settings = CoreSettings(
@@ -180,7 +187,7 @@ def _made_core(case: Case, service: Service, seed: int, spans_s: Spans) -> Core:
         books=Books(cap=None),
         prices={f"m?c={c}": 10 for c in range(len(case.classes))},
         creates=Pacer("creates", Rate(count=case.creates_per_s, window_s=1.0)),
-        polls=Pacer("polls", Rate(count=case.polls_per_s, window_s=1.0)),
+        polls=Pacer("polls", _polls(case)),
         polling=polling,
     )
     for index, c in enumerate(service.whose):

@@ -24,6 +24,13 @@ def test_a_place_in_flight_is_not_held_by_a_task_that_has_ended() -> None:
         assert night.polls < 12.5
 
 
+def test_few_polls_go_where_they_free_a_place_soonest() -> None:
+    """No more than a careful script makes, which is at 1.24."""
+    for night in played(CASES["w3a-few"], seed=1):
+        assert night.wall_s < 1.125 * night.bound_s
+        assert night.polls < 2.6
+
+
 @pytest.mark.parametrize("factor", [3.0, 1 / 3])
 def test_a_service_that_changes_its_speed_is_followed(factor: float) -> None:
     case = replace(CASES["slower"], items=700, turn_at_s=35.0, turn_factor=factor)
