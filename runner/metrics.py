@@ -45,6 +45,10 @@ RESULT_STATES: Final[tuple[ArtifactState, ...]] = get_args(ArtifactState)
 CREATE_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 GENERATION_S: Final = (1.0, 2.5, 5.0, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1200.0)
 
+# Polling aims at eleven a task while polls are plenty, and the end of a clip is noticed within a second or a few.
+POLLS: Final = (1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0, 48.0)
+NOTICED_S: Final = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+
 # What of a send that did not lead to a task was the service's word, and not the network's.
 _REFUSALS: Final = ("rejected", "limited", "refused_key", "conflict", "misrouted")
 
@@ -58,6 +62,7 @@ class _Known:
     sends: int
     refusals: Mapping[str, int]
     times: tuple[Row, ...]  # model, create_s, generation_s
+    looks: tuple[Row, ...]  # model, polls, noticed_s
     success_s: float | None
     speeds: Mapping[str, float]  # of a living run: limit -> requests a second
 
@@ -175,6 +180,7 @@ def _known(reader: LedgerReader, summary: RunSummary) -> _Known:
         sends=reader.ask("run_sends", asked)[0]["sends"],
         refusals={row["reason"]: row["sends"] for row in reader.ask("run_refusals", asked)},
         times=tuple(reader.ask("run_times", asked)),
+        looks=tuple(reader.ask("run_looks", asked)),
         success_s=_success_s(reader, summary.name),
         speeds=_speeds(reader, summary) if summary.state == "alive" else {},
     )
@@ -214,10 +220,21 @@ def _families(known: _Known, live: RunStatistics | None) -> Iterator[Metric]:
     for reason in _REFUSALS:
         refusals.add_metric((run, reason), known.refusals.get(reason, 0))
     yield refusals
-    yield _histogram("create", "Seconds from an intent to its task, by model.", known, "create_s", CREATE_S)
-    yield _histogram("generation", "Seconds from a task to its success, by model.", known, "generation_s", GENERATION_S)
+    yield from _histograms(known)
     yield from _speed_families(known, live)
     yield from _end_families(known)
+
+
+def _histograms(known: _Known) -> Iterator[Metric]:
+    run, times, looks = known.summary.name, known.times, known.looks
+    creating, making = "Seconds from an intent to its task, by model.", "Seconds from a task to its success, by model."
+    yield _histogram("create_seconds", creating, run, times, "create_s", CREATE_S)
+    yield _histogram("generation_seconds", making, run, times, "generation_s", GENERATION_S)
+    yield _histogram(
+        "polls_per_task", "Polls until the end of a task was noticed, by model.", run, looks, "polls", POLLS
+    )
+    noticing = "Seconds from the end of a task to its notice, by model: half of the time it had not been looked at."
+    yield _histogram("noticed_seconds", noticing, run, looks, "noticed_s", NOTICED_S)
 
 
 def _result_families(known: _Known) -> Iterator[Metric]:
@@ -272,21 +289,21 @@ def _counter(name: str, what: str, run: str, value: int) -> Metric:
     return family
 
 
-def _histogram(name: str, what: str, known: _Known, column: str, bounds: tuple[float, ...]) -> Metric:
-    family = HistogramMetricFamily(f"rivya_batch_{name}_seconds", what, labels=("run", "model"))
+def _histogram(name: str, what: str, run: str, rows: Iterable[Row], column: str, bounds: tuple[float, ...]) -> Metric:
+    family = HistogramMetricFamily(f"rivya_batch_{name}", what, labels=("run", "model"))
     counts: dict[str, list[int]] = {}
     sums: dict[str, float] = {}
-    for row in known.times:
-        seconds = row[column]
-        if seconds is None:
+    for row in rows:
+        value = row[column]
+        if value is None:
             continue
-        model, seconds = row["model"], max(0.0, seconds)  # clocks are set back now and then
-        counts.setdefault(model, [0] * (len(bounds) + 1))[bisect_left(bounds, seconds)] += 1
-        sums[model] = sums.get(model, 0.0) + seconds
+        model, value = row["model"], max(0.0, value)  # clocks are set back now and then
+        counts.setdefault(model, [0] * (len(bounds) + 1))[bisect_left(bounds, value)] += 1
+        sums[model] = sums.get(model, 0.0) + value
     for model in sorted(counts):
         total, buckets = 0, []
         for bound, number in zip((*map(str, bounds), "+Inf"), counts[model], strict=True):
             total += number
             buckets.append((bound, float(total)))
-        family.add_metric((known.summary.name, model), buckets, sums[model])
+        family.add_metric((run, model), buckets, sums[model])
     return family

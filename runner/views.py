@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from jobs.lifecycle import ItemState
+from jobs.polling import Noticed
 from jobs.record import Artifact, Attempt, Record
 from jobs.results import ErrorRow, Output, ResultRow
 from jobs.suggest import did_you_mean
@@ -39,6 +40,7 @@ __all__ = [
     "notes",
     "resolve_run",
     "result_rows",
+    "run_noticed",
     "run_summary",
     "slowest",
 ]
@@ -117,6 +119,14 @@ def resolve_run(path: Path, name: str | None) -> str:
     if name is None:
         raise UsageError(f"the ledger {path} has no run yet", code="run-unknown", next_step=_FIRST_RUN)
     raise _unknown_run(name, [row["run_id"] for row in runs])
+
+
+def run_noticed(path: Path, run_id: str) -> Noticed:
+    """How the ends of a run's tasks were noticed, over all its lives."""
+    with need_ledger(path) as reader:
+        rows = list(reader.ask("run_looks", {"run_id": run_id}))
+    polls, noticed_s = sum(row["polls"] for row in rows), sum(row["noticed_s"] for row in rows)
+    return Noticed(ends=len(rows), polls=polls, unseen_s=2.0 * noticed_s)
 
 
 def result_rows(path: Path, run_id: str, *, wanted_only: bool = True) -> Iterator[ResultRow]:

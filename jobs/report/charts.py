@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from jobs.lifecycle import ItemState
+from jobs.polling import Noticed
 from jobs.report.clockface import Clockface
 from jobs.report.facts import NoteLine, ReportItem
 from jobs.report.replay import Course, Point
@@ -58,10 +59,14 @@ def thinned(points: Sequence[tuple[float, int, int]], most: int) -> list[tuple[f
 
 
 def times_by_model(items: Sequence[ReportItem], courses: Mapping[str, Course]) -> list[JsonObject]:
-    """For each model how long its tasks took, and how long they had waited; those across a break are only counted."""
+    """For each model how long its tasks took and had waited, and how soon their ends were noticed.
+
+    Those across a break are only counted.
+    """
     made: dict[str, list[float]] = {}
     waited: dict[str, list[float]] = {}
     across: dict[str, int] = {}
+    noticed: dict[str, Noticed] = {}
     for item in items:
         course = courses.get(item.record.identity)
         if course is None or course.made_s is None or item.record.state is not ItemState.SUCCEEDED:
@@ -70,6 +75,8 @@ def times_by_model(items: Sequence[ReportItem], courses: Mapping[str, Course]) -
             across[item.model] = across.get(item.model, 0) + 1
             continue
         made.setdefault(item.model, []).append(course.made_s)
+        if course.unseen_s is not None:
+            noticed[item.model] = noticed.get(item.model, Noticed()).and_one(course.polls, course.unseen_s)
         if course.waited_s is not None:
             waited.setdefault(item.model, []).append(course.waited_s)
     return [
@@ -77,11 +84,19 @@ def times_by_model(items: Sequence[ReportItem], courses: Mapping[str, Course]) -
             "model": model,
             "making": _spread(made.get(model, ())),
             "waiting": _spread(waited.get(model, ())),
+            "noticed": _noticed(noticed.get(model)),
             "across": across.get(model, 0),
         }
         for model in dict.fromkeys(item.model for item in items)
         if model in made or model in across
     ]
+
+
+def _noticed(noticed: Noticed | None) -> JsonObject | None:
+    """How many polls an end took, and how many seconds after it it was noticed."""
+    if noticed is None:
+        return None
+    return {"ends": noticed.ends, "polls": round(noticed.polls_each, 2), "delay": round(noticed.delay_s, 3)}
 
 
 def _spread(seconds: Sequence[float]) -> JsonObject | None:

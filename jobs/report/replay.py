@@ -34,6 +34,8 @@ class Course:
     accepted_s: float | None = None
     finished_s: float | None = None
     saved_s: float | None = None
+    polls: int = 0
+    unseen_s: float | None = None  # how long its end may have been unseen; None: nobody knows
     settled: int = 0
     reserved: int = 0
     lives: set[int] = field(default_factory=set)  # from its create to its last event
@@ -98,11 +100,15 @@ def _follow(course: Course, event: Happening, now: Record, begun: Mapping[int, f
             ended_s = course.finished_s or 0.0  # the attempt before it
             course.wanted_s = min(max(now.first_at_s, since, ended_s), event.at_s)
             course.opened_s, course.accepted_s, course.finished_s, course.saved_s = event.at_s, None, None, None
+            course.polls, course.unseen_s = 0, None
             course.lives = set()
         case EventType.ACCEPTED:
             course.accepted_s = event.at_s
         case EventType.SUCCEEDED | EventType.FAILED | EventType.REJECTED | EventType.WRITTEN_OFF:
             course.finished_s = event.at_s
+            polls, unseen_s = event.data.get("polls"), event.data.get("unseen_s")
+            if isinstance(polls, int) and isinstance(unseen_s, int | float):
+                course.polls, course.unseen_s = polls, unseen_s
         case EventType.SAVED:
             course.saved_s = event.at_s
         case _:

@@ -6,12 +6,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from jobs.lifecycle import ItemState
+from jobs.polling import Noticed
 from jobs.wording import count, duration, size
 from runner.clock import stamp
 from runner.reporter import RunStatistics
 from runner.views import RunSummary
 
-__all__ = ["Figures", "count", "credits_line", "credits_object", "duration", "figures", "run_object", "size"]
+__all__ = [
+    "Figures",
+    "count",
+    "credits_line",
+    "credits_object",
+    "duration",
+    "figures",
+    "noticed_line",
+    "run_object",
+    "size",
+]
 
 _CREATED = (
     ItemState.ACCEPTED,
@@ -53,6 +64,11 @@ def figures(now: RunStatistics) -> Figures:
 
 def _sum(counts: Mapping[str, int], states: tuple[ItemState, ...]) -> int:
     return sum(counts.get(state, 0) for state in states)
+
+
+def noticed_line(noticed: Noticed) -> str:
+    """How many polls the end of a task took, and how soon it was noticed."""
+    return f"{noticed.polls_each:.1f} a task; ends were noticed after {noticed.delay_s:.1f} s on average"
 
 
 def credits_line(statistics: RunStatistics) -> str:

@@ -10,7 +10,7 @@ from jobs.escape import for_terminal
 from jobs.lifecycle import OPEN, ItemState
 from jobs.notification import News, verdict_line
 from runner.cli.columns import shortened
-from runner.cli.figures import credits_line, credits_object, duration, figures, size
+from runner.cli.figures import credits_line, credits_object, duration, figures, noticed_line, size
 from runner.cli.voice import Voice
 from runner.notify import news_of
 from runner.onward import Onward
@@ -119,10 +119,8 @@ def _facts(outcome: RunOutcome) -> Iterator[tuple[str, str]]:
     for state in (ItemState.SKIPPED, ItemState.PLANNED):
         if outcome.statistics.counts.get(state):
             yield state.value, f"{outcome.statistics.counts[state]:,} not bought"
-    noticed = outcome.noticed
-    if noticed.ends:
-        seen = f"ends were noticed after {noticed.delay_s:.1f} s on average"
-        yield "polls", f"{noticed.polls_each:.1f} a task; {seen}"
+    if outcome.noticed.ends:
+        yield "polls", noticed_line(outcome.noticed)
     results = outcome.statistics.results
     if results:
         where = f"{outcome.statistics.saved:,} in {for_terminal(outcome.out_dir)}"

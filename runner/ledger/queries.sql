@@ -350,6 +350,17 @@ JOIN artifacts AS f ON f.attempt_key = i.latest_attempt_key
 JOIN lives AS l USING (life_id)
 WHERE r.run_id = :run_id;
 
+-- name: run_looks
+-- How the ends of a run's purchases were noticed: by how many polls, and how late, if they lay in the middle of what was
+-- not seen.
+SELECT i.model, json_extract(e.data, '$.polls') AS polls, 0.5 * json_extract(e.data, '$.unseen_s') AS noticed_s
+FROM run_items AS r
+JOIN items AS i USING (identity)
+JOIN attempts AS a USING (identity)
+JOIN events AS e ON e.identity = a.identity AND e.attempt_key = a."key"
+WHERE r.run_id = :run_id AND a.scope = :run_id AND e.type IN ('succeeded', 'failed')
+AND json_extract(e.data, '$.unseen_s') IS NOT NULL;
+
 -- name: result_states
 -- Result files of what a run wants, by state.
 SELECT f.state, count(*) AS files, coalesce(sum(f.bytes), 0) AS bytes

@@ -12,6 +12,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -30,12 +31,13 @@ async def night(path: Path) -> None:
     life = await ledger.begin_life(run_info(out_dir=str(path.parent / "out")), ITEMS, at_s=1000.0, pid=1, host="h")
     teller = Teller()
     teller.plan(*ITEMS)
-    for one in ITEMS[:4]:
+    for number, one in enumerate(ITEMS[:4]):
+        seen: dict[str, Any] = {"polls": number, "unseen_s": 0.5 * number} if number else {}  # the first was born ended
         await ledger.record(
             [
                 teller.intent(one),
                 teller.accepted(one),
-                teller.succeeded(one, charge=11),
+                teller.succeeded(one, charge=11, **seen),
                 teller.saved(one, state="verified", file=f"{one.index}.mp4", bytes=7, type="video/mp4"),
             ]
         )
@@ -57,6 +59,16 @@ def asked(sql: str) -> list[tuple[object, ...]]:
 
 def results(*words: str) -> int:
     return run_command(["results", "--store", "ledger.db", *words])
+
+
+def test_a_table_ends_with_how_soon_the_tasks_ends_were_noticed(
+    folder: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert results() == 0
+
+    told = capfd.readouterr()
+    assert "polls" not in told.out
+    assert told.err == "polls  2.0 a task; ends were noticed after 0.5 s on average\n"
 
 
 def test_a_parquet_file_has_every_row_and_says_so(folder: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -255,6 +255,27 @@ def test_times_across_a_break_are_counted_and_told_apart() -> None:
     assert sum(spread["bins"]) == 4
 
 
+def test_how_soon_ends_were_noticed_is_a_mean_over_those_of_which_it_is_known() -> None:
+    def seen(name: str, at_s: float, **data: object) -> list[Happening]:
+        ended, _, told = succeeded(at_s, 1)
+        return happened(name, PLANNED, intent(1), accepted(2), (ended, at_s, {**told, **data}))
+
+    courses = [
+        seen("a", 5, polls=3, unseen_s=1.0),
+        seen("b", 6, polls=6, unseen_s=3),
+        seen("c", 7, polls=0, unseen_s=None),
+    ]
+    items = [item("", events=events) for events in courses]
+    lives = [LifeSpan(life_id=1, started_s=0)]
+    replay = replayed([event for events in courses for event in events], run_id=RUN, lives=lives)
+
+    (told,) = times_by_model(items, replay.courses)
+    assert told["noticed"] == {"ends": 2, "polls": 4.5, "delay": 1.0}
+
+    untold = [item("", events=courses[2])]
+    assert times_by_model(untold, replay.courses)[0]["noticed"] is None
+
+
 def test_a_refund_that_a_later_life_hears_of_is_no_break_in_a_tasks_time() -> None:
     events = [
         *happened("a", PLANNED, intent(1), accepted(2), failed(5, 7)),

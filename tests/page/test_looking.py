@@ -150,6 +150,9 @@ def test_charts_tell_their_figures_to_who_cannot_see_them(ran: Any, look: Look) 
     assert any("of 2,000 credits spent" in words for words in spoken)
     assert sum("half within" in words for words in spoken) == 4
     assert page.locator("svg[role=img][aria-label]").count() == page.locator("svg").count() >= 7
+    noticing = page.locator(".noticing tbody tr")
+    expect(noticing.locator("th")).to_have_text(["seedance-1-5-pro", "z-image"])
+    expect(noticing.locator("td:nth-child(3)")).to_have_text([re.compile(r"^[1-9]\d*\.\d$")] * 2)
     expect(page.locator(".money tbody th")).to_have_text(["seedance-1-5-pro", "z-image", "motion", "still"])
 
 

@@ -145,10 +145,9 @@ class Teller:
             one.identity, EventType.ACCEPTED, task_id=task, reserved_credits=figure, request_id="req-a", by="service"
         )
 
-    def succeeded(self, one: Item, *, charge: int = 10, urls: tuple[str, ...] = (URL,)) -> Change:
-        return self.tell(
-            one.identity, EventType.SUCCEEDED, final_credits=charge, charge=charge, urls=list(urls), assumed=False
-        )
+    def succeeded(self, one: Item, *, charge: int = 10, urls: tuple[str, ...] = (URL,), **seen: object) -> Change:
+        data = {"final_credits": charge, "charge": charge, "urls": list(urls), "assumed": False, **seen}
+        return self.tell(one.identity, EventType.SUCCEEDED, **data)
 
     def saved(self, one: Item, n: int = 1, **data: object) -> Change:
         url = self.records[one.identity].artifacts[n - 1].url

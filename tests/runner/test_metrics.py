@@ -64,9 +64,11 @@ async def lived(path: Path, *, until: str = "ended") -> SqliteLedger:
     limited = teller.intent(ONE), teller.tell(ONE.identity, EventType.SEND_ENDED, outcome="limited", status=429)
     await ledger.record([*limited, teller.accepted(ONE, figure=12)])
     teller.now_s += 40.0
-    await ledger.record([teller.succeeded(ONE, charge=11)])
+    await ledger.record([teller.succeeded(ONE, charge=11, polls=5, unseen_s=3.0)])
     await ledger.record([teller.saved(ONE, state="verified", file="a.mp4", bytes=700, type="video/mp4")])
-    await ledger.record([teller.intent(TWO), teller.accepted(TWO), teller.succeeded(TWO, charge=12)])
+    await ledger.record(
+        [teller.intent(TWO), teller.accepted(TWO), teller.succeeded(TWO, charge=12, polls=0, unseen_s=None)]
+    )
     await ledger.record([teller.intent(THREE), teller.tell(THREE.identity, EventType.REJECTED, code="x", message="no")])
     await ledger.record([teller.intent(FOUR), teller.tell(FOUR.identity, EventType.UNCERTAIN, reason="no answer")])
     await ledger.record([teller.intent(FIVE), teller.accepted(FIVE)])
@@ -111,6 +113,20 @@ async def test_times_are_histograms_by_model(path: Path) -> None:
     assert of(found, "generation_seconds_count", model="seedance") == 2
     assert of(found, "generation_seconds_bucket", model="seedance", le="30.0") == 1
     assert of(found, "generation_seconds_bucket", model="seedance", le="60.0") == 2
+
+
+async def test_how_soon_ends_were_noticed_is_told_of_those_that_were_seen(path: Path) -> None:
+    await (await lived(path)).close()
+
+    found = samples(metrics_text(path, RUN))
+
+    assert (
+        of(found, "polls_per_task_count", model="seedance") == of(found, "noticed_seconds_count", model="seedance") == 1
+    )
+    assert of(found, "polls_per_task_sum", model="seedance") == 5.0
+    assert of(found, "polls_per_task_bucket", model="seedance", le="4.0") == 0
+    assert of(found, "polls_per_task_bucket", model="seedance", le="6.0") == 1
+    assert of(found, "noticed_seconds_sum", model="seedance") == 1.5, "half of what was not seen"
 
 
 async def test_the_last_success_of_any_edition_counts(path: Path) -> None:

@@ -12,7 +12,7 @@ import click
 from jobs.lifecycle import ItemState
 from jobs.results import TABLE_COLUMNS, ResultRow, as_csv, as_json, as_jsonl, table_cells
 from runner.cli.columns import pieces_of_columns
-from runner.cli.figures import count
+from runner.cli.figures import count, noticed_line
 from runner.cli.files import write_whole
 from runner.cli.flags import verb
 from runner.cli.loading import settings_for
@@ -20,7 +20,7 @@ from runner.cli.naming import complete_runs
 from runner.cli.voice import Voice
 from runner.errors import UsageError
 from runner.on_demand import parquet
-from runner.views import resolve_run, result_rows
+from runner.views import resolve_run, result_rows, run_noticed
 from runner.whole_files import whole_file
 
 __all__ = ["command"]
@@ -54,7 +54,8 @@ def command(
             "Parquet is nothing to read on a terminal.",
             next_step="name a file with -o results.parquet, or a pipe with -o -",
         )
-    found = result_rows(store, resolve_run(store, run), wanted_only=not every)
+    run_id = resolve_run(store, run)
+    found = result_rows(store, run_id, wanted_only=not every)
     rows = _Counted(row for row in found if not state or row.state in state)
     if form == "parquet":
         _write_parquet(voice, rows, output)
@@ -63,6 +64,10 @@ def command(
             voice.data(piece)
     else:
         write_whole(output, _texts(rows, form))
+    if form == "table" and output is None:
+        noticed = run_noticed(store, run_id)
+        if noticed.ends:
+            voice.talk(f"polls  {noticed_line(noticed)}")
     if output is not None and output != STDOUT:
         voice.talk(f"{count(rows.seen, 'row')} in {output}")
 

@@ -182,8 +182,18 @@ function drawCharts() {
     el('div', { class: 'small-ones' }, page.times.flatMap((one) => [
       one.making && histogram(one.model, 'generating', one.making), one.waiting && histogram(one.model, 'waiting', one.waiting)])),
     across > 0 && el('p', { class: 'hint' }, `${plural(across, 'item')} went on in a later life and ${across === 1 ? 'is' : 'are'} not in these times.`),
+    noticing(page.times),
     moneyTable('Credits by model', page.money.models), page.money.jobs.length > 1 && moneyTable('Credits by job', page.money.jobs));
   $$('.plot', view).forEach(fit); // at once: a page that is short for a moment loses its place
+}
+
+function noticing(models) {
+  const rows = models.filter((one) => one.noticed);
+  if (rows.length === 0) return null;
+  return el('section', { class: 'noticing' }, el('h2', {}, 'How soon ends were noticed'), el('div', { class: 'scroll' }, el('table', { class: 'plain' },
+    el('thead', {}, el('tr', {}, ['', 'ends', 'polls each', 'noticed after'].map((head) => el('th', { scope: 'col' }, head)))),
+    el('tbody', {}, rows.map(({ model, noticed }) => el('tr', {}, el('th', { scope: 'row' }, model),
+      [number(noticed.ends), noticed.polls.toFixed(1), duration(noticed.delay)].map((value) => el('td', {}, value))))))));
 }
 
 function moneyTable(title, rows) {
