@@ -18,17 +18,18 @@ class Census:
 
     def __init__(self, records: Iterable[Record], *, scope: str) -> None:
         self._scope = scope
-        self._last: dict[str, Record] = {}
-        self._states: Counter[str] = Counter()
+        self._last = {record.identity: record for record in records}
+        states = Counter(record.state for record in self._last.values())
+        self._states = Counter({state.value: number for state, number in states.items()})
         self._results: Counter[str] = Counter()
         self._accepted_s: dict[str, float] = {}  # in this life, and not ended: an end of those is seen as it happens
         self._why: dict[str, str] = {}  # why the last send of an open attempt settled nothing
         self.saved_bytes = 0
         self.doubted_credits = 0
         self.accepted = 0  # tasks that this life got
-        for record in records:
-            self._last[record.identity] = record
-            self._count(record, 1)
+        for record in self._last.values():
+            if record.attempt is not None:
+                self._count_bought(record, 1)
 
     @property
     def states(self) -> Mapping[str, int]:
@@ -67,8 +68,9 @@ class Census:
 
     def _count(self, record: Record, one: int) -> None:
         self._states[record.state.value] += one
-        if record.attempt is None:
-            return
+        self._count_bought(record, one)
+
+    def _count_bought(self, record: Record, one: int) -> None:
         self.doubted_credits += one * doubted(record, self._scope)
         for artifact in record.artifacts:
             self._results[artifact.state] += one

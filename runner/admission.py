@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -11,7 +11,7 @@ from jobs.item import Item
 from jobs.lifecycle import OPEN, ItemState
 from jobs.plan import Standing
 from jobs.record import Attempt, Record
-from jobs.steps import NOTHING
+from jobs.steps import NOTHING, Step
 from runner.clock import Clock
 from runner.engine import Engine
 from runner.gathering import batched
@@ -48,28 +48,32 @@ class Admission:
         """Fill the core with the items as the ledger has them now; returns how many had succeeded before."""
         core, choices = engine.core, self.prepared.choices
         wanted = self._wanted()
-        rest = self._paid_for({item.identity for item, _ in wanted})
+        rest = self._paid_for(wanted)
         if traces is not None:
             traces.know(record for _, record in (*wanted, *rest))
-        opened = any(record.state is ItemState.SUBMITTING for _, record in (*wanted, *rest))
+        earlier = [one for one in wanted if one[1].state is not ItemState.PLANNED]
+        opened = any(record.state is ItemState.SUBMITTING for _, record in (*earlier, *rest))
         if opened or self.prepared.plan.count(Standing.NEW):
             # How old an intent is decides whether its key may be used again: ask the clock that counts, before the
             # first is written or taken up.
             await self._ask_time(core)
         now = self.clock.now()
         for item, record in rest:
-            step = core.finish(item, record, now)
-            if step is not NOTHING and step != NOTHING:
-                await engine.commit(step)
+            await self._commit(engine, core.finish(item, record, now))
         digests = {reference.sha256 for item, _ in wanted for reference in item.references}
         if not choices.retry:  # a reference that the service forgot may be why an item was refused: upload it anew
             core.state.uploads.update(usable_uploads(self.ledger.uploads(sorted(digests)), now_s=now.wall_s))
-        wanted.sort(key=lambda one: resume_rank(one[1], one[0]))
+        earlier.sort(key=lambda one: resume_rank(one[1], one[0]))
+        for item, record in earlier:
+            await self._commit(engine, core.admit(item, record, now, retry=choices.retry, again=choices.again))
         for item, record in wanted:
-            step = core.admit(item, record, now, retry=choices.retry, again=choices.again)
-            if step is not NOTHING and step != NOTHING:
-                await engine.commit(step)
-        return 0 if choices.again else sum(record.state is ItemState.SUCCEEDED for _, record in wanted)
+            if record.state is ItemState.PLANNED:
+                core.admit(item, record, now)
+        return 0 if choices.again else sum(record.state is ItemState.SUCCEEDED for _, record in earlier)
+
+    async def _commit(self, engine: Engine, step: Step) -> None:
+        if step != NOTHING:
+            await engine.commit(step)
 
     def _wanted(self) -> list[Wanted]:
         """What is asked for, as the ledger has it now: as the plan had it, unless something happened since."""
@@ -92,11 +96,12 @@ class Admission:
                 core.state.contact(end, heard)
                 return
 
-    def _paid_for(self, asked: Container[str]) -> list[tuple[Item, Record]]:
+    def _paid_for(self, wanted: Sequence[Wanted]) -> list[Wanted]:
         """Items of this run that this command did not select, or that the manifest lost, but whose purchase goes on."""
         run_id = self.prepared.plan.run_id
         if self.prepared.admitted is not None and not self.prepared.plan.missing:
             return []  # all that the run ever wanted is asked for
+        asked = {item.identity for item, _ in wanted}
         past = {one.identity: one for one in self.ledger.unfinished_items(run_id) if one.identity not in asked}
         if not past:
             return []

@@ -261,17 +261,12 @@ FROM json_each(:identities) AS asked CROSS JOIN run_items AS r ON r.run_id = :ru
 SELECT manifest_sha256 FROM runs WHERE run_id = :run_id;
 
 -- name: wanted_items
--- All that the latest life of a run wanted. The columns are those of `records`, then those of `rows.ItemMaker`.
+-- All that the latest life of a run wanted: where it stands, and what it is. The columns are those of `rows.ItemMaker`.
 SELECT
-    i.identity, i.state, i.version, i.first_at_s, i.attempts, i.sends, i.failures, i.error_code, i.error_message,
-    i.request_id,
-    a."key", a.epoch, a.ordinal, a.scope, a.price_class, a.bound, a.opened_at_s, a.server_at_s, a.reserved, a.settled,
-    a.ambiguous, a.sends, a.task_id, a.reserved_credits, a.final_credits, a.accepted_at_s, a.finished_at_s,
+    i.state, i.version, i.first_at_s,
     r.item_index, r.identity, r.item_key, r.job, r.axes, r.tags, r.output_stem, i.model, i.prompt, i.params,
     i.reference_digests, i.repeat, i.edition
-FROM run_items AS r
-CROSS JOIN items AS i ON i.identity = r.identity
-LEFT JOIN attempts AS a ON a."key" = i.latest_attempt_key
+FROM run_items AS r CROSS JOIN items AS i ON i.identity = r.identity
 WHERE r.run_id = :run_id AND r.wanted = 1;
 
 -- name: unfinished_items

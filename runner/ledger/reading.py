@@ -6,13 +6,11 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from operator import itemgetter
 
 from jobs.item import Item, ReferenceFile
 from jobs.record import Artifact, Money, Record
 from runner.ledger import ENDS_KEPT, LATE_ATTEMPTS, KnownUpload, Note, PastItem
 from runner.ledger.rows import (
-    INDEX_COLUMN,
     ItemMaker,
     Priced,
     Row,
@@ -110,14 +108,11 @@ class LedgerReads:
         """The items that the latest life of the run wanted, in order, each with its record."""
         make = ItemMaker(files, priced)
         with self.snapshot():
-            rows = [tuple(row) for row in self.ask("wanted_items", {"run_id": run_id})]
-            bought = [columns[0] for columns in rows if columns[10] is not None]
-            artifacts = self._artifacts(bought) if bought else {}
-        rows.sort(key=itemgetter(INDEX_COLUMN))
-        return [
-            (make(columns[INDEX_COLUMN:]), record_of(columns[:INDEX_COLUMN], artifacts.get(columns[0], ())))
-            for columns in rows
-        ]
+            rows = self.ask("wanted_items", {"run_id": run_id})
+            moved = self.records([row["identity"] for row in rows if row["state"] != "planned"])
+        found = [make(row, moved) for row in rows]
+        found.sort(key=lambda one: one[0].index)
+        return found
 
     def unfinished_items(self, run_id: str) -> list[PastItem]:
         return [past_item_of(row) for row in self.ask("unfinished_items", {"run_id": run_id})]

@@ -19,7 +19,6 @@ from jobs.record import Artifact, Attempt, Event, Record
 from runner.ledger import KnownUpload, Note, PastItem
 
 __all__ = [
-    "INDEX_COLUMN",
     "ItemMaker",
     "Params",
     "Priced",
@@ -121,15 +120,12 @@ def record_of(columns: tuple[Any, ...], artifacts: tuple[Artifact, ...]) -> Reco
 
 _STATES: Mapping[str, ItemState] = {state.value: state for state in ItemState}  # looked up, not made
 
-# Where in a row of `wanted_items` the record ends and the item begins, with its place in the run.
-INDEX_COLUMN = 27
-
 # The price class and the base price of a model with these params and so many references.
 Priced = Callable[[str, Mapping[str, object], int], tuple[str, int | None]]
 
 
 class ItemMaker:
-    """Items from the columns of their rows. What many of them share is read once."""
+    """Items from their rows, each with its record, fresh unless it moved. What many of them share is read once."""
 
     def __init__(self, files: Mapping[str, ReferenceFile], priced: Priced) -> None:
         self._files = files
@@ -137,14 +133,18 @@ class ItemMaker:
         self._recipes: dict[tuple[str, str, str], tuple[Any, ...]] = {}
         self._tags: dict[str, tuple[str, ...]] = {}
 
-    def __call__(self, columns: tuple[Any, ...]) -> Item:
-        (index, identity, key, job, axes, tags, stem, model, prompt, params, digests, repeat, edition) = columns
+    def __call__(self, row: Row, moved: Mapping[str, Record]) -> tuple[Item, Record]:
+        (state, version, at_s, index, identity, key, job, axes, tags, stem, model, prompt, *more) = row
+        (params, digests, repeat, edition) = more
         recipe = self._recipes.get((model, params, digests))
         if recipe is None:
             recipe = self._recipes[model, params, digests] = self._recipe(model, params, digests)
         if tags not in self._tags:
             self._tags[tags] = tuple(json.loads(tags))
-        return Item(
+        record = moved.get(identity)
+        if record is None:
+            record = Record(identity=identity, state=_STATES[state], version=version, first_at_s=at_s)
+        item = Item(
             identity=identity,
             model=model,
             prompt=prompt,
@@ -161,6 +161,7 @@ class ItemMaker:
             credits=recipe[3],
             price_class=recipe[2],
         )
+        return item, record
 
     def _recipe(self, model: str, params: str, digests: str) -> tuple[Any, ...]:
         sent = json.loads(params)
