@@ -153,11 +153,11 @@ class Unfolding:
             run_id=self.run_id,
         )
 
-    def unwalked(self, size: int) -> Expansion:
-        """The expansion without a walk, for who knows that it is sound and has so many items."""
+    def unwalked(self) -> Expansion:
+        """The expansion without a walk, for who knows that it is sound."""
         again = partial(self._walk, Tally())
         steps = {job: make().steps for job, make in self._ready.items()}
-        items = MadeAnew(again, size)
+        items = MadeAnew(again, sum(job.items for job in steps.values()))
         return Expansion(items=items, findings=(), steps=steps, edition=self.edition, run_id=self.run_id)
 
     def _walk(self, tally: Tally) -> Iterator[Item]:

@@ -15,7 +15,9 @@ from typing import Final
 
 from jobs.answers import Uploaded
 from jobs.catalogue import Catalogue
+from jobs.identity import IdentityOf
 from jobs.item import Item, ReferenceFile
+from jobs.lifecycle import ItemState
 from jobs.made_anew import MadeAnew
 from jobs.plan import Explaining, Matching, Pace, Plan, PlannedItem, Planning, plan_of
 from jobs.pricing import price_class
@@ -49,6 +51,8 @@ class Beside:
         self._run_id = run_id
         prices = reader.class_prices() if reader is not None else {}
         self._matching = Matching(prices=prices, resubmit_failed=resubmit_failed, retry=retry, again=again)
+        # Before anything is read of items: who finds the ledger there still has seen them as they are.
+        self._position = reader.position() if reader is not None else 0
         self._past = reader.past_count(run_id) if reader is not None else 0
         self._named = 0
         self._planning = Planning(self._matching)
@@ -73,10 +77,17 @@ class Beside:
         """An item that is asked for."""
         self._planning.see(item, record)
 
-    def admitted(self, fingerprint: str, catalogue: Catalogue, files: Iterable[ReferenceFile]) -> list[Wanted] | None:
-        """All items of the run in order, where its latest life was told the very same; None where it was not."""
-        if self._reader is None or self._reader.fingerprint(self._run_id) != fingerprint:
-            return None
+    def was_told(self, fingerprint: str) -> bool:
+        """Whether the run's latest life was made from the very same."""
+        return self._reader is not None and self._reader.fingerprint(self._run_id) == fingerprint
+
+    def admitted(self, size: int, catalogue: Catalogue, files: Iterable[ReferenceFile]) -> list[Wanted] | None:
+        """All items of a run of that size in order, as its latest life was told them.
+
+        None where they are not whole, or one that may still be bought is not what its name says: a ledger that somebody
+        edited neither adds to what is wanted nor takes from it.
+        """
+        assert self._reader is not None, "a run that was told something has a ledger"
         by_digest = {file.sha256: file for file in files}
 
         def priced(model: str, params: Mapping[str, object], references: int) -> tuple[str, int | None]:
@@ -86,6 +97,9 @@ class Beside:
 
         with unswept():
             found = self._reader.wanted_items(self._run_id, by_digest, priced)
+        may_be_bought = (item for item, record in found if record.state is not ItemState.SUCCEEDED)
+        if len(found) != size or not _are_themselves(may_be_bought):
+            return None
         self._named = len(found)
         return found
 
@@ -104,9 +118,27 @@ class Beside:
             books=reader.books(self._run_id) if reader is not None else None,
             cap_credits=cap_credits,
             missing=self._past - self._named,
-            position=reader.position() if reader is not None else 0,
+            position=self._position,
             pace=pace,
         )
+
+
+def _are_themselves(items: Iterable[Item]) -> bool:
+    """Whether each item's name is the hash of its content."""
+    identities: dict[tuple[str, int, int, int, str], IdentityOf] = {}
+    for item in items:
+        shared = (item.model, id(item.params), id(item.references), item.repeat, item.edition)  # objects of its recipe
+        if shared not in identities:
+            identities[shared] = IdentityOf(
+                model=item.model,
+                params=item.params,
+                reference_digests=[file.sha256 for file in item.references],
+                repeat=item.repeat,
+                edition=item.edition,
+            )
+        if identities[shared](item.prompt) != item.identity:
+            return False
+    return True
 
 
 def _explained(items: Sequence[Item], matching: Matching, run_id: str, store: Path | None) -> Iterator[PlannedItem]:

@@ -239,12 +239,15 @@ def prepare(manifest_path: Path, *, settings: Settings, choices: Choices) -> Pre
             retry=choices.retry,
             again=choices.again,
         )
-        files = (file for files in read.sources.references.values() for file in files)
-        admitted = beside.admitted(fingerprint, catalogue, files) if choices.are_plain and not read.findings else None
-        if admitted is None:
+        whole, admitted = None, None
+        if choices.are_plain and not (read.findings or read.sources.findings) and beside.was_told(fingerprint):
+            whole = unfolding.unwalked()
+            files = (file for files in read.sources.references.values() for file in files)
+            admitted = beside.admitted(len(whole.items), catalogue, files)
+        if whole is None or admitted is None:
             expansion, items = _matched(read, unfolding, beside, choices)
         else:
-            expansion, items = unfolding.unwalked(len(admitted)), [item for item, _ in admitted]
+            expansion, items = whole, [item for item, _ in admitted]
             for item, record in admitted:
                 beside.see(item, record)
         plan = beside.plan(

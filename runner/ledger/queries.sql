@@ -251,6 +251,10 @@ ORDER BY r.item_index, r.wanted DESC, r.identity;
 -- How many items any life of a run wanted.
 SELECT count(*) AS items FROM run_items WHERE run_id = :run_id;
 
+-- name: wanted_count
+-- How many items the latest life of a run wanted.
+SELECT count(*) AS items FROM run_items WHERE run_id = :run_id AND wanted = 1;
+
 -- name: named
 -- How many of these any life of a run wanted.
 SELECT count(*) AS items

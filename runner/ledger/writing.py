@@ -72,7 +72,9 @@ class Connection(Protocol):
 def begin_life(db: Connection, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
     """Write the run, its life and its items: the ones never seen as `planned`, the others left where they stand."""
     told = db.execute(QUERIES["fingerprint"], {"run_id": run.run_id}).fetchall()
-    is_known = bool(run.fingerprint) and [row["manifest_sha256"] for row in told] == [run.fingerprint]
+    wanted = db.execute(QUERIES["wanted_count"], {"run_id": run.run_id}).fetchall()[0]["items"]
+    is_told = bool(run.fingerprint) and [row["manifest_sha256"] for row in told] == [run.fingerprint]
+    is_known = is_told and wanted == len(items)
     db.execute(
         QUERIES["put_run"],
         {

@@ -1,0 +1,119 @@
+"""Going on with an unchanged manifest: its items come from the ledger, as long as that says what was told."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from runner.errors import ManifestRejected
+from runner.matching import Beside
+from runner.selection import Choices
+from tests.runner.trial import PLAIN, Desk
+
+FEW, ALL = Choices(limit=1), 6
+
+
+@pytest.fixture
+def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
+    """Six items are wanted, one was bought."""
+    monkeypatch.chdir(tmp_path)
+    trial = Desk(folder=tmp_path, choices=FEW)
+    assert asyncio.run(trial.run()).exit_code == 0
+    trial.choices = PLAIN
+    return trial
+
+
+def prompts(trial: Desk) -> list[str]:
+    """Of all creates that were ever sent, as the ledger froze them."""
+    with closing(sqlite3.connect(trial.settings.store)) as connection:
+        bodies = connection.execute("SELECT body FROM attempts").fetchall()
+    return sorted(json.loads(body)["prompt"] for (body,) in bodies)
+
+
+def edit(trial: Desk, statement: str) -> None:
+    with closing(sqlite3.connect(trial.settings.store)) as connection:
+        assert connection.execute(statement).rowcount == 1
+        connection.commit()
+
+
+WANTED = sorted(["a shoe", *(f"a {colour} cat" for colour in ("red", "green", "blue", "black", "white"))])
+
+
+def test_an_unchanged_manifest_goes_on_with_the_items_of_the_ledger(trial: Desk) -> None:
+    assert trial.prepared().admitted is not None
+    assert (asyncio.run(trial.run()).exit_code, prompts(trial)) == (0, WANTED)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE items SET prompt = 'a dog' WHERE prompt LIKE '%green%'",
+        "UPDATE items SET params = '{\"size\": 9}' WHERE prompt LIKE '%green%'",
+        "UPDATE items SET model = 'nano-banana' WHERE prompt LIKE '%green%'",
+        "UPDATE items SET repeat = 7 WHERE prompt LIKE '%green%'",
+        "UPDATE items SET edition = 'x' WHERE prompt LIKE '%green%'",
+        "UPDATE items SET reference_digests = '[]' WHERE prompt = 'a shoe'",
+        "DELETE FROM run_items WHERE item_key LIKE '%green%'",
+        "UPDATE run_items SET wanted = 0 WHERE item_key LIKE '%green%'",
+    ],
+)
+def test_a_ledger_that_was_edited_changes_nothing_of_what_is_bought(trial: Desk, statement: str) -> None:
+    edit(trial, statement)
+
+    outcome = asyncio.run(trial.run())
+
+    assert (outcome.exit_code, outcome.statistics.items, prompts(trial)) == (0, ALL, WANTED)
+    with closing(sqlite3.connect(trial.settings.store)) as connection:
+        wanted = connection.execute("SELECT count(*) FROM run_items WHERE wanted = 1").fetchone()
+    assert wanted == (ALL,), "and the run has all results"
+
+
+def test_a_plan_made_beside_a_run_that_ends_does_not_take_what_it_read_for_the_present(
+    trial: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = trial.prepared()
+    plan, ended = Beside.plan, list[int]()
+
+    def meanwhile(beside: Beside, *given: object, **named: object) -> object:
+        """The other run ends after this plan read the items, and before it is done."""
+        if not ended:
+            ended.append(asyncio.run(trial.run(other)).exit_code)
+        return plan(beside, *given, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Beside, "plan", meanwhile)
+    stale = trial.prepared()
+    assert ended == [0]
+
+    outcome = asyncio.run(trial.run(stale))
+
+    assert (outcome.exit_code, outcome.creates, outcome.done_before, prompts(trial)) == (0, 0, ALL, WANTED)
+
+
+class Glob(Desk):
+    """The same manifest, whose reference is all that lies in a folder."""
+
+    def write(self) -> Path:
+        (self.folder / "shoes").mkdir(exist_ok=True)
+        (self.folder / "shoes" / "a.png").write_bytes((self.folder / "shoe.png").read_bytes())
+        path = super().write()
+        path.write_text(path.read_text().replace("shoe.png", "'shoes/*'"))
+        return path
+
+
+def test_a_file_that_cannot_be_used_is_told_when_nothing_else_is_new(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    trial = Glob(folder=tmp_path, choices=FEW)
+    assert asyncio.run(trial.run()).exit_code == 0
+    trial.choices = PLAIN
+    assert trial.prepared().admitted is not None
+    (tmp_path / "shoes" / "b.txt").write_text("no picture")
+
+    with pytest.raises(ManifestRejected):
+        trial.prepared()
