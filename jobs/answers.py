@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-__all__ = ["ErrorSeen", "Phase", "SendEnd", "TaskSeen", "Uploaded"]
+__all__ = ["ErrorSeen", "Phase", "Quota", "SendEnd", "TaskSeen", "Uploaded"]
 
 
 class Phase(StrEnum):
@@ -42,6 +42,14 @@ class TaskSeen:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Quota:
+    """What rate headers tell: requests that are left, and seconds until there are more."""
+
+    remaining: int
+    reset_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SendEnd:
     """How one HTTP exchange about a task (create or status) ended.
 
@@ -55,6 +63,7 @@ class SendEnd:
     error: ErrorSeen | None = None
     retry_after_s: float | None = None
     server_epoch_s: float | None = None
+    quota: Quota | None = None
     request_id: str | None = None
     reason: str = ""  # one line for people: "connection reset", "HTTP 502, HTML body: ..."
 

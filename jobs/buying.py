@@ -106,7 +106,8 @@ class Buying:
         state = self._state
         if self.silenced:
             return until(None)
-        resend_s = self._resending.due_s(now.mono_s)
+        place_s = self._place_s()
+        resend_s = self._resending.due_s(now.mono_s, place_s=place_s)
         if resend_s is not None and resend_s <= now.mono_s:
             paced_s = self._pacer.due_s(now.mono_s)
             return self._resend(now) if paced_s <= now.mono_s else until(paced_s)
@@ -129,10 +130,19 @@ class Buying:
             return until(earliest(resend_s, now.mono_s + LOOK_S))
         if pick.fit is Fit.NEVER:
             return self._exhausted(pick.item, now)
-        paced_s = self._pacer.due_s(now.mono_s)
+        paced_s = max(place_s, self._pacer.due_s(now.mono_s))
         if paced_s > now.mono_s + ahead_s:
             return until(earliest(resend_s, paced_s - ahead_s))
         return self._buy(state.ready.take(pick.item.identity), now, leave_s=max(now.mono_s, paced_s))
+
+    @property
+    def running(self) -> int:
+        """Tasks that were accepted, and not seen to end."""
+        return len(self._state.slots) - self._resending.opened
+
+    def _place_s(self) -> float:
+        """When a create that makes a task may leave, for what is known of how many the service runs at once."""
+        return self._state.limits.places.due_s(self.running, len(self._sending))
 
     @property
     def _passes_over(self) -> bool:
@@ -197,10 +207,10 @@ class Buying:
         )
 
     def _resend(self, now: Now) -> Send | Step:
-        identity = self._resending.take()
-        state, tried = self._state, self._resending[identity]
+        identity = self._resending.take(now.mono_s)
+        state = self._state
         window_s = state.settings.send_policy.key_window_s
-        if (tried.restarted or state.attempt(identity).ambiguous) and self._age_s(identity, now) >= window_s:
+        if self._may_have_arrived(identity) and self._age_s(identity, now) >= window_s:
             reason = f"not sent again within {window_s / 60:.0f} min; the service may have forgotten the key"
             step = state.move(identity, EventType.UNCERTAIN, now, {"reason": reason})
             self._leave(identity)
@@ -239,7 +249,7 @@ class Buying:
         self._sending.discard(send.identity)
         end = self._without_twin(send, end)
         verdict = judge(end)
-        notices = state.pace(self._pacer, send.token, end, now) + state.contact(end, now)
+        notices = state.pace(self._pacer, send.token, end, now, running=self.running) + state.contact(end, now)
         over = self._weather.ended(verdict, now.mono_s, spread=state.settings.spread())
         if over is not None and Pause.NETWORK not in state.pauses:
             notices += state.pause(Pause.CREATES, over)
@@ -335,7 +345,11 @@ class Buying:
         if state.attempt(identity).ambiguous:
             left_s = state.settings.send_policy.key_window_s - WINDOW_MARGIN_S - self._age_s(identity, now)
             pause_s = min(pause_s, max(left_s, BACKOFF_CAP_S))
-        self._resending.put_off(identity, now.mono_s + pause_s)
+        self._resending.put_off(identity, now.mono_s + pause_s, needs_place=not self._may_have_arrived(identity))
+
+    def _may_have_arrived(self, identity: str) -> bool:
+        """Whether the task may be there: then a resend takes no place, and its key grows old."""
+        return self._state.attempt(identity).ambiguous or self._resending[identity].restarted
 
     def _age_s(self, identity: str, now: Now) -> float:
         """Seconds since the intent, by whichever clock makes it oldest: the service may tell its time only later."""

@@ -18,6 +18,7 @@ from jobs.budget import Books
 from jobs.buying import Buying
 from jobs.item import Item
 from jobs.lifecycle import EventType, ItemState
+from jobs.limits import Limits
 from jobs.pacing import Pacer
 from jobs.polling import Polling
 from jobs.rates import Rate
@@ -58,8 +59,10 @@ class Core:
         creates: Pacer,
         polls: Pacer,
         polling: Polling | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        self.state = RunState(settings, books=books, prices=prices, polling=polling or Polling())
+        limits = limits or Limits(creates, polls)
+        self.state = RunState(settings, books=books, prices=prices, polling=polling or Polling(), limits=limits)
         self.pacers = (creates, polls)
         self._buying = Buying(self.state, creates)
         self._watching = Watching(self.state, polls)

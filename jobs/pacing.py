@@ -9,20 +9,30 @@ Two rules, and a request needs both:
 
 Refusals shrink the rate once per episode, not once per refusal: answers to requests that left before the last cut say
 nothing new. A speed that had stood a whole window before the refusals comes back with the first clean answers: that was
-a storm, and it is over. Beyond what is known to stand, clean windows that were really used grow it step by step.
+a storm, and it is over. Beyond what is known to stand, clean windows that were really used grow it step by step; a step
+that is refused is taken back, and the next is smaller and comes later.
+
+A service that tells how many requests are left is believed before it refuses: they are spread over the time they have
+to last for. And all kinds together may have one more window, once that was found (`jobs.calls`).
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
+from jobs.answers import Quota
 from jobs.rates import Rate
+from jobs.retry import RETRY_AFTER_CAP_S
 
-__all__ = ["Pacer", "PacerStatistics", "RateChange"]
+__all__ = ["Pacer", "PacerStatistics", "RateChange", "SharedWindow"]
 
 CUT_FACTOR = 0.5  # one episode of refusals halves the rate: the usual multiplicative decrease
-GROWTH_FACTOR = 1.25  # per clean, used window: the usual careful increase above what is known to stand
+GROWTH_SHARE = 0.25  # per clean, used window: the usual careful increase above what is known to stand ...
+GROWTH_SHARE_MIN = 0.04  # ... halved with each step that was refused, down to this
+GROWTH_WINDOWS_MAX = 64.0  # after a step that was refused the next waits for twice as many windows, up to this
 REGROWTH_FACTOR = 2.0  # per some clean answers, up to the speed that stood before the refusals
 REGROWTH_SHARE = 1 / 8  # of a window's requests at the present speed: so many clean answers, and the next step follows
 STORM_STREAK = 3  # a storm that refuses nine of ten lets so many in a row through once in a thousand times
@@ -59,26 +69,44 @@ class PacerStatistics:
     left: int = 0  # requests that left, in all
 
 
-class Pacer:
-    """Paces one kind of request under one user limit, which is a ceiling."""
+class SharedWindow(Protocol):
+    """A limit over all kinds of requests (`jobs.calls.Calls`)."""
 
-    def __init__(self, name: str, rate: Rate) -> None:
+    def due_s(self, name: str, now_s: float) -> float: ...
+
+    def leave(self, name: str, token: int, now_s: float) -> None: ...
+
+
+class Pacer:
+    """Paces one kind of request under one user limit, which is a ceiling.
+
+    `answered_s`: slots that are taken already. `stands`: so many did go through.
+    """
+
+    def __init__(self, name: str, rate: Rate, *, answered_s: Iterable[float] = (), stands: bool = False) -> None:
         self.name = name
         self.rate = rate
+        self.shared: SharedWindow | None = None
         self._factor = 1.0
         self._next_even_s = float("-inf")
         self._paused_until_s = float("-inf")
         self._left: dict[int, float] = {}  # token -> when it left, for requests without an answer
-        self._answered: deque[float] = deque()  # when a slot was last given back, oldest first
+        self._answered = deque(answered_s)  # when a slot was last given back, oldest first
         self._token = 0
         self._cut_at_s = float("-inf")
         self._window_began_s = float("-inf")
         self._window_used = 0
         self._floor = _floor(rate)
         self._refusals = 0
-        self._stands = False  # the present speed was used for a whole window, and nothing was refused
+        self._stands = stands  # the present speed was used for a whole window, and nothing was refused
+        self._fits: float | None = None  # the factor that stood before a step of growth; None: no step is being tried
+        self._growth_share = GROWTH_SHARE
+        self._growth_failed = 0
+        self._grow_at_s = float("-inf")
+        self._quota_until_s = float("-inf")  # what the service told of its quota slows this down until then
         self._regrow_to = 1.0  # the factor that comes back quickly
-        self._stood = 1.0  # what it was before the refusals
+        self._stood = 1.0  # what it was before the refusals ...
+        self._was = 1.0  # ... and what was tried then
         self._storm_until_s: float | None = None  # refusals at any speed; None: none seen since a clean window
         self._regrown = False  # since the last cut
         self._clean = 0  # answers since the last cut or step of regrowth
@@ -94,12 +122,19 @@ class Pacer:
 
     def due_s(self, now_s: float) -> float:
         """When the next request may leave: `now_s` or earlier means at once; infinity means after an answer."""
-        over = len(self._left) + len(self._recent(now_s)) - self.rate.count  # slots to come back, less one
+        over = len(self._left) + len(self._recent(now_s)) - self._slots  # slots to come back, less one
         if over < 0:
             window_due_s = float("-inf")
         else:
             window_due_s = self._answered[over] + self.rate.window_s if over < len(self._answered) else float("inf")
-        return max(self._next_even_s, self._paused_until_s, window_due_s)
+        due_s = max(self._next_even_s, self._paused_until_s, window_due_s)
+        return due_s if self.shared is None else max(due_s, self.shared.due_s(self.name, now_s))
+
+    @property
+    def _slots(self) -> int:
+        """Requests in a window: the user's limit, or what of it is known to stand, if that is more than is used now."""
+        known = max(self._factor, self._regrow_to)
+        return self.rate.count if known >= 1.0 else max(1, round(self.rate.count * known))
 
     def leave(self, now_s: float) -> int:
         """Take a slot. Call only when `due_s(now_s) <= now_s`; returns the token to give back with the answer."""
@@ -110,7 +145,49 @@ class Pacer:
         self._token += 1
         self._left[self._token] = now_s
         self._window_used += 1
+        if self.shared is not None:
+            self.shared.leave(self.name, self._token, now_s)
         return self._token
+
+    def left_at_s(self, token: int) -> float:
+        """When a request that has no answer yet left."""
+        return self._left[token]
+
+    def wait(self, until_s: float) -> None:
+        """Nothing leaves before then."""
+        self._paused_until_s = max(self._paused_until_s, until_s)
+
+    def returned(self, token: int, now_s: float) -> None:
+        """The request was refused, but not for this limit: that says nothing about it."""
+        self._give_back(token, now_s)
+
+    def forgive(self) -> RateChange | None:
+        """The last refusals were about another limit: what they took comes back."""
+        if not self._refusals or self._factor >= self._was:
+            return None
+        before, self._factor = self.per_s, self._was
+        self._regrow_to, self._refusals, self._tries, self._storm_until_s = self._was, 0, 0, None
+        reason = "another limit refused"
+        return RateChange(name=self.name, before_per_s=before, after_per_s=self.per_s, reason=reason)
+
+    def told(self, quota: Quota, now_s: float) -> RateChange | None:
+        """The service says how many requests are left, and for how long: they are spread, and at none it is waited.
+
+        Those under way may be counted already, or not. Told once for each time they have to last for.
+        """
+        reset_s = min(quota.reset_s, RETRY_AFTER_CAP_S)
+        left = quota.remaining - len(self._left)
+        if left > 0 and reset_s * self.per_s <= left:
+            return None
+        before, gap_s = self.per_s, reset_s / max(1, left)
+        if quota.remaining == 0:
+            self.wait(now_s + reset_s)
+        self._next_even_s = max(self._next_even_s, now_s + gap_s)
+        if now_s < self._quota_until_s or gap_s * before <= 1.0:
+            return None
+        self._quota_until_s = now_s + reset_s
+        reason = f"its quota has {quota.remaining} left for {reset_s:g} s"
+        return RateChange(name=self.name, before_per_s=before, after_per_s=1.0 / gap_s, reason=reason)
 
     def answered(self, token: int, now_s: float, *, clean: bool = True) -> RateChange | None:
         """The request ended without a refusal for its rate; not `clean` when its end says nothing about rates."""
@@ -132,7 +209,7 @@ class Pacer:
             return None
         before = self.per_s
         if self._refusals == 0:
-            self._regrow_to = self._stood = self._factor if self._stands else self._factor * CUT_FACTOR
+            self._before_refusals(now_s)
         elif self._factor <= self._floor and len(self._recent(now_s)) <= 1 + self._floor * self.rate.count:
             self._storm(now_s)
         elif self._regrown:
@@ -160,7 +237,8 @@ class Pacer:
         self.rate, self._floor = rate, _floor(rate)
         self._factor = 1.0 if is_full and is_higher else max(self._floor, min(1.0, self._factor * scale))
         self._regrow_to, self._stood = min(1.0, self._regrow_to * scale), min(1.0, self._stood * scale)
-        self._stands = self._stands and not is_higher
+        self._was = min(1.0, self._was * scale)
+        self._stands, self._fits = self._stands and not is_higher, None
         moved_s = self._next_even_s + 1.0 / self.per_s - 1.0 / before
         self._next_even_s = max(moved_s, now_s)  # nothing to catch up of the time before
         self._window_began_s, self._window_used = now_s, 0
@@ -216,6 +294,19 @@ class Pacer:
         reason = "answers without a refusal"
         return RateChange(name=self.name, before_per_s=before, after_per_s=self.per_s, reason=reason)
 
+    def _before_refusals(self, now_s: float) -> None:
+        """What comes back quickly: a step of growth that is refused is taken back, what stood does so again."""
+        self._was = self._factor
+        if self._fits is not None:
+            self._growth_failed += 1
+            self._growth_share = max(GROWTH_SHARE_MIN, 0.5 * self._growth_share)
+            windows = min(GROWTH_WINDOWS_MAX, 2.0**self._growth_failed)
+            self._grow_at_s = now_s + windows * self.rate.window_s
+            self._regrow_to = self._stood = self._fits
+            self._fits = None
+        else:
+            self._regrow_to = self._stood = self._factor if self._stands else self._factor * CUT_FACTOR
+
     def _fail(self, now_s: float) -> None:
         """What came back was refused again. In a storm that is luck and seldom; else that much is too much now."""
         if self._storm_until_s is not None and now_s < self._storm_until_s:
@@ -243,10 +334,13 @@ class Pacer:
         self._refusals = self._tries = 0
         self._storm_until_s = None
         self._stands = True
-        if self._factor >= 1.0:
+        if self._fits is not None:  # the step stands
+            self._fits, self._growth_failed = None, 0
+            self._growth_share = min(GROWTH_SHARE, 2.0 * self._growth_share)
+        if self._factor >= 1.0 or now_s < self._grow_at_s:
             return None
-        before = self.per_s
-        self._factor = min(1.0, self._factor * GROWTH_FACTOR)
+        before, self._fits = self.per_s, self._factor
+        self._factor = min(1.0, self._factor * (1.0 + self._growth_share))
         self._stands = False
         return RateChange(name=self.name, before_per_s=before, after_per_s=self.per_s, reason="a clean, full window")
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from jobs.answers import Phase
 from jobs.retry import RetryBudget, backoff_s
 from jobs.runstate import UNREACHABLE_AFTER_S
-from jobs.steps import Now
+from jobs.steps import Now, earliest
 from jobs.verdict import SendPolicy, Verdict, VerdictKind
 
 __all__ = ["BAD_SENDS_MAX", "LIMITED_S_MAX", "OpenSend", "Resending", "Weather"]
@@ -87,12 +87,18 @@ class Resending:
         self._weather = weather
         self._open: dict[str, OpenSend] = {}
         self._waiting: list[tuple[float, int, str]] = []  # (when due, ordinal, identity)
+        self._placeless: list[tuple[float, int, str]] = []  # the same, of those that make a task, and need a place
         self._order = 0
         self._budget = RetryBudget()
 
     def __len__(self) -> int:
         """How many wait to be sent again."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._placeless)
+
+    @property
+    def opened(self) -> int:
+        """Attempts that are open, whether they wait or are under way."""
+        return len(self._open)
 
     def __getitem__(self, identity: str) -> OpenSend:
         return self._open[identity]
@@ -109,35 +115,44 @@ class Resending:
         """The attempt became a task: good sends pay for the resends of others."""
         self._budget.went_well(resend=self._open.pop(identity).tries > 1)
 
-    def put_off(self, identity: str, due_s: float) -> None:
+    def put_off(self, identity: str, due_s: float, *, needs_place: bool = False) -> None:
         """Send it again at `due_s` (monotonic), not sooner."""
         self._order += 1
-        heapq.heappush(self._waiting, (due_s, self._order, identity))
+        heapq.heappush(self._placeless if needs_place else self._waiting, (due_s, self._order, identity))
 
-    def due_s(self, now_s: float) -> float | None:
+    def due_s(self, now_s: float, *, place_s: float) -> float | None:
         """When the next one may leave: its own wait is over, and the budget of all has room. None: none waits.
 
-        What an earlier life left is taken up at once: that is no repetition of this life's.
+        What an earlier life left is taken up at once: that is no repetition of this life's. `place_s`: when there is
+        a place for one more task.
         """
         self._keep_last_sends(now_s)
-        if not self._waiting:
+        placeless_s = self._first_due_s(self._placeless, now_s)
+        return earliest(
+            self._first_due_s(self._waiting, now_s), None if placeless_s is None else max(placeless_s, place_s)
+        )
+
+    def _first_due_s(self, waiting: list[tuple[float, int, str]], now_s: float) -> float | None:
+        if not waiting:
             return None
-        due_s, _, identity = self._waiting[0]
+        due_s, _, identity = waiting[0]
         if due_s > now_s or not self._open[identity].tries:
             return due_s
         return self._budget.due_s(now_s)
 
     def due_moments(self, chosen: Container[str]) -> dict[str, float]:
         """When those of the chosen that wait are due, for their own part."""
-        return {identity: due_s for due_s, _, identity in self._waiting if identity in chosen}
+        waiting = (*self._waiting, *self._placeless)
+        return {identity: due_s for due_s, _, identity in waiting if identity in chosen}
 
     def allowed_s(self, now_s: float) -> float:
         """When the budget in common has room for a resend."""
         return self._budget.due_s(now_s)
 
-    def take(self) -> str:
-        """The next one, to be looked at, and perhaps sent."""
-        return heapq.heappop(self._waiting)[2]
+    def take(self, now_s: float) -> str:
+        """The next one that is due, to be looked at, and perhaps sent; those go first whose keys grow old."""
+        is_due = bool(self._waiting) and self._waiting[0][0] <= now_s
+        return heapq.heappop(self._waiting if is_due else self._placeless)[2]
 
     def leaves(self, identity: str, now_s: float) -> None:
         """It is sent again."""
@@ -146,8 +161,10 @@ class Resending:
 
     def give_up(self) -> list[tuple[str, bool]]:
         """Nothing waits any more: those that did, and whether an earlier life had opened them."""
-        left = [(identity, self._open[identity].restarted) for _, _, identity in sorted(self._waiting)]
+        waiting = sorted((*self._waiting, *self._placeless))
+        left = [(identity, self._open[identity].restarted) for _, _, identity in waiting]
         self._waiting.clear()
+        self._placeless.clear()
         return left
 
     def _keep_last_sends(self, now_s: float) -> None:

@@ -12,11 +12,11 @@ from jobs.answers import Phase, SendEnd, Uploaded
 from jobs.budget import Books, delta
 from jobs.item import Item
 from jobs.lifecycle import EventType, ItemState
+from jobs.limits import Limits
 from jobs.pacing import Pacer
 from jobs.polling import PollFloors, Polling
 from jobs.ready import ReadyQueue
 from jobs.record import Attempt, Change, Event, Record, fold
-from jobs.retry import wait_s
 from jobs.steps import Notice, Now, Step
 from jobs.verdict import Pause, SendPolicy
 
@@ -53,8 +53,11 @@ class CoreSettings:
 class RunState:
     """The shared memory of the core's parts: bookkeeping, and the pauses that follow from it."""
 
-    def __init__(self, settings: CoreSettings, *, books: Books, prices: Mapping[str, int], polling: Polling) -> None:
+    def __init__(
+        self, settings: CoreSettings, *, books: Books, prices: Mapping[str, int], polling: Polling, limits: Limits
+    ) -> None:
         self.settings = settings
+        self.limits = limits
         self.books = books
         self.prices = {name: price for name, price in prices.items() if price > 0}  # "free" only means "not told yet"
         self.polling = polling  # what was learned of when tasks end, also by earlier runs
@@ -103,6 +106,12 @@ class RunState:
         if self.records[identity].state not in _SKIPPABLE:
             return Step(notices=(Notice(name="kept", data={"item": self.items[identity].key, "why": message}),))
         return self.move(identity, EventType.SKIPPED, now, {"code": code, "message": message})
+
+    @property
+    def places(self) -> int:
+        """How many tasks may be in flight: the user's number, or that of the service where it showed to be less."""
+        found = self.limits.places.found
+        return self.settings.in_flight_max if found is None else min(found, self.settings.in_flight_max)
 
     def attempt(self, identity: str) -> Attempt:
         """The item's latest attempt."""
@@ -172,26 +181,9 @@ class RunState:
         data = {"item": item.key, "price_class": item.price_class, "before": before, "now": charge}
         return (Notice(name="drift", data=data),)
 
-    def pace(self, pacer: Pacer, token: int, end: SendEnd, now: Now) -> tuple[Notice, ...]:
-        """Tell the limiter how a request ended; 429 and 503 slow it down."""
-        pause_s = 0.0
-        if end.status in (429, 503) or (end.error is not None and end.error.code == "rate_limited"):
-            pause_s = wait_s(pacer.refusals + 1, end.retry_after_s, self.settings.spread())
-            change = pacer.refused(token, now.mono_s, wait_s=pause_s, reason=end.reason)
-        else:
-            clean = end.phase is Phase.ANSWERED and (end.status or 0) < 500  # what broke says nothing about rates
-            change = pacer.answered(token, now.mono_s, clean=clean)
-        if change is None:
-            return ()
-        data = {
-            "limit": change.name,
-            "before": change.before_per_s,
-            "after": change.after_per_s,
-            "full": pacer.rate.per_second,
-            "wait_s": pause_s,
-            "why": change.reason,
-        }
-        return (Notice(name="rate", data=data),)
+    def pace(self, pacer: Pacer, token: int, end: SendEnd, now: Now, *, running: int = 0) -> tuple[Notice, ...]:
+        """Tell the limits how a request ended. `running`, for creates: tasks accepted, and not seen to end."""
+        return self.limits.ended(pacer, token, end, now.mono_s, running=running, spread=self.settings.spread)
 
     def contact(self, end: SendEnd, now: Now) -> tuple[Notice, ...]:
         """Follow the service's clock, and whether it can be reached at all."""

@@ -305,7 +305,7 @@ class Watching:
 
     def _is_urgent(self) -> bool:
         """Whether the ends of tasks are waited for: by items that need a place, or because nothing else is left."""
-        return len(self._state.slots) >= self._state.settings.in_flight_max or not self._more_to_come()
+        return len(self._state.slots) >= self._state.places or not self._more_to_come()
 
     def _more_to_come(self) -> bool:
         """Something is still to be bought. The last tasks take what polls there are: the run waits for them."""
