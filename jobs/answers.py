@@ -67,6 +67,11 @@ class SendEnd:
     request_id: str | None = None
     reason: str = ""  # one line for people: "connection reset", "HTTP 502, HTML body: ..."
 
+    @property
+    def is_limited(self) -> bool:
+        """The service says "not now": too many of something."""
+        return self.status == 429 or (self.error is not None and self.error.code == "rate_limited")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploaded:

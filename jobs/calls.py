@@ -131,8 +131,12 @@ class Calls:
         is_try, window_s = pacer.rate.count > self._fits, pacer.rate.window_s
         is_alone = now_s - self._alone_s > ALONE_WINDOWS * window_s and pacer.per_s >= pacer.rate.per_second
         if not (is_try or is_alone):
-            self._is_storm = self._is_storm or pacer.held(now_s) < DOUBT_SHARE * pacer.rate.count
-            return pacer.refused(inner, now_s, wait_s=wait_s, reason=reason)
+            is_storm = pacer.held(now_s) < DOUBT_SHARE * pacer.rate.count
+            change = pacer.refused(inner, now_s, wait_s=wait_s, reason=reason)
+            if is_storm:
+                self._is_storm = True
+                pacer.storm(now_s)
+            return change
         pacer.answered(inner, now_s, clean=False)
         pacer.wait(now_s + asked_s)
         if is_try:

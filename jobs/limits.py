@@ -36,6 +36,8 @@ ALIKE_SHARE = 1 / 8
 OTHERS_SHARE = 0.2
 # The fewest calls that show a window over all; fewer refusals than that may be anything.
 CALLS_LEAST = 4
+# A window that let through this much more before is no limit now: it is a storm.
+MOST_SHARE = 0.75
 # Calls are counted in windows of this length at most, and so many at most: a quarter of a megabyte.
 COUNTED_S_MAX = 60.0
 COUNTED_MAX = 4096
@@ -90,10 +92,9 @@ class Limits:
         self, pacer: Pacer, token: int, end: SendEnd, now_s: float, *, running: int, spread: Callable[[], float]
     ) -> tuple[Notice, ...]:
         """A call ended. `running`: tasks that were accepted and not seen to end, before this one."""
-        code = None if end.error is None else end.error.code
         changes: list[RateChange | PlacesChange | None]
         pause_s = 0.0
-        if end.status == 429 or code == "rate_limited":
+        if end.is_limited:
             pause_s = wait_s(pacer.refusals + 1, end.retry_after_s, spread())
             changes = self._refused(self._refusal(pacer, token, end, now_s, running, pause_s))
         elif end.status == 503:  # it is not up to anything
@@ -128,9 +129,7 @@ class Limits:
 
     # Refusals
 
-    def _refusal(
-        self, pacer: Pacer, token: int, end: SendEnd, now_s: float, running: int, pause_s: float
-    ) -> _Refusal:
+    def _refusal(self, pacer: Pacer, token: int, end: SendEnd, now_s: float, running: int, pause_s: float) -> _Refusal:
         window_s = self._window_s(now_s)
         counts = {name: sum(moment_s > now_s - window_s for moment_s in went) for name, went in self._went_s.items()}
         own = counts.pop(pacer.name)
@@ -152,7 +151,7 @@ class Limits:
     def _refused(self, refusal: _Refusal) -> list[RateChange | PlacesChange | None]:
         name, now_s = refusal.pacer.name, refusal.now_s
         begun_s, blame = self._blamed.get(name, (float("-inf"), _Blame.OWN))
-        if refusal.left_at_s > begun_s or self._are_together(refusal):
+        if refusal.left_at_s > begun_s or (self.calls is None and self._are_together(refusal)):
             blame = self._blame(refusal)
             self._blamed[name] = now_s, blame
             before = self._before.get(name)
@@ -168,11 +167,23 @@ class Limits:
                 return self._blame_own(refusal)
 
     def _are_together(self, refusal: _Refusal) -> bool:
-        """Whether both kinds are refused at once, and nothing is known yet that would explain it."""
-        if self.calls is not None or refusal.calls < CALLS_LEAST:
+        """Whether both kinds are refused at once, by a window over both or by a storm."""
+        if self.calls is None and not self._is_window(refusal):
             return False
         others_s = max(at_s for name, at_s in self._refused_s.items() if name != refusal.pacer.name)
         return refusal.now_s - others_s <= min(pacer.rate.window_s for pacer in self.pacers)
+
+    def _is_window(self, refusal: _Refusal) -> bool:
+        """Whether all calls that went through may be what a window over all lets through: no window let through more."""
+        if refusal.calls < CALLS_LEAST:
+            return False
+        window_s, first, most = self._window_s(refusal.now_s), 0, 0
+        went_s = sorted(moment_s for went in self._went_s.values() for moment_s in went)
+        for last, moment_s in enumerate(went_s):
+            while went_s[first] <= moment_s - window_s:
+                first += 1
+            most = max(most, last - first + 1)
+        return refusal.calls >= MOST_SHARE * most
 
     def _blame(self, refusal: _Refusal) -> _Blame:
         before = self._before.get(refusal.pacer.name)
@@ -184,7 +195,7 @@ class Limits:
                 return _Blame.PLACES
             is_places = before is None or _alike(refusal.running, before.running)
             return _Blame.PLACES if is_places and refusal.running and not self._tells else _Blame.OWN
-        if self.calls is not None or refusal.calls < CALLS_LEAST:
+        if self.calls is not None or not self._is_window(refusal):
             return _Blame.OWN
         if before is not None and _alike(refusal.own, before.own) and not _alike(refusal.calls, before.calls):
             return _Blame.OWN

@@ -106,7 +106,8 @@ class Pacer:
         self._quota_until_s = float("-inf")  # what the service told of its quota slows this down until then
         self._regrow_to = 1.0  # the factor that comes back quickly
         self._stood = 1.0  # what it was before the refusals ...
-        self._was = 1.0  # ... and what was tried then
+        self._was = 1.0  # ... and what was used then ...
+        self._was_standing = False  # ... and whether that stood
         self._storm_until_s: float | None = None  # refusals at any speed; None: none seen since a clean window
         self._regrown = False  # since the last cut
         self._clean = 0  # answers since the last cut or step of regrowth
@@ -167,6 +168,7 @@ class Pacer:
             return None
         before, self._factor = self.per_s, self._was
         self._regrow_to, self._refusals, self._tries, self._storm_until_s = self._was, 0, 0, None
+        self._stands = self._was_standing
         reason = "another limit refused"
         return RateChange(name=self.name, before_per_s=before, after_per_s=self.per_s, reason=reason)
 
@@ -211,7 +213,7 @@ class Pacer:
         if self._refusals == 0:
             self._before_refusals(now_s)
         elif self._factor <= self._floor and len(self._recent(now_s)) <= 1 + self._floor * self.rate.count:
-            self._storm(now_s)
+            self.storm(now_s)
         elif self._regrown:
             self._fail(now_s)
         self._factor = max(self._floor, self._factor * CUT_FACTOR)
@@ -296,7 +298,7 @@ class Pacer:
 
     def _before_refusals(self, now_s: float) -> None:
         """What comes back quickly: a step of growth that is refused is taken back, what stood does so again."""
-        self._was = self._factor
+        self._was, self._was_standing = self._factor, self._stands
         if self._fits is not None:
             self._growth_failed += 1
             self._growth_share = max(GROWTH_SHARE_MIN, 0.5 * self._growth_share)
@@ -317,9 +319,9 @@ class Pacer:
             return
         self._regrow_to = self._factor * CUT_FACTOR
         if self._storm_until_s is None and self._regrow_to < STORM_DROP * self._stood:
-            self._storm(now_s)
+            self.storm(now_s)
 
-    def _storm(self, now_s: float) -> None:
+    def storm(self, now_s: float) -> None:
         """A limit refuses nothing below itself. What refuses at any speed says nothing about what stands after it."""
         self._storm_until_s = now_s + STORM_WINDOWS * self.rate.window_s
         self._regrow_to = self._stood

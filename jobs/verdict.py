@@ -81,7 +81,7 @@ def _judge(end: SendEnd) -> tuple[VerdictKind, Pause | None]:
         return VerdictKind.MISROUTED, Pause.CONFIG
     if code == "insufficient_credits":
         return (VerdictKind.NO_CREDITS if status in _UNPAID_STATUSES else VerdictKind.NO_CREDITS_PERHAPS), Pause.CREDITS
-    if status == 429 or code == "rate_limited":
+    if end.is_limited:
         return VerdictKind.LIMITED, None
     if refuses_key(end.status, end.error):
         return VerdictKind.REFUSED_KEY, Pause.AUTH

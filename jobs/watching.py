@@ -159,7 +159,8 @@ class Watching:
             return join(told, self.seen(poll.identity, end.task, end, now))
         if end.phase is Phase.ANSWERED and end.status == 404:
             return join(told, self._not_found(poll.identity, end, now))
-        self._again(poll.identity, now, at_least_s=min(end.retry_after_s or 0.0, RETRY_AFTER_CAP_S))
+        asked_s = min(end.retry_after_s or 0.0, RETRY_AFTER_CAP_S)
+        self._again(poll.identity, now, at_least_s=asked_s, is_look=not end.is_limited)
         return join(told, self._overdue(poll.identity, now))
 
     def seen(self, identity: str, task: TaskSeen, end: SendEnd, now: Now) -> Step:
@@ -269,12 +270,21 @@ class Watching:
         state.release(identity)
         return step
 
-    def _again(self, identity: str, now: Now, *, runs: bool = False, at_least_s: float = 0.0) -> None:
-        """Ask again later. `runs`: the service said so, and its end is still to come."""
+    def _again(
+        self, identity: str, now: Now, *, runs: bool = False, at_least_s: float = 0.0, is_look: bool = True
+    ) -> None:
+        """Ask again later. `runs`: the service said so, and its end is still to come.
+
+        What was refused for its rate was no look: the task is as likely to have ended as before.
+        """
         task = self._tasks[identity]
         if runs:
             self._learn(identity, ended=False)
-        task.looked_s, task.not_before_s = task.asked_s, now.mono_s + at_least_s
+        if is_look:
+            task.looked_s = task.asked_s
+        else:
+            at_least_s = max(at_least_s, self._state.settings.floors.poll_gap_s)
+        task.not_before_s = now.mono_s + at_least_s
         task.spread = self._state.settings.spread()
         self._plan(identity, now)
 

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 
 from jobs.item import Item
 from jobs.lifecycle import ItemState
+from jobs.limits import Limits
 from jobs.pacing import Pacer
 from jobs.polling import Polling
 from jobs.record import Record
@@ -32,12 +33,13 @@ HORIZON_S = 3600.0  # the key window is the longest time that the core ever comp
 
 Thing = TypeVar("Thing")
 
-_ATOMS = (int, float, str, bytes, NoneType, Enum, FunctionType, BuiltinFunctionType, tuple, frozenset, Pacer, Polling)
+_PACE = (Limits, Pacer, Polling)
+_ATOMS = (int, float, str, bytes, NoneType, Enum, FunctionType, BuiltinFunctionType, tuple, frozenset, *_PACE)
 
 # Attributes that only count, name or tell; constants of an exploration; and ways back to what is walked already.
 _NOISE: dict[str, frozenset[str]] = {
     "Core": frozenset({"pacers", "_reasons_told"}),
-    "RunState": frozenset({"settings", "items", "polling"}),
+    "RunState": frozenset({"settings", "items", "polling", "limits"}),
     "Buying": frozenset({"_state", "_pacer", "_order"}),
     "Watching": frozenset({"_state", "_pacer", "noticed"}),
     "PollHeap": frozenset({"_order"}),
@@ -183,6 +185,7 @@ _SPECIAL: Mapping[tuple[str, str], Painter] = {
     ("ReadyQueue", "_heads"): lambda value, _: tuple(sorted(set(value))),
     # (when due, ordinal, whose): the order of what is due is kept, the ordinals are not
     ("Resending", "_waiting"): _due_picture,
+    ("Resending", "_placeless"): _due_picture,
     ("PollHeap", "_heap"): _due_picture,
 }
 

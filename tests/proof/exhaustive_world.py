@@ -15,12 +15,13 @@ from jobs.budget import Books
 from jobs.core import Core
 from jobs.item import Item, ReferenceFile
 from jobs.lifecycle import EventType, ItemState
-from jobs.pacing import Pacer, RateChange
+from jobs.limits import Limits
+from jobs.pacing import Pacer
 from jobs.polling import PollFloors
 from jobs.rates import Rate
 from jobs.record import Event, Money, Record, fold
 from jobs.runstate import CoreSettings
-from jobs.steps import Now, Send, Step
+from jobs.steps import Notice, Now, Send, Step
 from jobs.verdict import SendPolicy
 from tests.proof.audit import Auditor
 from tests.proof.exhaustive_bounds import SCOPE, WINDOW_S, Root
@@ -41,14 +42,16 @@ class _Unpaced(Pacer):
     def leave(self, now_s: float) -> int:
         return 0
 
-    def answered(self, token: int, now_s: float, **_: object) -> RateChange | None:
-        return None
 
-    def refused(self, token: int, now_s: float, **_: object) -> RateChange | None:
-        return None
+class _Unlimited(Limits):
+    """Finds nothing, and remembers nothing: all branches of an exploration share it."""
+
+    def ended(self, pacer: Pacer, token: int, end: SendEnd, now_s: float, **_: object) -> tuple[Notice, ...]:
+        return ()
 
 
 _UNPACED = _Unpaced("free", Rate(count=1, window_s=1.0))
+_UNLIMITED = _Unlimited(_UNPACED, _UNPACED)
 REFERENCE = ReferenceFile(name="r", path="r.png", location="r.png", sha256="d", bytes=1, mime="image/png", kind="image")
 
 
@@ -238,7 +241,9 @@ class World:
             save_results=False,
         )
         books = Books(cap=root.cap, reserved=self.books.reserved, settled=self.books.settled)
-        core = self.core = Core(settings, books=books, prices=self.prices, creates=_UNPACED, polls=_UNPACED)
+        core = self.core = Core(
+            settings, books=books, prices=self.prices, creates=_UNPACED, polls=_UNPACED, limits=_UNLIMITED
+        )
         if any(record.state is _S.SUBMITTING for record in self.ledger.values()):
             core.state.contact(SendEnd(phase=Phase.ANSWERED, status=200, server_epoch_s=self.now_s), self.now())
         for record in sorted(self.ledger.values(), key=_resume_rank):
