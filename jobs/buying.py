@@ -106,7 +106,7 @@ class Buying:
         state = self._state
         if self.silenced:
             return until(None)
-        place_s = self._place_s()
+        place_s = self.place_s()
         resend_s = self._resending.due_s(now.mono_s, place_s=place_s)
         if resend_s is not None and resend_s <= now.mono_s:
             paced_s = self._pacer.due_s(now.mono_s)
@@ -140,7 +140,7 @@ class Buying:
         """Tasks that were accepted, and not seen to end."""
         return len(self._state.slots) - self._resending.opened
 
-    def _place_s(self) -> float:
+    def place_s(self) -> float:
         """When a create that makes a task may leave, for what is known of how many the service runs at once."""
         return self._state.limits.places.due_s(self.running, len(self._sending))
 
@@ -210,7 +210,7 @@ class Buying:
         identity = self._resending.take(now.mono_s)
         state = self._state
         window_s = state.settings.send_policy.key_window_s
-        if self._may_have_arrived(identity) and self._age_s(identity, now) >= window_s:
+        if self.may_have_arrived(identity) and self._age_s(identity, now) >= window_s:
             reason = f"not sent again within {window_s / 60:.0f} min; the service may have forgotten the key"
             step = state.move(identity, EventType.UNCERTAIN, now, {"reason": reason})
             self._leave(identity)
@@ -345,9 +345,9 @@ class Buying:
         if state.attempt(identity).ambiguous:
             left_s = state.settings.send_policy.key_window_s - WINDOW_MARGIN_S - self._age_s(identity, now)
             pause_s = min(pause_s, max(left_s, BACKOFF_CAP_S))
-        self._resending.put_off(identity, now.mono_s + pause_s, needs_place=not self._may_have_arrived(identity))
+        self._resending.put_off(identity, now.mono_s + pause_s, needs_place=not self.may_have_arrived(identity))
 
-    def _may_have_arrived(self, identity: str) -> bool:
+    def may_have_arrived(self, identity: str) -> bool:
         """Whether the task may be there: then a resend takes no place, and its key grows old."""
         return self._state.attempt(identity).ambiguous or self._resending[identity].restarted
 

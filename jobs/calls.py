@@ -71,7 +71,7 @@ class Calls:
         return self._pacer.held(now_s) >= FULL_SHARE * self._pacer.per_s * self._pacer.rate.window_s
 
     def due_s(self, name: str, now_s: float) -> float:
-        """When the next call of a kind may leave. Never infinity: the answer that is waited for may be another kind's."""
+        """When the next call of a kind may leave. Never infinity: it may wait for the answer of another kind."""
         due_s = self._pacer.due_s(now_s)
         if due_s == float("inf"):
             due_s = now_s + 1.0 / self._pacer.per_s

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -26,16 +26,17 @@ from jobs.steps import Notice
 __all__ = ["Limits"]
 
 # What a refusal says, in its code or its words, when it is about tasks at once.
-_PLACES_WORDS: Final = re.compile(r"concurren|simultaneous|parallel|at once|at the same time|in progress", re.I)
+_PLACES_WORDS: Final = re.compile(r"concurren|simultaneous|parallel|at once|at the same time", re.IGNORECASE)
 
-# When one more create is tried after a first refusal that may have been about places: this share of its window.
-EARLY_SHARE = 1 / 8
+# One more create is tried so many windows after a first refusal that may have been about places: a window that was full
+# has room again by then.
+TRY_WINDOWS = 1.25
 # Counts that differ by one, or by this share, are alike: ends are seen late, and requests are on their way.
 ALIKE_SHARE = 1 / 8
 # With less than this share of all calls the other kind is not what fills a window.
 OTHERS_SHARE = 0.2
-# The fewest calls that show a window over all; fewer refusals than that may be anything.
-CALLS_LEAST = 4
+# The fewest calls that show what a window lets through; a refusal after fewer may be about anything.
+WENT_LEAST = 4
 # A window that let through this much more before is no limit now: it is a storm.
 MOST_SHARE = 0.75
 # Calls are counted in windows of this length at most, and so many at most: a quarter of a megabyte.
@@ -62,12 +63,9 @@ class _Refusal:
     reason: str
     says_places: bool
     running: int
-    own: int  # calls of its kind that went through in the window
-    others: int
-
-    @property
-    def calls(self) -> int:
-        return self.own + self.others
+    own: int  # calls of its kind that went through in its window
+    calls: int  # and of all kinds in the window over all ...
+    others: int  # ... without those of its kind
 
 
 class Limits:
@@ -75,7 +73,7 @@ class Limits:
 
     def __init__(self, creates: Pacer, polls: Pacer) -> None:
         self.pacers = (creates, polls)
-        self.places = Places(early_s=EARLY_SHARE * creates.rate.window_s)
+        self.places = Places(try_s=TRY_WINDOWS * creates.rate.window_s)
         self.calls: Calls | None = None
         self._went_s = {pacer.name: deque[float](maxlen=COUNTED_MAX) for pacer in self.pacers}
         self._refused_s = dict.fromkeys(self._went_s, float("-inf"))
@@ -131,8 +129,7 @@ class Limits:
 
     def _refusal(self, pacer: Pacer, token: int, end: SendEnd, now_s: float, running: int, pause_s: float) -> _Refusal:
         window_s = self._window_s(now_s)
-        counts = {name: sum(moment_s > now_s - window_s for moment_s in went) for name, went in self._went_s.items()}
-        own = counts.pop(pacer.name)
+        calls = {name: _since(went, now_s - window_s) for name, went in self._went_s.items()}
         said = "" if end.error is None else f"{end.error.code} {end.error.message}"
         return _Refusal(
             pacer=pacer,
@@ -144,8 +141,9 @@ class Limits:
             reason=end.reason,
             says_places=_PLACES_WORDS.search(said) is not None,
             running=running,
-            own=own,
-            others=sum(counts.values()),
+            own=_since(self._went_s[pacer.name], now_s - pacer.rate.window_s),
+            calls=sum(calls.values()),
+            others=sum(calls.values()) - calls[pacer.name],
         )
 
     def _refused(self, refusal: _Refusal) -> list[RateChange | PlacesChange | None]:
@@ -174,16 +172,9 @@ class Limits:
         return refusal.now_s - others_s <= min(pacer.rate.window_s for pacer in self.pacers)
 
     def _is_window(self, refusal: _Refusal) -> bool:
-        """Whether all calls that went through may be what a window over all lets through: no window let through more."""
-        if refusal.calls < CALLS_LEAST:
-            return False
-        window_s, first, most = self._window_s(refusal.now_s), 0, 0
+        """Whether what went through may be what a window over all calls lets through."""
         went_s = sorted(moment_s for went in self._went_s.values() for moment_s in went)
-        for last, moment_s in enumerate(went_s):
-            while went_s[first] <= moment_s - window_s:
-                first += 1
-            most = max(most, last - first + 1)
-        return refusal.calls >= MOST_SHARE * most
+        return _is_most(refusal.calls, went_s, self._window_s(refusal.now_s))
 
     def _blame(self, refusal: _Refusal) -> _Blame:
         before = self._before.get(refusal.pacer.name)
@@ -193,6 +184,8 @@ class Limits:
             self._tells = self._tells or refusal.says_places
             if refusal.says_places:
                 return _Blame.PLACES
+            if refusal.pacer.is_found and refusal.pacer.is_full(refusal.now_s):
+                return _Blame.OWN
             is_places = before is None or _alike(refusal.running, before.running)
             return _Blame.PLACES if is_places and refusal.running and not self._tells else _Blame.OWN
         if self.calls is not None or not self._is_window(refusal):
@@ -203,7 +196,9 @@ class Limits:
 
     def _blame_own(self, refusal: _Refusal) -> list[RateChange | PlacesChange | None]:
         pacer, now_s = refusal.pacer, refusal.now_s
-        change = pacer.refused(refusal.token, now_s, wait_s=refusal.wait_s, reason=refusal.reason)
+        is_most = _is_most(refusal.own, self._went_s[pacer.name], pacer.rate.window_s)
+        went = refusal.own if is_most else None
+        change = pacer.refused(refusal.token, now_s, wait_s=refusal.wait_s, reason=refusal.reason, went=went)
         shared = self._shared_ended(pacer.name, refusal.token, now_s, clean=False)
         forgotten = self.places.forget("its window refused") if pacer is self.pacers[0] else None
         return [change, shared, forgotten]
@@ -282,6 +277,23 @@ class Limits:
             "why": change.reason,
         }
         return Notice(name="rate", data=data)
+
+
+def _since(moments_s: Iterable[float], from_s: float) -> int:
+    return sum(moment_s > from_s for moment_s in moments_s)
+
+
+def _is_most(went: int, went_s: Iterable[float], window_s: float) -> bool:
+    """Whether so many may be all that a window lets through: it never let through much more."""
+    if went < WENT_LEAST:
+        return False
+    most, inside = 0, deque[float]()
+    for moment_s in went_s:
+        inside.append(moment_s)
+        while inside[0] <= moment_s - window_s:
+            inside.popleft()
+        most = max(most, len(inside))
+    return went >= MOST_SHARE * most
 
 
 def _alike(one: int, other: int) -> bool:

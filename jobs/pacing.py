@@ -194,16 +194,19 @@ class Pacer:
     def answered(self, token: int, now_s: float, *, clean: bool = True) -> RateChange | None:
         """The request ended without a refusal for its rate; not `clean` when its end says nothing about rates."""
         left_at_s = self._give_back(token, now_s)
+        says_more = clean and left_at_s > self._cut_at_s
+        self._streak += says_more
         if not self._refusals or self._factor >= self._regrow_to:
             return self._grow(now_s)
-        return self._regrow(now_s) if clean and left_at_s > self._cut_at_s else None
+        return self._regrow(now_s) if says_more else None
 
-    def returned(self, token: int, now_s: float) -> None:
-        """The request was refused, but not for this limit, or never left: that says nothing about it."""
-        self._give_back(token, now_s)
+    def refused(
+        self, token: int, now_s: float, *, wait_s: float, reason: str, went: int | None = None
+    ) -> RateChange | None:
+        """The service said "not now" (429, 503). One cut per episode; `wait_s` is Retry-After or a backoff.
 
-    def refused(self, token: int, now_s: float, *, wait_s: float, reason: str) -> RateChange | None:
-        """The service said "not now" (429, 503). One cut per episode; `wait_s` is Retry-After or a backoff."""
+        `went`: so many went through in the window before, and may be what a limit of the service lets through.
+        """
         left_at_s = self._give_back(token, now_s)
         self._paused_until_s = max(self._paused_until_s, now_s + wait_s)
         if left_at_s <= self._cut_at_s:
@@ -211,11 +214,11 @@ class Pacer:
             return None
         before = self.per_s
         if self._refusals == 0:
-            self._before_refusals(now_s)
+            self._before_refusals(now_s, went)
         elif self._factor <= self._floor and len(self._recent(now_s)) <= 1 + self._floor * self.rate.count:
             self.storm(now_s)
         elif self._regrown:
-            self._fail(now_s)
+            self._fail(now_s, went)
         self._factor = max(self._floor, self._factor * CUT_FACTOR)
         self._cut_at_s = now_s
         self._refusals += 1
@@ -245,6 +248,15 @@ class Pacer:
         self._next_even_s = max(moved_s, now_s)  # nothing to catch up of the time before
         self._window_began_s, self._window_used = now_s, 0
         self._clean = 0
+
+    @property
+    def is_found(self) -> bool:
+        """Whether the service showed that it lets through less than the user's limit."""
+        return self._regrow_to < 1.0 and self._factor < 1.0
+
+    def is_full(self, now_s: float) -> bool:
+        """Whether the window holds about as much as is let through now."""
+        return self.held(now_s) >= SATURATED_SHARE * self._slots
 
     def held(self, now_s: float) -> int:
         """Slots that are taken: requests without an answer, and those that were answered within the window."""
@@ -284,7 +296,6 @@ class Pacer:
     def _regrow(self, now_s: float) -> RateChange | None:
         """Back to what stood before, in steps that a few clean answers allow: a storm ends at once, or not yet."""
         self._clean += 1
-        self._streak += 1
         self._tries = 0
         if self._clean < REGROWTH_SHARE * self.rate.count * self._factor:
             return None
@@ -296,7 +307,7 @@ class Pacer:
         reason = "answers without a refusal"
         return RateChange(name=self.name, before_per_s=before, after_per_s=self.per_s, reason=reason)
 
-    def _before_refusals(self, now_s: float) -> None:
+    def _before_refusals(self, now_s: float, went: int | None) -> None:
         """What comes back quickly: a step of growth that is refused is taken back, what stood does so again."""
         self._was, self._was_standing = self._factor, self._stands
         if self._fits is not None:
@@ -304,12 +315,16 @@ class Pacer:
             self._growth_share = max(GROWTH_SHARE_MIN, 0.5 * self._growth_share)
             windows = min(GROWTH_WINDOWS_MAX, 2.0**self._growth_failed)
             self._grow_at_s = now_s + windows * self.rate.window_s
-            self._regrow_to = self._stood = self._fits
+            self._regrow_to = self._stood = min(self._factor, max(self._fits, (went or 0) / self.rate.count))
             self._fits = None
-        else:
-            self._regrow_to = self._stood = self._factor if self._stands else self._factor * CUT_FACTOR
+            return
+        self._regrow_to = self._stood = self._factor if self._stands else self._factor * CUT_FACTOR
+        went_share = (went or 0) / self.rate.count
+        is_near = self._factor < 1.0 and went_share >= SATURATED_SHARE * self._factor
+        if went is not None and (is_near or not self._stands):
+            self._regrow_to = min(self._factor, max(self._floor, went_share))
 
-    def _fail(self, now_s: float) -> None:
+    def _fail(self, now_s: float, went: int | None) -> None:
         """What came back was refused again. In a storm that is luck and seldom; else that much is too much now."""
         if self._storm_until_s is not None and now_s < self._storm_until_s:
             return
@@ -318,6 +333,8 @@ class Pacer:
         if self._streak < STORM_STREAK and self._failed < STORM_FAILURES:
             return
         self._regrow_to = self._factor * CUT_FACTOR
+        if went is not None:
+            self._regrow_to = min(self._factor, max(self._regrow_to, went / self.rate.count))
         if self._storm_until_s is None and self._regrow_to < STORM_DROP * self._stood:
             self.storm(now_s)
 

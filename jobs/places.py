@@ -2,8 +2,8 @@
 
 Nobody is told this number, so it is found: first only a few creates are under way unanswered, so that the first refusal
 finds few of them. A refusal sets the ceiling to what ran at that moment, once for all creates that had left by then; a
-create that waits for a place leaves with the next end that is seen. Now and then one more is tried: soon after the
-first refusal, for it may have been about something else, and then ever more seldom, because each try costs a refusal. A
+create that waits for a place leaves with the next end that is seen. Now and then one more is tried: first as soon as
+the refusal would be over if it was about something else, and then ever more seldom, because each try costs a refusal. A
 try that goes well is followed by the next one sooner, and by larger ones: a limit that was lifted is soon used.
 """
 
@@ -36,9 +36,9 @@ class PlacesChange:
 class Places:
     """`running` is always what was accepted and not seen to end; `sending` are creates without an answer."""
 
-    def __init__(self, *, early_s: float) -> None:
+    def __init__(self, *, try_s: float) -> None:
         self.found: int | None = None
-        self._early_s = early_s  # when one more is tried after the first refusal
+        self._try_s = try_s  # when one more is tried after the first refusal
         self._accepted = 0
         self._cut_at_s = float("-inf")
         self._failed = 0  # tries
@@ -82,4 +82,6 @@ class Places:
         return None if before is None else PlacesChange(before=before, after=None, reason=reason)
 
     def _wait_s(self) -> float:
-        return min(TRY_S_MAX, TRY_S * 2.0 ** (self._failed - 1)) if self._failed else self._early_s
+        if not self._failed:
+            return self._try_s
+        return min(TRY_S_MAX, max(TRY_S, self._try_s) * 2.0 ** (self._failed - 1))

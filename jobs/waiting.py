@@ -117,6 +117,9 @@ class _Look:
             return On.NEXT_LIFE, None
         if due_s > now_s:
             return On.RESEND, due_s - now_s
+        place_s = buying.place_s()
+        if place_s > now_s and not buying.may_have_arrived(identity):
+            return On.PLACE, _finite(place_s - now_s)
         paced_s = self._core.pacers[0].due_s(now_s)
         if paced_s > now_s:
             return On.CREATES, _finite(paced_s - now_s)
@@ -161,6 +164,9 @@ def _next_create(core: Core, now: Now) -> tuple[On, float | None, str]:
         return On.SAVING, None, f"{core.backlog} results"
     if len(state.slots) >= state.settings.in_flight_max:
         return On.PLACE, None, f"{len(state.slots)} of {state.settings.in_flight_max} taken"
+    found, place_s = state.limits.places.found, core.buying.place_s()
+    if found is not None and place_s > now.mono_s:
+        return On.PLACE, _finite(place_s - now.mono_s), f"the service runs {found} at once"
     if weather.bad_sends >= BAD_SENDS_MAX:
         return On.SERVICE, max(0.0, weather.probe_due_s - now.mono_s), f"{weather.bad_sends} bad answers in a row"
     first = state.ready.first

@@ -151,11 +151,15 @@ class Helm:
     def _state(self) -> Mapping[str, object]:
         core, now = self._engine.core, self._clock.now()
         creates, polls = core.pacers
-        limits = {dial.value: core.dial(dial) for dial in Dial}
+        limits, found = {dial.value: core.dial(dial) for dial in Dial}, core.state.limits
         return {
             "stopping": core.state.stopping,
             "pauses": {why.value: reason for why, reason in core.state.pauses.items()},
             "limits": {name: str(value) if isinstance(value, Rate) else value for name, value in limits.items()},
+            "found": {
+                "in_flight": found.places.found,
+                "calls_per_min": None if found.calls is None else round(found.calls.per_s * 60, 3),
+            },
             "creates": _pace(creates, now.mono_s),
             "polls": _pace(polls, now.mono_s),
             "in_flight": len(core.state.slots),

@@ -21,7 +21,7 @@ from jobs.item import MediaKind
 from jobs.verdict import refuses_key
 from runner.errors import AuthError, ServiceRefused, TransportError
 from runner.exchange import Part, Request, Response, Transport
-from runner.wire import credits_from, error_from, http_date, json_from, retry_after, task_from, uploaded_from
+from runner.wire import credits_from, error_from, http_date, json_from, quota, retry_after, task_from, uploaded_from
 
 __all__ = ["Service"]
 
@@ -110,6 +110,7 @@ class Service:
             task=task,
             error=error,
             retry_after_s=retry_after(response.headers),
+            quota=quota(response.headers),
             server_epoch_s=http_date(response.headers.get("date", "")),
             request_id=_request_id(response, error),
             reason="" if task else _reason(response, error),

@@ -35,7 +35,7 @@ from runner.version import VERSION
 __all__ = ["Traces", "traces"]
 
 # Notices that say how the run as a whole went on; the rest is about single items.
-_TOLD: Final = frozenset({"rate", "paused", "resumed", "stopped", "tuned"})
+_TOLD: Final = frozenset({"rate", "places", "paused", "resumed", "stopped", "tuned"})
 
 Attributes = dict[str, str | int | float | bool]
 

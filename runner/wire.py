@@ -18,7 +18,7 @@ from typing import Final
 
 import orjson
 
-from jobs.answers import ErrorSeen, TaskSeen, Uploaded
+from jobs.answers import ErrorSeen, Quota, TaskSeen, Uploaded
 
 __all__ = [
     "content_range",
@@ -27,6 +27,7 @@ __all__ = [
     "gunzipped",
     "http_date",
     "json_from",
+    "quota",
     "retry_after",
     "strong_etag",
     "task_from",
@@ -41,11 +42,14 @@ ID_CHARS_MAX: Final = 256
 WORD_CHARS_MAX: Final = 128  # statuses, codes, model ids, request ids, times
 MESSAGE_CHARS_MAX: Final = 2000  # error messages; the ledger keeps each one
 URL_CHARS_MAX: Final = 8192  # signed addresses run to 2,000; servers refuse requests beyond 8 KiB
+# More seconds than this are no time to wait but a moment since 1970.
+EPOCH_S_MIN: Final = 1e9
 URLS_MAX: Final = 64  # ten times the most any model is documented to make
 
 _STRONG_ETAG = re.compile(r'"[!#-~]{1,1000}"')  # what can be sent back exactly as it came
 _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,15})-[0-9]{1,15}/([0-9]{1,15})")
 _SECONDS = re.compile(r"[0-9]{1,15}(\.[0-9]{1,9})?")
+_WHOLE = re.compile(r"[0-9]{1,9}")
 
 
 def json_from(body: bytes) -> object:
@@ -125,6 +129,27 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if until is None or now is None:
         return None
     return max(0.0, until - now)
+
+
+def quota(headers: Mapping[str, str]) -> Quota | None:
+    """What is left of a limit, and for how long; None unless both are told.
+
+    The service documents no such headers, so those are read that others use: `x-ratelimit-remaining` with `-reset`, or
+    `ratelimit-remaining`. A reset is in seconds, or a moment since 1970, which is taken relative to the answer's Date.
+    """
+    remaining = headers.get("x-ratelimit-remaining") or headers.get("ratelimit-remaining")
+    if remaining is None:
+        return None
+    told = headers.get("x-ratelimit-reset") or headers.get("ratelimit-reset") or ""
+    if not _WHOLE.fullmatch(remaining) or not _SECONDS.fullmatch(told):
+        return None
+    reset_s = float(told)
+    if reset_s >= EPOCH_S_MIN:
+        now = http_date(headers.get("date", ""))
+        if now is None:
+            return None
+        reset_s = max(0.0, reset_s - now)
+    return Quota(remaining=int(remaining), reset_s=reset_s)
 
 
 @lru_cache(maxsize=64)  # all answers of one second carry the same Date

@@ -21,7 +21,15 @@ SCREEN_EVERY_S: Final = 0.25  # faster is not seen, and costs the run its core
 
 # What a line above the picture is about: what slows or stops the run is seen at a glance.
 _STYLES: Final[Mapping[str, str]] = MappingProxyType(
-    {"broken": "bad", "paused": "alarm", "price": "held", "rate": "held", "shut": "held", "stopping": "alarm"}
+    {
+        "broken": "bad",
+        "paused": "alarm",
+        "places": "held",
+        "price": "held",
+        "rate": "held",
+        "shut": "held",
+        "stopping": "alarm",
+    }
 )
 
 

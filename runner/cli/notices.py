@@ -31,6 +31,12 @@ def told(notice: Notice) -> str:
             wait_s = float(str(notice.data.get("wait_s", 0.0)))
             pause = f" after {duration(wait_s)}" if wait_s >= PAUSE_WORTH_TELLING_S else ""
             return f"{data['limit']} {'slowed' if after < before else 'back'} to {after:.0f}/min{pause}: {data['why']}"
+        case "places":
+            if notice.data["after"] is None:
+                return f"tasks at once are not what the service limits: {data['why']}"
+            if notice.data["before"] is not None and int(data["before"]) < int(data["after"]):
+                return ""  # as each step of a recovery
+            return f"the service runs {data['after']} tasks at once, the rest waits for a place: {data['why']}"
         case "left":
             return f"a result of {data['item']} is left for the next run: {data['why']}"
         case "shut":

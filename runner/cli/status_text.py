@@ -34,7 +34,7 @@ WAIT_WORTH_TELLING_S: Final = 5.0
 _WINDOWS: Final = {1.0: "second", 60.0: "minute", 3600.0: "hour"}
 
 # Notes that a person who looks at a run wants to see, besides steering.
-_WORTH_SHOWING: Final = frozenset({"paused", "price", "rate", "shut"})
+_WORTH_SHOWING: Final = frozenset({"paused", "places", "price", "rate", "shut"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +161,11 @@ def _speed(live: Mapping[str, Any]) -> str:
     texts = [f"creates {_rate(live, 'creates')} ({creates['in_window']} in the last {window}{then})"]
     texts.append(f"polls {_rate(live, 'polls')}")
     texts.append(f"{live['in_flight']} of {live['limits']['in_flight']} in flight")
+    found = live.get("found") or {}
+    if found.get("in_flight") is not None:
+        texts.append(f"the service runs {found['in_flight']} at once")
+    if found.get("calls_per_min") is not None:
+        texts.append(f"all calls share {found['calls_per_min']:.3g}/min")
     return ", ".join(texts)
 
 

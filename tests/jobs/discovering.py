@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from jobs.answers import ErrorSeen, Phase, Quota, SendEnd, TaskSeen
+from jobs.answers import ErrorSeen, Phase, SendEnd, TaskSeen
 from jobs.budget import Books
 from jobs.core import Core
 from jobs.lifecycle import EventType, ItemState
@@ -24,7 +24,7 @@ from jobs.record import Event, fold
 from jobs.runstate import CoreSettings
 from jobs.steps import Notice, Now, Poll, Send, Step
 from tests.bench.accounting import Batch
-from tests.bench.workloads import WORKLOADS, Workload
+from tests.bench.workloads import Workload
 from tests.jobs.workbench import made_item
 
 __all__ = ["Discovery", "Told"]
@@ -192,9 +192,7 @@ class Discovery:
     def _refusal(self) -> SendEnd:
         error = replace(REFUSED, message=self.message)
         reason = "HTTP 429 rate_limited"
-        return SendEnd(
-            phase=Phase.ANSWERED, status=429, error=error, retry_after_s=self.retry_after_s, reason=reason
-        )
+        return SendEnd(phase=Phase.ANSWERED, status=429, error=error, retry_after_s=self.retry_after_s, reason=reason)
 
     def _tell(self, step: Step) -> None:
         self.notices += [(self.now_s, notice) for notice in step.notices]
