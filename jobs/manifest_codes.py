@@ -121,7 +121,7 @@ or a digit, and has at most 64 characters: `sneaker-reveal`. Say the rest in `de
         # --- rules ---
         "bad-rate": """\
 A rate is a whole number per second, minute or hour: `5/s`, `60/min`, `500/h`. For less than one per second use a
-longer unit. More than `1000/s` is refused as a slip.""",
+longer unit. More than `10000/s` is refused as a slip.""",
         "bad-duration": """\
 A duration is a number with a unit: `500ms`, `2s`, `20m`, `1h30m`, larger units first. Each limit has bounds that
 the help line names.""",

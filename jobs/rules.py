@@ -63,7 +63,7 @@ def rates(document: Document, data: Raw) -> Iterator[Finding]:
     for name in _RATES:
         text = limits.get(name)
         if isinstance(text, str) and parse_rate(text) is None:
-            remedy = "write a whole number per second, minute or hour, `1000/s` at most, as in `5/s` or `60/min`"
+            remedy = "write a whole number per second, minute or hour, `10000/s` at most, as in `5/s` or `60/min`"
             yield note(document, "bad-rate", ("limits", name), f"`{name}` is no rate: `{text}`", remedy)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from jobs.escape import for_terminal
@@ -25,18 +26,9 @@ def told(notice: Notice) -> str:
         case "paused":
             return f"no new creates: {data['reason']}"
         case "rate":
-            before, after, full = (float(str(notice.data[name])) * 60 for name in ("before", "after", "full"))
-            if before < after < full:
-                return ""  # each step of a recovery is for programs; people want to know when it is over
-            wait_s = float(str(notice.data.get("wait_s", 0.0)))
-            pause = f" after {duration(wait_s)}" if wait_s >= PAUSE_WORTH_TELLING_S else ""
-            return f"{data['limit']} {'slowed' if after < before else 'back'} to {after:.0f}/min{pause}: {data['why']}"
+            return _speed_words(notice, data)
         case "places":
-            if notice.data["after"] is None:
-                return f"tasks at once are not what the service limits: {data['why']}"
-            if notice.data["before"] is not None and int(data["before"]) < int(data["after"]):
-                return ""  # as each step of a recovery
-            return f"the service runs {data['after']} tasks at once, the rest waits for a place: {data['why']}"
+            return _places_words(notice, data)
         case "left":
             return f"a result of {data['item']} is left for the next run: {data['why']}"
         case "shut":
@@ -55,3 +47,21 @@ def told(notice: Notice) -> str:
             return f"{data['item']}: {data['why']}"
         case _:
             return f"{notice.name}: " + ", ".join(f"{name} {value}" for name, value in data.items())
+
+
+def _speed_words(notice: Notice, data: Mapping[str, str]) -> str:
+    before, after, full = (float(str(notice.data[name])) * 60 for name in ("before", "after", "full"))
+    if before < after < full:
+        return ""  # each step of a recovery is for programs; people want to know when it is over
+    wait_s = float(str(notice.data.get("wait_s", 0.0)))
+    pause = f" after {duration(wait_s)}" if wait_s >= PAUSE_WORTH_TELLING_S else ""
+    return f"{data['limit']} {'slowed' if after < before else 'back'} to {after:.0f}/min{pause}: {data['why']}"
+
+
+def _places_words(notice: Notice, data: Mapping[str, str]) -> str:
+    before, after = notice.data["before"], notice.data["after"]
+    if after is None:
+        return f"no limit of tasks at once: {data['why']}"
+    if before is not None and int(data["before"]) < int(data["after"]):
+        return ""  # as each step of a recovery
+    return f"{data['after']} tasks run at once, the rest waits for a place: {data['why']}"

@@ -11,7 +11,6 @@ import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from jobs.answers import ErrorSeen, Phase, SendEnd, TaskSeen
 from jobs.budget import Books
@@ -22,7 +21,7 @@ from jobs.polling import PollFloors
 from jobs.rates import Rate
 from jobs.record import Event, fold
 from jobs.runstate import CoreSettings
-from jobs.steps import Notice, Now, Poll, Send, Step
+from jobs.steps import Notice, Now, Poll, Send, Step, Wait
 from tests.bench.accounting import Batch
 from tests.bench.workloads import Workload
 from tests.jobs.workbench import made_item
@@ -68,7 +67,7 @@ class Discovery:
     message: str = REFUSED.message
     changes: Mapping[float, Mapping[str, int | None]] = field(default_factory=dict)  # when, and the new limits
     ceilings: Mapping[str, Rate] = field(default_factory=dict)
-    unwell: Callable[[float], float] = field(default=lambda _: 0.0)  # share of requests refused whatever they are
+    unwell: Callable[[float], float] = field(default=lambda _: 0.0)  # share of requests refused whatever they are about
     batch: Batch = field(init=False)
     core: Core = field(init=False)
     now_s: float = 0.0
@@ -140,23 +139,26 @@ class Discovery:
         self.batch._windows = changed._windows
 
     def _ask(self) -> float:
-        wake_s = math.inf
-        for name, ask, leave in (
-            ("creates", self.core.next_create, self._create),
-            ("polls", self.core.next_poll, self._poll),
-        ):
-            while self._busy[name] < CREW:
-                answer: Any = ask(self._now())
-                if not isinstance(answer, Send | Poll):
-                    assert not isinstance(answer, Step), answer
-                    wake_s = min(wake_s, math.inf if answer.until_s is None else answer.until_s)
-                    break
-                self._busy[name] += 1
-                leave(answer)
-        return wake_s
+        """Let leave what may; when to ask again."""
+        wakes_s = [math.inf]
+        while self._busy["creates"] < CREW:
+            answer = self.core.next_create(self._now())
+            if not isinstance(answer, Send):
+                assert isinstance(answer, Wait), answer
+                wakes_s.append(math.inf if answer.until_s is None else answer.until_s)
+                break
+            self._create(answer)
+        while self._busy["polls"] < CREW:
+            asked = self.core.next_poll(self._now())
+            if not isinstance(asked, Poll):
+                wakes_s.append(math.inf if asked.until_s is None else asked.until_s)
+                break
+            self._poll(asked)
+        return min(wakes_s)
 
     def _create(self, send: Send) -> None:
         index = int(send.identity.removeprefix("i1-"))
+        self._busy["creates"] += 1
 
         def arrived() -> None:
             number = None
@@ -173,6 +175,7 @@ class Discovery:
 
     def _poll(self, poll: Poll) -> None:
         number = int(poll.task_id)
+        self._busy["polls"] += 1
 
         def arrived() -> None:
             ended = None
