@@ -10,7 +10,6 @@ quarters: a task that waits to be asked for loses nothing, and the later it is, 
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 
 from jobs.pacing import Pacer, PacerStatistics, RateChange
@@ -18,8 +17,10 @@ from jobs.rates import Rate
 
 __all__ = ["Calls"]
 
-LEAST_SHARE = {"creates": 0.75, "polls": 0.25}
-# The window in which lateness of one kind may be made up, as for a pacer.
+SHARES = {"creates": 0.75, "polls": 0.25}
+# Whose turn it is not leaves this much of the time between two calls later: the other goes first if it wants to.
+YIELD_SHARE = 0.25
+# Turns that were missed, or taken beyond one's share, count for this share of the window.
 CATCH_UP_SHARE = 0.25
 # How much more is tried at first, and at most when tries go well; a try lasts so many windows.
 TRY_SHARE = 0.04
@@ -43,8 +44,8 @@ class Calls:
     def __init__(self, count: int, *, window_s: float, answered_s: Iterable[float], now_s: float) -> None:
         self._pacer = Pacer("calls", Rate(count=count, window_s=window_s), answered_s=answered_s, stands=True)
         self._tokens: dict[tuple[str, int], int] = {}
-        self._left: dict[str, deque[float]] = {name: deque() for name in LEAST_SHARE}
-        self._even_s = dict.fromkeys(LEAST_SHARE, now_s)
+        self._turn_s = dict.fromkeys(SHARES, now_s)  # when it is the turn of a kind
+        self._free_s = float("inf")  # since when the next call may leave
         self._cut_at_s = now_s
         self._fits = count  # stood, or went through
         self._share = TRY_SHARE
@@ -75,24 +76,17 @@ class Calls:
         due_s = self._pacer.due_s(now_s)
         if due_s == float("inf"):
             due_s = now_s + 1.0 / self._pacer.per_s
-        return max(due_s, self._even_s[name])
+        due_s = self._free_s = due_s if due_s > now_s else min(self._free_s, now_s)
+        is_first = self._turn_s[name] <= min(self._turn_s.values())
+        return due_s if is_first else due_s + YIELD_SHARE / self._pacer.per_s
 
     def leave(self, name: str, token: int, now_s: float) -> None:
         """A call leaves."""
         self._tokens[name, token] = self._pacer.leave(now_s)
-        self._left[name].append(now_s)
+        self._free_s = float("inf")
         late_s = CATCH_UP_SHARE * self._pacer.rate.window_s
-        self._even_s[name] = max(self._even_s[name], now_s - late_s) + 1.0 / self._share_of(name, now_s)
-
-    def _share_of(self, name: str, now_s: float) -> float:
-        """Calls of a kind per second: what the others leave, and its own share at least."""
-        window_s, others = self._pacer.rate.window_s, 0
-        for other, left in self._left.items():
-            while left and left[0] + window_s <= now_s:
-                left.popleft()
-            if other != name:
-                others += len(left)
-        return max(LEAST_SHARE[name] * self._pacer.per_s, self._pacer.per_s - others / window_s)
+        turn_s = min(max(self._turn_s[name], now_s - late_s), now_s + late_s)
+        self._turn_s[name] = turn_s + 1.0 / (SHARES[name] * self._pacer.per_s)
 
     def wait(self, until_s: float) -> None:
         """The service asked to be left alone."""

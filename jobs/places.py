@@ -19,6 +19,7 @@ SLOW_START = 3
 SLOW_START_SHARE = 4
 # The second try of one more comes after this, the following ones each after twice the time: in an hour nine refusals.
 TRY_S = 8.0
+TRY_S_MIN = 1.0  # the first one
 TRY_S_MAX = 512.0
 # A try that went well is followed by the next after this share of the time.
 WENT_WELL_SHARE = 0.25
@@ -38,7 +39,7 @@ class Places:
 
     def __init__(self, *, try_s: float) -> None:
         self.found: int | None = None
-        self._try_s = try_s  # when one more is tried after the first refusal
+        self._try_s = max(TRY_S_MIN, try_s)  # when one more is tried after the first refusal
         self._accepted = 0
         self._cut_at_s = float("-inf")
         self._failed = 0  # tries
