@@ -97,7 +97,7 @@ class Limits:
             changes = self._refused(self._refusal(pacer, token, end, now_s, running, pause_s))
         elif end.status == 503:  # it is not up to anything
             pause_s = wait_s(pacer.refusals + 1, end.retry_after_s, spread())
-            changes = [pacer.refused(token, now_s, wait_s=pause_s, reason=end.reason)]
+            changes = [pacer.refused(token, now_s, wait_s=pause_s, reason=end.reason, is_limit=False)]
             changes.append(self._shared_ended(pacer.name, token, now_s, clean=False))
         else:
             changes = self._answered(pacer, token, end, now_s, running)

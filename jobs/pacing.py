@@ -194,18 +194,17 @@ class Pacer:
     def answered(self, token: int, now_s: float, *, clean: bool = True) -> RateChange | None:
         """The request ended without a refusal for its rate; not `clean` when its end says nothing about rates."""
         left_at_s = self._give_back(token, now_s)
-        says_more = clean and left_at_s > self._cut_at_s
-        self._streak += says_more
         if not self._refusals or self._factor >= self._regrow_to:
             return self._grow(now_s)
-        return self._regrow(now_s) if says_more else None
+        return self._regrow(now_s) if clean and left_at_s > self._cut_at_s else None
 
     def refused(
-        self, token: int, now_s: float, *, wait_s: float, reason: str, went: int | None = None
+        self, token: int, now_s: float, *, wait_s: float, reason: str, is_limit: bool = True, went: int | None = None
     ) -> RateChange | None:
         """The service said "not now" (429, 503). One cut per episode; `wait_s` is Retry-After or a backoff.
 
-        `went`: so many went through in the window before, and may be what a limit of the service lets through.
+        Without `is_limit` it is out of order, whatever the speed: that teaches nothing of what it lets through. `went`:
+        so many went through in the window before, and may be what a limit of the service lets through.
         """
         left_at_s = self._give_back(token, now_s)
         self._paused_until_s = max(self._paused_until_s, now_s + wait_s)
@@ -215,7 +214,7 @@ class Pacer:
         before = self.per_s
         if self._refusals == 0:
             self._before_refusals(now_s, went)
-        elif self._factor <= self._floor and len(self._recent(now_s)) <= 1 + self._floor * self.rate.count:
+        elif not is_limit or (self._factor <= self._floor and self._amid_nothing(now_s)):
             self.storm(now_s)
         elif self._regrown:
             self._fail(now_s, went)
@@ -296,6 +295,7 @@ class Pacer:
     def _regrow(self, now_s: float) -> RateChange | None:
         """Back to what stood before, in steps that a few clean answers allow: a storm ends at once, or not yet."""
         self._clean += 1
+        self._streak += 1
         self._tries = 0
         if self._clean < REGROWTH_SHARE * self.rate.count * self._factor:
             return None
@@ -328,15 +328,19 @@ class Pacer:
         """What came back was refused again. In a storm that is luck and seldom; else that much is too much now."""
         if self._storm_until_s is not None and now_s < self._storm_until_s:
             return
+        if went is not None:
+            self._regrow_to = min(self._factor, max(self._factor * CUT_FACTOR, went / self.rate.count))
+            return
         soon = now_s - self._failed_at_s <= 2.0 * self.rate.window_s
         self._failed, self._failed_at_s = (self._failed + 1 if soon else 1), now_s
         if self._streak < STORM_STREAK and self._failed < STORM_FAILURES:
             return
         self._regrow_to = self._factor * CUT_FACTOR
-        if went is not None:
-            self._regrow_to = min(self._factor, max(self._regrow_to, went / self.rate.count))
         if self._storm_until_s is None and self._regrow_to < STORM_DROP * self._stood:
             self.storm(now_s)
+
+    def _amid_nothing(self, now_s: float) -> bool:
+        return len(self._recent(now_s)) <= 1 + self._floor * self.rate.count
 
     def storm(self, now_s: float) -> None:
         """A limit refuses nothing below itself. What refuses at any speed says nothing about what stands after it."""

@@ -449,3 +449,23 @@ def test_a_longer_window_of_the_same_speed_has_nothing_to_catch_up_of_the_time_n
         pacer.answered(pacer.leave(600.0), 600.0)
         left += 1
     assert left == 1
+
+
+def test_a_service_out_of_order_teaches_nothing_of_what_it_lets_through() -> None:
+    pacer, now_s = Pacer("creates", SECOND), 0.0
+    for _ in range(40):
+        now_s = max(now_s, pacer.due_s(now_s))
+        pacer.answered(pacer.leave(now_s), now_s + 0.01)
+    for _ in range(4):
+        for is_refused in (False, False, False, False, True):
+            now_s = max(now_s, pacer.due_s(now_s)) + 0.01
+            token = pacer.leave(now_s)
+            if is_refused:
+                pacer.refused(token, now_s, wait_s=0.1, reason="HTTP 503", is_limit=False)
+            else:
+                pacer.answered(token, now_s)
+    for _ in range(12):
+        now_s = max(now_s, pacer.due_s(now_s)) + 0.01
+        pacer.answered(pacer.leave(now_s), now_s)
+
+    assert pacer.per_s == 20.0
