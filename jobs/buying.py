@@ -226,8 +226,8 @@ class Buying:
         if not self.silenced and self._pacer.paused_until_s <= now.mono_s:
             return False
         self._sending.discard(send.identity)
-        self._pacer.returned(send.token, now.mono_s)
-        self._resending.put_off(send.identity, now.mono_s)
+        self._state.limits.returned(self._pacer, send.token, now.mono_s)
+        self._resending.put_off(send.identity, now.mono_s, needs_place=not self.may_have_arrived(send.identity))
         return True
 
     def _skip(self, item: Item, now: Now, code: str, room: str) -> Step:

@@ -59,6 +59,10 @@ class Calls:
     def per_s(self) -> float:
         return self._pacer.per_s
 
+    @property
+    def paused_until_s(self) -> float:
+        return self._pacer.paused_until_s
+
     def statistics(self) -> PacerStatistics:
         return self._pacer.statistics()
 

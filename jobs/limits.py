@@ -125,6 +125,11 @@ class Limits:
         change = self.calls.ended(name, token, now_s, clean=clean)
         return self._drop_calls() if self.calls.is_over(self._ceiling_per_s) else change
 
+    def returned(self, pacer: Pacer, token: int, now_s: float) -> None:
+        """A call that was to leave did not."""
+        pacer.returned(token, now_s)
+        self._shared_ended(pacer.name, token, now_s, clean=False)
+
     # Refusals
 
     def _refusal(self, pacer: Pacer, token: int, end: SendEnd, now_s: float, running: int, pause_s: float) -> _Refusal:

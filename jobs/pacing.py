@@ -72,6 +72,9 @@ class PacerStatistics:
 class SharedWindow(Protocol):
     """A limit over all kinds of requests (`jobs.calls.Calls`)."""
 
+    @property
+    def paused_until_s(self) -> float: ...
+
     def due_s(self, name: str, now_s: float) -> float: ...
 
     def leave(self, name: str, token: int, now_s: float) -> None: ...
@@ -264,7 +267,7 @@ class Pacer:
     @property
     def paused_until_s(self) -> float:
         """Nothing leaves before, because the service asked for it."""
-        return self._paused_until_s
+        return self._paused_until_s if self.shared is None else max(self._paused_until_s, self.shared.paused_until_s)
 
     @property
     def refusals(self) -> int:
