@@ -213,8 +213,14 @@ class Limits:
         pacer.returned(refusal.token, now_s)
         pacer.wait(now_s + refusal.asked_s)
         shared = self._shared_ended(pacer.name, refusal.token, now_s, clean=False)
-        left_at_s, reason = refusal.left_at_s, refusal.reason
-        return [shared, self.places.refused(refusal.running, left_at_s=left_at_s, now_s=now_s, reason=reason)]
+        change = self.places.refused(
+            refusal.running,
+            left_at_s=refusal.left_at_s,
+            now_s=now_s,
+            reason=refusal.reason,
+            asked_s=refusal.asked_s,
+        )
+        return [shared, change]
 
     def _blame_calls(self, refusal: _Refusal) -> list[RateChange | PlacesChange | None]:
         pacer, now_s = refusal.pacer, refusal.now_s

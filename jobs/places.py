@@ -67,12 +67,14 @@ class Places:
             self.found, self._step = running + self._step, max(1, 2 * self._step)
         return PlacesChange(before=before, after=self.found, reason="one more was accepted")
 
-    def refused(self, running: int, *, left_at_s: float, now_s: float, reason: str) -> PlacesChange | None:
-        """A create was refused for want of a place."""
+    def refused(
+        self, running: int, *, left_at_s: float, now_s: float, reason: str, asked_s: float = 0.0
+    ) -> PlacesChange | None:
+        """A create was refused for want of a place. `asked_s`: how long the service wants to be left alone."""
         if left_at_s <= self._cut_at_s:
             return None
         before, self.found = self.found, max(1, running)
-        self._cut_at_s, self._try_at_s = now_s, now_s + self._wait_s()
+        self._cut_at_s, self._try_at_s = now_s, now_s + max(asked_s, self._wait_s())
         self._failed, self._step = self._failed + 1, 0
         return None if before == self.found else PlacesChange(before=before, after=self.found, reason=reason)
 
