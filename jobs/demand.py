@@ -16,31 +16,36 @@ __all__ = ["Demand"]
 MEMORY = 64.0
 # Before so many ends the pace of ends is not known.
 ENDS_NEEDED = 8.0
-# What is shared out, of the polls that may leave: with many tasks a little more than all, for some looks come too late
-# to be worth it; with few tasks less, for their looks want to leave now all at once and now not at all.
-USED = 1.1
-SPARED = 0.5  # over the root of the number of tasks
+# What is shared out, of the polls that may leave: less for few tasks, whose looks want to leave now all at once and now
+# not at all, by so much over the root of their number.
+SPARED = 0.5
 
 
 class Demand:
     """The ends of late, each with what looks at its class can save."""
 
     def __init__(self) -> None:
-        self._ends = self._roots = self._span_s = 0.0
+        self._ends = self._roots = self._tasks = self._span_s = 0.0
         self._last_s: float | None = None
 
-    def ended(self, constant_s: float, now_s: float) -> None:
-        """A task of a class with this constant has ended."""
+    def ended(self, constant_s: float, now_s: float, tasks: int) -> None:
+        """A task of a class with this constant has ended, one of so many."""
         fade = 1.0 - 1.0 / MEMORY
         if self._last_s is not None:
             self._span_s = self._span_s * fade + now_s - self._last_s
             self._roots = self._roots * fade + math.sqrt(constant_s)
+            self._tasks = self._tasks * fade + tasks
             self._ends = self._ends * fade + 1.0
         self._last_s = now_s
 
-    def price_s(self, per_s: float, tasks: int) -> float:
-        """What a look must save, in seconds of delay, when so many polls may leave for so many open tasks."""
+    def price_s(self, per_s: float, tasks: int | None = None) -> float:
+        """What a look must save, in seconds of delay, when so many polls may leave.
+
+        `tasks`: the last ones. What is shared out goes to ever fewer of them.
+        """
         if self._ends < ENDS_NEEDED or not self._span_s:
             return 0.0
-        shared = (USED - SPARED / math.sqrt(max(1, tasks))) * per_s
-        return (self._roots / (self._span_s * shared)) ** 2
+        usual = max(1.0, self._tasks / self._ends)
+        shared = (1.0 - SPARED / math.sqrt(usual)) * per_s
+        left = 1.0 if tasks is None else min(1.0, tasks / usual)
+        return (left * self._roots / (self._span_s * shared)) ** 2

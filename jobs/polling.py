@@ -10,6 +10,7 @@ polls there are.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -91,6 +92,11 @@ def _level_of(seconds: float) -> int:
     return min(LEVELS - 1, round(level))
 
 
+def _level_within(seconds: float) -> int:
+    """The highest that costs no more."""
+    return min(LEVELS - 1, bisect_right(_PRICES_S, seconds, lo=1) - 1)
+
+
 PATIENT_LEVEL = _level_of(PATIENT_PRICE_S)
 
 
@@ -167,7 +173,7 @@ class Polling:
     def least_level(self, price_class: str, floors: PollFloors, *, is_urgent: bool, usual_s: float = 0.0) -> int:
         """No look at a task of the class is worth less, even while polls are plenty. `usual_s`: what one is of late."""
         constant_s = self.constant_s(price_class, floors)
-        least = 0 if constant_s is None else _level_of(max(constant_s / POLLS_MAX**2, usual_s))
+        least = 0 if constant_s is None else max(_level_of(constant_s / POLLS_MAX**2), _level_within(usual_s))
         return least if is_urgent else max(least, PATIENT_LEVEL)
 
     def next_s(

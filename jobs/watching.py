@@ -223,7 +223,7 @@ class Watching:
         unseen_s, polls = self._learn(identity, ended=True), self._tasks.pop(identity).polls
         constant_s = state.polling.constant_s(state.items[identity].price_class, state.settings.floors)
         if constant_s is not None:
-            self._demand.ended(constant_s, now.mono_s)
+            self._demand.ended(constant_s, now.mono_s, len(state.slots))
         if unseen_s is not None:
             self.noticed = self.noticed.and_one(polls, unseen_s)
         return polls, unseen_s
@@ -291,7 +291,7 @@ class Watching:
     def _plan(self, identity: str, now: Now) -> None:
         state = self._state
         price_class, floors = state.items[identity].price_class, state.settings.floors
-        usual_s = self._demand.price_s(self._pacer.per_s, len(state.slots)) if self._more_to_come() else 0.0
+        usual_s = self._demand.price_s(self._pacer.per_s, None if self._more_to_come() else len(state.slots))
         is_urgent = self._is_urgent()
         least = state.polling.least_level(price_class, floors, is_urgent=is_urgent, usual_s=usual_s)
         self._queue.add(identity, self._worth_at, now.mono_s, least=least)
@@ -318,7 +318,7 @@ class Watching:
         return len(self._state.slots) >= self._state.places or not self._more_to_come()
 
     def _more_to_come(self) -> bool:
-        """Something is still to be bought. The last tasks take what polls there are: the run waits for them."""
+        """Something is still to be bought."""
         return bool(self._state.ready or self._state.missing)
 
     def _learn(self, identity: str, *, ended: bool) -> float | None:
