@@ -101,6 +101,18 @@ def test_when_the_chosen_are_due_or_were_is_told() -> None:
     assert desk.queue.due_s() == 2.0
 
 
+@given(st.integers(0, LEVELS + 5), st.integers(0, LEVELS - 1))
+def test_a_look_is_worth_the_highest_level_that_it_reached(waited: int, least: int) -> None:
+    desk = Desk(a=1.0)
+    desk.add("a", 0.0, least=least)
+    reached = min(waited, LEVELS)
+
+    assert desk.first(float(waited)) == ("a" if reached > least else None)
+    due_s = desk.queue.moments(desk.worth_at, {"a"})["a"]
+    assert due_s == max(reached, least + 1)
+    assert desk.queue.due_s() == due_s
+
+
 def test_while_polls_are_scarce_tasks_are_taken_up_at_what_polls_are_worth() -> None:
     """And at less again when they are plenty."""
     steps = {f"t{n}": 1.0 for n in range(200)}
