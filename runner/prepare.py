@@ -204,8 +204,10 @@ def _fingerprint(read: _Read, catalogue: Catalogue, choices: Choices) -> str:
 
     The day counts only where something may read it, or no run would go on the next morning as it was left.
     """
-    texts = (*read.texts.values(), *choices.variables.values())
-    date = choices.date if any("run" in text for text in texts) else None
+    text = read.document.text
+    texts = (text, *read.sources.texts.values(), *choices.variables.values())
+    may_be_read = any("run" in one for one in texts) or "\\" in text  # an escape spells any word
+    date = choices.date if may_be_read else None
     told = (VERSION, read.digest, catalogue, date, sorted(choices.variables.items()), choices.allow_large)
     return hashlib.sha256(repr(told).encode(errors="surrogatepass")).hexdigest()
 

@@ -117,3 +117,23 @@ def test_a_file_that_cannot_be_used_is_told_when_nothing_else_is_new(
 
     with pytest.raises(ManifestRejected):
         trial.prepared()
+
+
+class Daily(Desk):
+    """The same manifest, with a word in it that an escape spells."""
+
+    def write(self) -> Path:
+        path = super().write()
+        path.write_text(path.read_text().replace("prompt: a shoe", r'prompt: "a shoe of {{ \x72un.date }}"'))
+        return path
+
+
+def test_another_day_is_seen_however_the_manifest_spells_that_it_reads_the_day(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    trial = Daily(folder=tmp_path, choices=Choices(date="2026-05-11"))
+    assert asyncio.run(trial.run()).creates == ALL
+
+    trial.choices = Choices(date="2026-05-12")
+    assert (asyncio.run(trial.run()).creates, prompts(trial).count("a shoe of 2026-05-12")) == (1, 1)
