@@ -75,10 +75,15 @@ class Admission:
         if step != NOTHING:
             await engine.commit(step)
 
+    @property
+    def _is_as_planned(self) -> bool:
+        """Whether nothing happened in the ledger since the plan was made."""
+        return self.ledger.position() == self.prepared.plan.position
+
     def _wanted(self) -> list[Wanted]:
         """What is asked for, as the ledger has it now: as the plan had it, unless something happened since."""
         prepared = self.prepared
-        if prepared.admitted is not None and self.ledger.position() == prepared.plan.position:
+        if prepared.admitted is not None and self._is_as_planned:
             return list(prepared.admitted)
         found: list[Wanted] = []
         for batch in batched(prepared.items):
@@ -99,7 +104,7 @@ class Admission:
     def _paid_for(self, wanted: Sequence[Wanted]) -> list[Wanted]:
         """Items of this run that this command did not select, or that the manifest lost, but whose purchase goes on."""
         run_id = self.prepared.plan.run_id
-        if self.prepared.admitted is not None and not self.prepared.plan.missing:
+        if self.prepared.admitted is not None and not self.prepared.plan.missing and self._is_as_planned:
             return []  # all that the run ever wanted is asked for
         asked = {item.identity for item, _ in wanted}
         past = {one.identity: one for one in self.ledger.unfinished_items(run_id) if one.identity not in asked}

@@ -137,3 +137,23 @@ def test_another_day_is_seen_however_the_manifest_spells_that_it_reads_the_day(
 
     trial.choices = Choices(date="2026-05-12")
     assert (asyncio.run(trial.run()).creates, prompts(trial).count("a shoe of 2026-05-12")) == (1, 1)
+
+
+class Wider(Desk):
+    """The same manifest with one job more."""
+
+    def write(self) -> Path:
+        path = super().write()
+        path.write_text(path.read_text() + "  - {id: more, model: z-image, prompt: a hat}\n")
+        return path
+
+
+def test_what_another_manifest_bought_since_the_plan_is_seen_through(trial: Desk) -> None:
+    plan = trial.prepared()
+    wider = Wider(folder=trial.folder, choices=Choices(no_download=True))
+    wider.simulator = trial.simulator
+    assert asyncio.run(wider.run()).statistics.results == {"wanted": ALL, "verified": 1}
+
+    asyncio.run(trial.run(plan))
+
+    assert any(name.startswith("more/") for name in trial.files)
