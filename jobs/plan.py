@@ -235,7 +235,6 @@ class Planning:
     """A plan while it is made, item by item: it keeps sums, and which references and tasks new items need."""
 
     def __init__(self, matching: Matching) -> None:
-        self.items = 0
         self.references: dict[str, ReferenceFile] = {}  # what new items need, by content
         self.models: Counter[str] = Counter()  # of new items
         self._matching = matching
@@ -248,7 +247,6 @@ class Planning:
 
     def see(self, item: Item, record: Record | None) -> None:
         """An item that is asked for."""
-        self.items += 1
         if (record is None or record.state is ItemState.PLANNED) and not item.references:
             alike = self._like.get((item.job, item.price_class, item.credits))
             if alike is not None and alike[0].model == item.model:

@@ -57,11 +57,6 @@ class Beside:
         self._named = 0
         self._planning = Planning(self._matching)
 
-    @property
-    def items(self) -> int:
-        """How many were seen."""
-        return self._planning.items
-
     def records(self, items: Sequence[Item]) -> Mapping[str, Record]:
         """What is known of these items."""
         return {} if self._reader is None else self._reader.records([item.identity for item in items])
