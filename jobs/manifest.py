@@ -43,7 +43,7 @@ __all__ = [
 ]
 
 MAX_CREDITS: Final = 1_000_000_000  # a budget beyond it is a slip of the finger
-MAX_IN_FLIGHT: Final = 100_000  # what one process was measured to hold: some 3 KB each
+MAX_IN_FLIGHT: Final = 100_000  # what one process was measured to hold: a kilobyte each beyond the item itself
 MAX_SENDS: Final = 100  # each waits longer than the one before; a hundred are hours
 MAX_RESUBMITS: Final = 10  # every one pays again
 MAX_REPEAT: Final = 10_000  # more items need `--allow-large` anyway
