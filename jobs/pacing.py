@@ -96,6 +96,7 @@ class Pacer:
         self._left: dict[int, float] = {}  # token -> when it left, for requests without an answer
         self._answered = deque(answered_s)  # when a slot was last given back, oldest first
         self._token = 0
+        self._last_s = float("-inf")  # the last that left; it may yet have to: slots are taken in order
         self._cut_at_s = float("-inf")
         self._window_began_s = float("-inf")
         self._window_used = 0
@@ -131,7 +132,7 @@ class Pacer:
             window_due_s = float("-inf")
         else:
             window_due_s = self._answered[over] + self.rate.window_s if over < len(self._answered) else float("inf")
-        due_s = max(self._next_even_s, self._paused_until_s, window_due_s)
+        due_s = max(self._next_even_s, self._paused_until_s, self._last_s, window_due_s)
         return due_s if self.shared is None else max(due_s, self.shared.due_s(self.name, now_s))
 
     @property
@@ -147,7 +148,7 @@ class Pacer:
         began_s = self._next_even_s if late_s <= min(CATCH_UP_S_MAX, self.rate.window_s * CATCH_UP_SHARE) else now_s
         self._next_even_s = began_s + 1.0 / self.per_s
         self._token += 1
-        self._left[self._token] = now_s
+        self._left[self._token] = self._last_s = now_s
         self._window_used += 1
         if self.shared is not None:
             self.shared.leave(self.name, self._token, now_s)

@@ -194,3 +194,13 @@ def test_the_rest_waits_for_a_place_at_the_service_and_leaves_with_the_next_end(
     assert queued(core, late)[0] == Queued(
         items=2, on=On.PLACE, for_s=queued(core, late)[0].for_s, why="the service runs 2 at once"
     )
+
+
+def test_a_cut_that_a_shared_window_explains_is_taken_back(calls: _Calls) -> None:
+    calls.went(calls.polls, 3)
+    calls.went(calls.creates, 30)
+
+    assert calls.was_refused(calls.creates, running=0).keys() == {"creates"}
+    assert calls.creates.per_s == 25.0
+    assert calls.was_refused(calls.polls).keys() == {"creates", "calls"}
+    assert calls.creates.per_s == 50.0
