@@ -473,7 +473,7 @@ def test_a_service_out_of_order_teaches_nothing_of_what_it_lets_through() -> Non
 
 def test_who_takes_a_slot_ahead_of_its_time_lets_nobody_else_leave_before_that_slot() -> None:
     pacer = Pacer("calls", Rate(count=40, window_s=1.0))
-    tokens = [pacer.leave(n * 0.025) for n in range(40)]
+    tokens = [pacer.leave(n * 0.0250001) for n in range(40)]
     for n, token in enumerate(tokens):
         pacer.answered(token, 0.225 + n * 0.001 if n < 10 else 0.99)
     pacer.leave(1.23)  # decided on at 1.18
