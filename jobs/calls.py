@@ -111,7 +111,10 @@ class Calls:
         if pacer.per_s < pacer.rate.per_second:
             return None
         if pacer.rate.count > self._fits:
-            self._fits, self._failed = pacer.rate.count, max(0, self._failed - 2)
+            went = pacer.went(now_s)
+            if went <= self._fits:
+                return None  # so many were allowed, but answers took too long for it: nothing is shown yet
+            self._fits, self._failed = min(went, pacer.rate.count), max(0, self._failed - 2)
             self._share = min(TRY_SHARE_MAX, 2.0 * self._share)
         return self._set(self._fits + max(1, round(self._share * self._fits)), now_s, "a full window without a refusal")
 

@@ -261,6 +261,10 @@ class Pacer:
         """Whether the window holds about as much as is let through now."""
         return self.held(now_s) >= SATURATED_SHARE * self._slots
 
+    def went(self, now_s: float) -> int:
+        """Requests that were answered within the window."""
+        return len(self._recent(now_s))
+
     def held(self, now_s: float) -> int:
         """Slots that are taken: requests without an answer, and those that were answered within the window."""
         return len(self._left) + len(self._recent(now_s))
