@@ -33,7 +33,7 @@ from runner.onlooker import Onlooker
 from runner.reporter import Reporter, RunStatistics
 from runner.upload_queue import Upload, UploadQueue, pause_for
 
-__all__ = ["Engine", "Lanes", "Look", "Saver", "Sender", "Uploader"]
+__all__ = ["AHEAD_S", "Engine", "Lanes", "Look", "Saver", "Sender", "Uploader"]
 
 # Requests of one kind at once. A place in flight is held by a task of the service, not by a worker, so thousands of
 # tasks need no more workers; a service that takes two seconds for a create needs this many for 60 creates/s. They also

@@ -21,7 +21,7 @@ from jobs.steering import Ask, Ceiling, Dial, Value, Verb
 from jobs.steps import Notice
 from runner.clock import Clock
 from runner.control_helm import Helm
-from runner.engine import Engine
+from runner.engine import AHEAD_S, Engine
 from runner.errors import UsageError
 from runner.interruption import Interruption
 from tests.proof.audit import ViolationError
@@ -201,7 +201,7 @@ class Steered(House):
         """This purchase is about to leave: with it the last minute holds no more creates than the rate allows now."""
         rate = self._limits[Dial.CREATES]
         assert isinstance(rate, Rate)
-        began_s = self.now_s() - rate.window_s + 1e-6
+        began_s = self.now_s() + AHEAD_S - rate.window_s + 1e-6  # it leaves so much later at most
         sends = self.service.sends
         held = 1
         for n in range(len(sends) - 1, self._since - 1, -1):

@@ -204,7 +204,7 @@ def test_after_the_first_signal_only_what_is_still_due_is_waited_for() -> None:
         told.append(engine.statistics())
 
     faults = [{"match": {"endpoint": "create", "nth": 3}, "do": {"delay_s": 50}}]
-    World(items(10), faults=faults).live(watch=after(5.0, stop), creates=PER_MIN)
+    World(items(10), faults=faults).live(watch=after(4.5, stop), creates=PER_MIN)
 
     assert [waiting.on for waiting in told[0].slowest] == [On.ANSWER]
     assert told[0].due == {"creates": 1}
