@@ -133,6 +133,8 @@ class Buying:
         paced_s = max(place_s, self._pacer.due_s(now.mono_s))
         if paced_s > now.mono_s + ahead_s:
             return until(earliest(resend_s, paced_s - ahead_s))
+        if paced_s > now.mono_s and self._pacer.due_s(paced_s) > paced_s:  # a look whether an answer came, and no slot
+            return until(earliest(resend_s, paced_s))
         return self._buy(state.ready.take(pick.item.identity), now, leave_s=max(now.mono_s, paced_s))
 
     @property

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pytest
+
+from jobs.calls import Calls
 from jobs.core import Core
 from jobs.rates import Rate
 from jobs.steps import Send
@@ -78,3 +81,19 @@ def test_a_service_that_asks_to_wait_keeps_back_what_was_decided_on_before_and_i
 
     assert {one.key, other.key} == {first.key, second.key}
     assert (one.step.changes, other.step.changes) == ((), ()), "their intents are in the ledger"
+
+
+def test_a_slot_that_hangs_on_an_answer_is_none_to_decide_on_before_it_came() -> None:
+    core = made_core(made_item(0))
+    limits, pacers = core.state.limits, core.pacers
+    limits.calls = Calls(30, window_s=1.0, answered_s=(), now_s=MONO)
+    for pacer in pacers:
+        pacer.shared = limits.calls
+    now_s = MONO
+    for _ in range(30):  # and no answer to any of them for seconds
+        now_s = max(now_s, pacers[1].due_s(now_s))
+        pacers[1].leave(now_s)
+
+    answer = core.next_create(at(5.0), ahead_s=0.05)
+
+    assert waits_s(answer) == pytest.approx(5.0 + 1 / 30)
