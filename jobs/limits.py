@@ -154,7 +154,8 @@ class Limits:
     def _refused(self, refusal: _Refusal) -> list[RateChange | PlacesChange | None]:
         name, now_s = refusal.pacer.name, refusal.now_s
         begun_s, blame = self._blamed.get(name, (float("-inf"), _Blame.OWN))
-        if refusal.left_at_s > begun_s or (self.calls is None and self._are_together(refusal)):
+        is_given_up = self.calls is None and blame is _Blame.CALLS
+        if refusal.left_at_s > begun_s or is_given_up or (self.calls is None and self._are_together(refusal)):
             blame = self._blame(refusal)
             self._blamed[name] = now_s, blame
             before = self._before.get(name)

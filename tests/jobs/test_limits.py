@@ -204,3 +204,24 @@ def test_a_cut_that_a_shared_window_explains_is_taken_back(calls: _Calls) -> Non
     assert calls.creates.per_s == 25.0
     assert calls.was_refused(calls.polls).keys() == {"creates", "calls"}
     assert calls.creates.per_s == 50.0
+
+
+def test_a_refusal_that_comes_after_its_window_was_given_up_is_looked_at_anew(calls: _Calls) -> None:
+    late = calls.creates.leave(calls.now_s)
+    for _ in range(10):
+        calls.went(calls.creates)
+        calls.went(calls.polls)
+    calls.was_refused(calls.polls)
+    calls.was_refused(calls.creates)
+    assert calls.limits.calls is not None
+    for pacer in (calls.creates, calls.polls):
+        pacer.set_rate(Rate(count=5, window_s=1.0), calls.now_s)
+    calls.now_s += 60.0
+    calls.went(calls.polls)
+    assert calls.limits.calls is None, "users' limits allow no more anyway"
+
+    calls.now_s += 60.0
+    told = calls.limits.ended(calls.creates, late, LIMITED, calls.now_s, running=5, spread=lambda: 0.5)
+
+    assert calls.limits.calls is None
+    assert [notice.data["limit"] for notice in told] == ["creates"]
