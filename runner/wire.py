@@ -44,6 +44,7 @@ MESSAGE_CHARS_MAX: Final = 2000  # error messages; the ledger keeps each one
 URL_CHARS_MAX: Final = 8192  # signed addresses run to 2,000; servers refuse requests beyond 8 KiB
 # More seconds than this are no time to wait but a moment since 1970.
 EPOCH_S_MIN: Final = 1e9
+EPOCH_MS_MIN: Final = 1e12  # and so many are milliseconds since then
 URLS_MAX: Final = 64  # ten times the most any model is documented to make
 
 _STRONG_ETAG = re.compile(r'"[!#-~]{1,1000}"')  # what can be sent back exactly as it came
@@ -135,7 +136,8 @@ def quota(headers: Mapping[str, str]) -> Quota | None:
     """What is left of a limit, and for how long; None unless both are told.
 
     The service documents no such headers, so those are read that others use: `x-ratelimit-remaining` with `-reset`, or
-    `ratelimit-remaining`. A reset is in seconds, or a moment since 1970, which is taken relative to the answer's Date.
+    `ratelimit-remaining`. A reset is in seconds, or a moment since 1970 in seconds or milliseconds, which is taken
+    relative to the answer's Date.
     """
     remaining = headers.get("x-ratelimit-remaining") or headers.get("ratelimit-remaining")
     if remaining is None:
@@ -148,7 +150,7 @@ def quota(headers: Mapping[str, str]) -> Quota | None:
         now = http_date(headers.get("date", ""))
         if now is None:
             return None
-        reset_s = max(0.0, reset_s - now)
+        reset_s = max(0.0, (reset_s / 1000.0 if reset_s >= EPOCH_MS_MIN else reset_s) - now)
     return Quota(remaining=int(remaining), reset_s=reset_s)
 
 

@@ -26,6 +26,10 @@ NOW_S = 1778493600
             {"x-ratelimit-remaining": "3", "x-ratelimit-reset": str(NOW_S - 20), "date": NOW},
             Quota(remaining=3, reset_s=0.0),
         ),
+        (
+            {"x-ratelimit-remaining": "3", "x-ratelimit-reset": str(1000 * NOW_S + 1500), "date": NOW},
+            Quota(remaining=3, reset_s=1.5),
+        ),
         ({"x-ratelimit-remaining": "3", "x-ratelimit-reset": str(NOW_S)}, None),
         ({"x-ratelimit-remaining": "3"}, None),
         ({"x-ratelimit-reset": "30"}, None),
