@@ -33,6 +33,8 @@ _PLACES_WORDS: Final = re.compile(r"concurren|simultaneous|parallel|at once|at t
 TRY_WINDOWS = 1.25
 # Counts that differ by one, or by this share, are alike: ends are seen late, and requests are on their way.
 ALIKE_SHARE = 1 / 8
+# Refusals of both kinds belong together when no more than this lies between them, or one of the users' windows.
+TOGETHER_S_MAX = 2.0
 # With less than this share of all calls the other kind is not what fills a window.
 OTHERS_SHARE = 0.2
 # The fewest calls that show what a window lets through; a refusal after fewer may be about anything.
@@ -41,6 +43,8 @@ WENT_LEAST = 4
 MOST_SHARE = 0.75
 # Calls are counted in windows of this length at most, and so many at most: a quarter of a megabyte.
 COUNTED_S_MAX = 60.0
+# What a moment let through is no measure of a window that has not passed: a shorter one is assumed, this at least.
+COUNTED_S_MIN = 1.0
 COUNTED_MAX = 4096
 
 
@@ -73,9 +77,10 @@ class Limits:
 
     def __init__(self, creates: Pacer, polls: Pacer) -> None:
         self.pacers = (creates, polls)
-        self.places = Places(try_s=TRY_WINDOWS * creates.rate.window_s)
+        self.places = Places()
         self.calls: Calls | None = None
         self._went_s = {pacer.name: deque[float](maxlen=COUNTED_MAX) for pacer in self.pacers}
+        self._began_s: float | None = None  # when the first call ended
         self._refused_s = dict.fromkeys(self._went_s, float("-inf"))
         self._blamed: dict[str, tuple[float, _Blame]] = {}  # for the refusals that began an episode
         self._before: dict[str, _Refusal] = {}  # what the next one is compared with
@@ -92,6 +97,7 @@ class Limits:
         """A call ended. `running`: tasks that were accepted and not seen to end, before this one."""
         changes: list[RateChange | PlacesChange | None]
         pause_s = 0.0
+        self._began_s = now_s if self._began_s is None else self._began_s
         if end.is_limited:
             pause_s = wait_s(pacer.refusals + 1, end.retry_after_s, spread())
             changes = self._refused(self._refusal(pacer, token, end, now_s, running, pause_s))
@@ -175,7 +181,7 @@ class Limits:
         if self.calls is None and not self._is_window(refusal):
             return False
         others_s = max(at_s for name, at_s in self._refused_s.items() if name != refusal.pacer.name)
-        return refusal.now_s - others_s <= min(pacer.rate.window_s for pacer in self.pacers)
+        return refusal.now_s - others_s <= min(TOGETHER_S_MAX, *(pacer.rate.window_s for pacer in self.pacers))
 
     def _is_window(self, refusal: _Refusal) -> bool:
         """Whether what went through may be what a window over all calls lets through."""
@@ -203,7 +209,8 @@ class Limits:
     def _blame_own(self, refusal: _Refusal) -> list[RateChange | PlacesChange | None]:
         pacer, now_s = refusal.pacer, refusal.now_s
         is_most = _is_most(refusal.own, self._went_s[pacer.name], pacer.rate.window_s)
-        went = refusal.own if is_most else None
+        windows = self._passed_s(now_s, pacer.rate.window_s) / pacer.rate.window_s
+        went = round(refusal.own / windows) if is_most else None
         change = pacer.refused(refusal.token, now_s, wait_s=refusal.wait_s, reason=refusal.reason, went=went)
         shared = self._shared_ended(pacer.name, refusal.token, now_s, clean=False)
         forgotten = self.places.forget("its window refused") if pacer is self.pacers[0] else None
@@ -220,6 +227,7 @@ class Limits:
             now_s=now_s,
             reason=refusal.reason,
             asked_s=refusal.asked_s,
+            try_s=TRY_WINDOWS * min(COUNTED_S_MAX, self._passed_s(now_s, pacer.rate.window_s)),
         )
         return [shared, change]
 
@@ -246,11 +254,16 @@ class Limits:
         return sum(pacer.rate.per_second for pacer in self.pacers)
 
     def _window_s(self, now_s: float) -> float:
-        """The longer of the users' windows, if calls are counted as far back."""
-        window_s = min(COUNTED_S_MAX, max(pacer.rate.window_s for pacer in self.pacers))
+        """The longer of the users' windows, if it has passed, and if calls are counted as far back."""
+        window_s = min(COUNTED_S_MAX, self._passed_s(now_s, max(pacer.rate.window_s for pacer in self.pacers)))
         if any(len(went) == COUNTED_MAX and went[0] > now_s - window_s for went in self._went_s.values()):
             return min(window_s, *(pacer.rate.window_s for pacer in self.pacers))
         return window_s
+
+    def _passed_s(self, now_s: float, window_s: float) -> float:
+        """How much of a window has passed since the first call ended."""
+        assert self._began_s is not None, "a call ended"
+        return min(window_s, max(COUNTED_S_MIN, now_s - self._began_s))
 
     def _find_calls(self, refusal: _Refusal) -> list[RateChange | PlacesChange | None]:
         now_s, window_s = refusal.now_s, self._window_s(refusal.now_s)

@@ -37,9 +37,9 @@ class PlacesChange:
 class Places:
     """`running` is always what was accepted and not seen to end; `sending` are creates without an answer."""
 
-    def __init__(self, *, try_s: float) -> None:
+    def __init__(self) -> None:
         self.found: int | None = None
-        self._try_s = max(TRY_S_MIN, try_s)  # when one more is tried after the first refusal
+        self._try_s = TRY_S_MIN  # when one more is tried after the first refusal
         self._accepted = 0
         self._cut_at_s = float("-inf")
         self._failed = 0  # tries
@@ -68,11 +68,15 @@ class Places:
         return PlacesChange(before=before, after=self.found, reason="one more was accepted")
 
     def refused(
-        self, running: int, *, left_at_s: float, now_s: float, reason: str, asked_s: float = 0.0
+        self, running: int, *, left_at_s: float, now_s: float, reason: str, try_s: float, asked_s: float = 0.0
     ) -> PlacesChange | None:
-        """A create was refused for want of a place. `asked_s`: how long the service wants to be left alone."""
+        """A create was refused for want of a place.
+
+        `try_s`: how soon one more shows whether it was. `asked_s`: how long the service wants to be left alone.
+        """
         if left_at_s <= self._cut_at_s:
             return None
+        self._try_s = max(TRY_S_MIN, try_s)
         before, self.found = self.found, max(1, running)
         self._cut_at_s, self._try_at_s = now_s, now_s + max(asked_s, self._wait_s())
         self._failed, self._step = self._failed + 1, 0

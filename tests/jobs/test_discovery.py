@@ -13,6 +13,7 @@ from tests.bench.workloads import WORKLOADS, Kind, Workload
 from tests.jobs.discovering import Discovery
 
 CEILINGS = {"creates": Rate(count=50, window_s=1.0), "polls": Rate(count=200, window_s=1.0)}
+MINUTES = {"creates": Rate(count=600, window_s=60.0), "polls": Rate(count=1200, window_s=60.0)}
 CLIPS = (Kind(model="z-image", median_s=60.0, sigma=0.3),)
 
 
@@ -45,6 +46,10 @@ def test_limits_that_are_told_are_not_refused_once() -> None:
     assert told.refused == 0
 
 
+def _storm(now_s: float) -> float:
+    return 1.0 if 0.5 <= now_s < 3.0 else 0.0
+
+
 # what is hidden, and bounds: seconds, refusals an item
 HIDDEN: Mapping[str, tuple[Workload, Mapping[str, Any], float, float]] = {
     "a window of creates": (_workload(600, creates=20), {}, 50.0, 0.03),
@@ -61,6 +66,9 @@ HIDDEN: Mapping[str, tuple[Workload, Mapping[str, Any], float, float]] = {
     "more creates": (_workload(500, creates=10), {"changes": {10.0: {"creates": 40}}}, 45.0, 0.05),
     "places far away": (_workload(200, running=8), {"trip_s": 0.3}, 85.0, 0.08),
     "a window over all far away": (_workload(500, shared=60), {"trip_s": 0.3}, 35.0, 0.1),
+    "calls of a second where users count minutes": (_workload(300, shared=20), {"ceilings": MINUTES}, 45.0, 0.05),
+    "creates of a second where users count minutes": (_workload(300, creates=5), {"ceilings": MINUTES}, 95.0, 0.05),
+    "a storm at first where users count minutes": (_workload(600), {"ceilings": MINUTES, "unwell": _storm}, 90.0, 0.05),
     "long clips": (
         _workload(100, running=8, in_flight=32, kinds=CLIPS),
         {"ceilings": {"creates": Rate(count=60, window_s=60.0), "polls": Rate(count=5, window_s=1.0)}},

@@ -10,13 +10,13 @@ REASON = "HTTP 429"
 
 
 def _found(running: int, *, now_s: float = 10.0) -> Places:
-    places = Places(try_s=1.25)
-    places.refused(running, left_at_s=now_s - 0.1, now_s=now_s, reason=REASON)
+    places = Places()
+    places.refused(running, left_at_s=now_s - 0.1, now_s=now_s, reason=REASON, try_s=1.25)
     return places
 
 
 def test_a_run_begins_with_few_creates_unanswered_and_more_with_each_that_is_accepted() -> None:
-    places = Places(try_s=1.25)
+    places = Places()
 
     assert places.due_s(0, SLOW_START - 1) < 0
     assert places.due_s(0, SLOW_START) == float("inf")
@@ -26,8 +26,8 @@ def test_a_run_begins_with_few_creates_unanswered_and_more_with_each_that_is_acc
 
 
 def test_a_refusal_holds_the_number_that_ran_and_an_end_makes_room_at_once() -> None:
-    places = Places(try_s=1.25)
-    change = places.refused(8, left_at_s=9.9, now_s=10.0, reason=REASON)
+    places = Places()
+    change = places.refused(8, left_at_s=9.9, now_s=10.0, reason=REASON, try_s=1.25)
 
     assert change == PlacesChange(before=None, after=8, reason=REASON)
     assert places.due_s(8, 0) == 11.25
@@ -39,7 +39,7 @@ def test_a_refusal_holds_the_number_that_ran_and_an_end_makes_room_at_once() -> 
 def test_refusals_of_creates_that_had_left_by_then_cut_no_more() -> None:
     places = _found(8)
 
-    assert places.refused(6, left_at_s=9.95, now_s=10.1, reason=REASON) is None
+    assert places.refused(6, left_at_s=9.95, now_s=10.1, reason=REASON, try_s=1.25) is None
     assert places.found == 8
 
 
@@ -58,7 +58,7 @@ def test_tries_come_ever_more_seldom_while_they_are_refused() -> None:
         due_s = places.due_s(8, 0)
         waits_s.append(due_s - now_s)
         now_s = due_s + 0.1
-        places.refused(8, left_at_s=due_s, now_s=now_s, reason=REASON)
+        places.refused(8, left_at_s=due_s, now_s=now_s, reason=REASON, try_s=1.25)
 
     assert waits_s == pytest.approx([1.25, TRY_S, 2 * TRY_S, 4 * TRY_S, 8 * TRY_S, 16 * TRY_S])
 
