@@ -130,12 +130,18 @@ class Buying:
             return until(earliest(resend_s, now.mono_s + LOOK_S))
         if pick.fit is Fit.NEVER:
             return self._exhausted(pick.item, now)
-        paced_s = max(place_s, self._pacer.due_s(now.mono_s))
+        paced_s = max(now.mono_s, place_s, self._pacer.due_s(now.mono_s))
+        wait_s = self._ask_again_s(paced_s, now, ahead_s)
+        if wait_s is not None:
+            return until(earliest(resend_s, wait_s))
+        return self._buy(state.ready.take(pick.item.identity), now, leave_s=paced_s)
+
+    def _ask_again_s(self, paced_s: float, now: Now, ahead_s: float) -> float | None:
+        """When to ask again for a create that may leave at `paced_s`; None: it may be decided on now."""
         if paced_s > now.mono_s + ahead_s:
-            return until(earliest(resend_s, paced_s - ahead_s))
-        if paced_s > now.mono_s and self._pacer.due_s(paced_s) > paced_s:  # a look whether an answer came, and no slot
-            return until(earliest(resend_s, paced_s))
-        return self._buy(state.ready.take(pick.item.identity), now, leave_s=max(now.mono_s, paced_s))
+            return paced_s - ahead_s
+        # It may also be the moment of a look whether an answer came, and no slot.
+        return paced_s if paced_s > now.mono_s and self._pacer.due_s(paced_s) > paced_s else None
 
     @property
     def running(self) -> int:
