@@ -178,10 +178,10 @@ class Limits:
 
     def _are_together(self, refusal: _Refusal) -> bool:
         """Whether both kinds are refused at once, by a window over both or by a storm."""
-        if self.calls is None and not self._is_window(refusal):
-            return False
         others_s = max(at_s for name, at_s in self._refused_s.items() if name != refusal.pacer.name)
-        return refusal.now_s - others_s <= min(TOGETHER_S_MAX, *(pacer.rate.window_s for pacer in self.pacers))
+        if refusal.now_s - others_s > min(TOGETHER_S_MAX, *(pacer.rate.window_s for pacer in self.pacers)):
+            return False
+        return self.calls is not None or self._is_window(refusal)  # which looks at all calls: last
 
     def _is_window(self, refusal: _Refusal) -> bool:
         """Whether what went through may be what a window over all calls lets through."""
