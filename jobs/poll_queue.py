@@ -24,6 +24,10 @@ LEVELS_BELOW = 3.0
 # ... and that one rises so much with each poll while others wait, and falls so much while none does.
 RISES = 0.05
 FALLS = 0.2
+# Entries of the ready, for each task and beyond, before those that were overtaken are thrown out: while polls are
+# scarce they never come to the top.
+ENTRIES_MAX = 4
+ENTRIES_SPARE = 64
 
 # When a look at a task is worth a level (monotonic seconds): later for a higher one.
 WorthAt = Callable[[str, int], float]
@@ -84,6 +88,14 @@ class PollQueue:
         if place.ready_s is None:
             place.ready_s = reached_s
         heapq.heappush(self._ready, (1 - place.level, reached_s, self._stamp, identity))
+        if len(self._ready) > ENTRIES_SPARE + ENTRIES_MAX * len(self._places):
+            self._ready = [entry for entry in self._ready if self._is_ready(entry)]
+            heapq.heapify(self._ready)
+
+    def _is_ready(self, entry: tuple[int, float, int, str]) -> bool:
+        """Whether nothing overtook this entry of the ready."""
+        place = self._places.get(entry[3])
+        return place is not None and place.ready == entry[2]
 
     @property
     def first(self) -> str | None:
@@ -93,9 +105,7 @@ class PollQueue:
     def _waits(self) -> bool:
         """Whether one is ready. Entries that were overtaken are dropped on the way."""
         while self._ready:
-            _, _, stamp, identity = self._ready[0]
-            place = self._places.get(identity)
-            if place is not None and place.ready == stamp:
+            if self._is_ready(self._ready[0]):
                 return True
             heapq.heappop(self._ready)
         return False

@@ -52,6 +52,19 @@ def test_the_look_that_is_worth_most_goes_first_however_late_it_came() -> None:
     assert [desk.take(4.0), desk.take(4.0), desk.take(4.0)] == ["quick", "slow", None]
 
 
+def test_polls_that_stay_scarce_leave_no_heap_behind() -> None:
+    names = [f"task-{number}" for number in range(40)]
+    desk = Desk(**dict.fromkeys(names, 1.0))
+    for name in names:
+        desk.add(name, 0.0)
+    for second in range(1, 2000):  # one look a second: each task climbs for forty
+        taken = desk.take(float(second))
+        assert taken is not None
+        desk.add(taken, float(second))
+
+    assert len(desk.queue._ready) <= 500
+
+
 def test_of_equal_worth_the_one_that_came_first_goes_first() -> None:
     desk = Desk(a=1.0, b=1.0)
     desk.add("b", 0.0)
