@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from jobs.escape import for_terminal
+from jobs.rates import per_minute
 from jobs.steering import steering_words
 from jobs.steps import Notice
 from runner.cli.figures import duration
@@ -50,12 +51,12 @@ def told(notice: Notice) -> str:
 
 
 def _speed_words(notice: Notice, data: Mapping[str, str]) -> str:
-    before, after, full = (float(str(notice.data[name])) * 60 for name in ("before", "after", "full"))
+    before, after, full = (float(str(notice.data[name])) for name in ("before", "after", "full"))
     if before < after < full:
         return ""  # each step of a recovery is for programs; people want to know when it is over
     wait_s = float(str(notice.data.get("wait_s", 0.0)))
     pause = f" after {duration(wait_s)}" if wait_s >= PAUSE_WORTH_TELLING_S else ""
-    return f"{data['limit']} {'slowed' if after < before else 'back'} to {after:.0f}/min{pause}: {data['why']}"
+    return f"{data['limit']} {'slowed' if after < before else 'back'} to {per_minute(after)}/min{pause}: {data['why']}"
 
 
 def _places_words(notice: Notice, data: Mapping[str, str]) -> str:
