@@ -196,8 +196,8 @@ class Limits:
             self._tells = self._tells or refusal.says_places
             if refusal.says_places:
                 return _Blame.PLACES
-            if refusal.pacer.is_found and refusal.pacer.is_full(refusal.now_s):
-                return _Blame.OWN
+            if refusal.pacer.is_cut or (refusal.pacer.is_found and refusal.pacer.is_full(refusal.now_s)):
+                return _Blame.OWN  # within a storm a number of tasks is a coincidence
             is_places = before is None or _alike(refusal.running, before.running)
             return _Blame.PLACES if is_places and refusal.running and not self._tells else _Blame.OWN
         if self.calls is not None or not self._is_window(refusal):

@@ -253,6 +253,11 @@ class Pacer:
         self._clean = 0
 
     @property
+    def is_cut(self) -> bool:
+        """Whether refusals slowed this down, and what stood before them has not come back."""
+        return self._refusals > 0 and self._factor < self._regrow_to
+
+    @property
     def is_found(self) -> bool:
         """Whether the service showed that it lets through less than the user's limit."""
         return self._regrow_to < 1.0 and self._factor < 1.0
