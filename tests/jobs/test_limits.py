@@ -225,3 +225,14 @@ def test_a_refusal_that_comes_after_its_window_was_given_up_is_looked_at_anew(ca
 
     assert len(calls.limits.statistics()) == 2
     assert [notice.data["limit"] for notice in told] == ["creates"]
+
+
+def test_while_creates_are_slowed_down_a_number_of_tasks_is_a_coincidence(calls: _Calls) -> None:
+    calls.went(calls.creates, 60)
+    calls.creates.refused(calls.creates.leave(200.0), 200.0, wait_s=1.0, reason="HTTP 429")
+    calls.now_s = 201.0
+
+    told = calls.was_refused(calls.creates, running=7)
+
+    assert "places" not in told
+    assert calls.limits.places.found is None
