@@ -6,6 +6,7 @@ flight, room in the budget, a price class that is not waiting for its first pric
 
 from __future__ import annotations
 
+import math
 from collections.abc import Container, Mapping
 from dataclasses import replace
 
@@ -150,7 +151,12 @@ class Buying:
 
     def place_s(self) -> float:
         """When a create that makes a task may leave, for what is known of how many the service runs at once."""
-        return self._state.limits.places.due_s(self.running, len(self._sending))
+        return math.inf if self._is_held else self._state.limits.places.due_s(self.running, len(self._sending))
+
+    @property
+    def _is_held(self) -> bool:
+        """A person paused the run: what makes a task waits until they let it go on, also what was decided on."""
+        return Pause.PERSON in self._state.pauses
 
     @property
     def _passes_over(self) -> bool:
@@ -231,7 +237,8 @@ class Buying:
 
     def keep_back(self, send: Send, now: Now) -> bool:
         """Whether a create that was decided on must not leave now; then it waits like one that is sent again."""
-        if not self.silenced and self._pacer.paused_until_s <= now.mono_s:
+        is_held = self._is_held and not self.may_have_arrived(send.identity)
+        if not (self.silenced or is_held) and self._pacer.paused_until_s <= now.mono_s:
             return False
         self._sending.discard(send.identity)
         self._state.limits.returned(self._pacer, send.token, now.mono_s)

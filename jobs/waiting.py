@@ -118,6 +118,8 @@ class _Look:
         if due_s > now_s:
             return On.RESEND, due_s - now_s
         place_s = buying.place_s()
+        if Pause.PERSON in self._core.state.pauses and not buying.may_have_arrived(identity):
+            return On.RESUME, None
         if place_s > now_s and not buying.may_have_arrived(identity):
             return On.PLACE, _finite(place_s - now_s)
         paced_s = self._core.pacers[0].due_s(now_s)

@@ -66,6 +66,18 @@ def test_a_stop_keeps_back_what_has_not_left_and_gives_its_credits_back() -> Non
     assert core.state.books.reserved == 10, "the first item's alone"
 
 
+def test_a_person_s_pause_keeps_back_what_has_not_left_until_they_let_it_go_on() -> None:
+    core = after_one()
+    send = ahead(core, 9.5)
+    core.hold("ana")
+
+    assert core.keep_back(send, at(10.0))
+    assert waits_s(core.next_create(at(30.0))) is None
+    core.let_go("ana")
+
+    assert must_send(core, 31.0).key == send.key
+
+
 def test_a_service_that_asks_to_wait_keeps_back_what_was_decided_on_before_and_its_key_goes_out_later() -> None:
     core = made_core(*(made_item(number) for number in range(3)), creates=Rate(count=2, window_s=10.0))
     bought(core)
