@@ -107,8 +107,7 @@ class Buying:
         state = self._state
         if self.silenced:
             return until(None)
-        place_s = self.place_s()
-        resend_s = self._resending.due_s(now.mono_s, place_s=place_s)
+        resend_s = self._resending.due_s(now.mono_s, self.place_s) if self._resending else None
         if resend_s is not None and resend_s <= now.mono_s:
             paced_s = self._pacer.due_s(now.mono_s)
             return self._resend(now) if paced_s <= now.mono_s else until(paced_s)
@@ -131,7 +130,7 @@ class Buying:
             return until(earliest(resend_s, now.mono_s + LOOK_S))
         if pick.fit is Fit.NEVER:
             return self._exhausted(pick.item, now)
-        paced_s = max(now.mono_s, place_s, self._pacer.due_s(now.mono_s))
+        paced_s = max(now.mono_s, self.place_s(), self._pacer.due_s(now.mono_s))
         wait_s = self._ask_again_s(paced_s, now, ahead_s)
         if wait_s is not None:
             return until(earliest(resend_s, wait_s))

@@ -138,8 +138,9 @@ class Pacer:
     @property
     def _slots(self) -> int:
         """Requests in a window: the user's limit, or what of it is known to stand, if that is more than is used now."""
-        known = max(self._factor, self._regrow_to)
-        return self.rate.count if known >= 1.0 else max(1, round(self.rate.count * known))
+        if self._factor >= 1.0 or self._regrow_to >= 1.0:
+            return self.rate.count
+        return max(1, round(self.rate.count * max(self._factor, self._regrow_to)))
 
     def leave(self, now_s: float) -> int:
         """Take a slot. Call only when `due_s(now_s) <= now_s`; returns the token to give back with the answer."""

@@ -8,7 +8,7 @@ common, and while nothing at all is answered, the last send of a key is kept unt
 from __future__ import annotations
 
 import heapq
-from collections.abc import Container
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from jobs.answers import Phase
@@ -120,17 +120,15 @@ class Resending:
         self._order += 1
         heapq.heappush(self._placeless if needs_place else self._waiting, (due_s, self._order, identity))
 
-    def due_s(self, now_s: float, *, place_s: float) -> float | None:
+    def due_s(self, now_s: float, place_s: Callable[[], float]) -> float | None:
         """When the next one may leave: its own wait is over, and the budget of all has room. None: none waits.
 
         What an earlier life left is taken up at once: that is no repetition of this life's. `place_s`: when there is
         a place for one more task.
         """
         self._keep_last_sends(now_s)
-        placeless_s = self._first_due_s(self._placeless, now_s)
-        return earliest(
-            self._first_due_s(self._waiting, now_s), None if placeless_s is None else max(placeless_s, place_s)
-        )
+        first_s, placeless_s = self._first_due_s(self._waiting, now_s), self._first_due_s(self._placeless, now_s)
+        return first_s if placeless_s is None else earliest(first_s, max(placeless_s, place_s()))
 
     def _first_due_s(self, waiting: list[tuple[float, int, str]], now_s: float) -> float | None:
         if not waiting:
