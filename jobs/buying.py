@@ -234,15 +234,15 @@ class Buying:
         token = self._pacer.leave(now.mono_s)
         return Send(identity=identity, key=key, token=token, step=NOTHING, leave_s=now.mono_s)
 
-    def keep_back(self, send: Send, now: Now) -> bool:
-        """Whether a create that was decided on must not leave now; then it waits like one that is sent again."""
+    def keep_back(self, send: Send, now: Now) -> Step | None:
+        """A create that was decided on must not leave now: it waits like one that is sent again. None: it may leave."""
         is_held = self._is_held and not self.may_have_arrived(send.identity)
         if not (self.silenced or is_held) and self._pacer.paused_until_s <= now.mono_s:
-            return False
+            return None
         self._sending.discard(send.identity)
         self._state.limits.returned(self._pacer, send.token, now.mono_s)
         self._resending.put_off(send.identity, now.mono_s, needs_place=not self.may_have_arrived(send.identity))
-        return True
+        return self._given_up(now)
 
     def _skip(self, item: Item, now: Now, code: str, room: str) -> Step:
         self._state.ready.take(item.identity)
@@ -271,8 +271,7 @@ class Buying:
         if verdict.pause is not None:
             notices += state.pause(verdict.pause, end.reason)
         step = self._apply(send.identity, verdict, follow, now)
-        if Pause.CONFIG in state.pauses or Pause.CREATES in state.pauses:
-            step = join(step, self.give_up(now))
+        step = join(step, self._given_up(now))
         return join(step, tell(notices))
 
     def _without_twin(self, send: Send, end: SendEnd) -> SendEnd:
@@ -369,6 +368,12 @@ class Buying:
         """Seconds since the intent, by whichever clock makes it oldest: the service may tell its time only later."""
         told_s = self._state.age_s(self._state.attempt(identity), now)
         return max(self._resending[identity].age_s(now), told_s or 0.0)
+
+    def _given_up(self, now: Now) -> Step:
+        """After some pauses no create leaves in this life: nothing waits for it."""
+        if Pause.CONFIG in self._state.pauses or Pause.CREATES in self._state.pauses:
+            return self.give_up(now)
+        return NOTHING
 
     def give_up(self, now: Now) -> Step:
         """Nothing is sent again in this life. What waits stays open for a later one, but for what never left.

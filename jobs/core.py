@@ -167,8 +167,10 @@ class Core:
         """
         return self._buying.next(now, new=len(self._downloads) < DOWNLOAD_BACKLOG_MAX, ahead_s=ahead_s)
 
-    def keep_back(self, send: Send, now: Now) -> bool:
-        """Whether a create that was decided on must not leave now, because of what happened since: it has no end."""
+    def keep_back(self, send: Send, now: Now) -> Step | None:
+        """What follows if a create that was decided on must not leave now, because of what happened since: it has no
+        end then. None: it may leave.
+        """
         return self._buying.keep_back(send, now)
 
     def know_task(self, task_id: str, key: str | None) -> None:

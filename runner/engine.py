@@ -288,8 +288,9 @@ class Engine:
         failpoint("intent.after_commit")
         while left_s := self._clock.left_s(send.leave_s):  # noqa: ASYNC110  # time is what it waits for
             await anyio.sleep(left_s)
-        if self.core.keep_back(send, self._clock.now()):
-            self._look(self._create_lane)
+        kept = self.core.keep_back(send, self._clock.now())
+        if kept is not None:
+            await self._settle(kept, self._create_lane)
             return
         self.counts.creates += 1
         body = send.step.changes[-1].body if send.step.changes else self._ledger.body(send.key)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from jobs.answers import Phase, SendEnd
 from jobs.calls import Calls
 from jobs.core import Core
 from jobs.rates import Rate
@@ -51,7 +52,7 @@ def test_a_slot_that_is_decided_on_is_taken() -> None:
 def test_a_create_whose_slot_has_come_leaves() -> None:
     core = after_one()
 
-    assert not core.keep_back(ahead(core, 9.5), at(10.0))
+    assert core.keep_back(ahead(core, 9.5), at(10.0)) is None
 
 
 def test_a_stop_keeps_back_what_has_not_left_and_gives_its_credits_back() -> None:
@@ -59,11 +60,25 @@ def test_a_stop_keeps_back_what_has_not_left_and_gives_its_credits_back() -> Non
     send = ahead(core, 9.5)
     core.stop()
 
-    assert core.keep_back(send, at(10.0))
+    assert core.keep_back(send, at(10.0)) is not None
     step = core.leave_unbought(at(10.0))
 
     assert [change.event.data["code"] for change in step.changes] == ["not_sent"]
     assert core.state.books.reserved == 10, "the first item's alone"
+
+
+def test_what_is_kept_back_after_creates_were_given_up_is_given_up_too() -> None:
+    core = made_core(*(made_item(number) for number in range(3)), creates=Rate(count=2, window_s=10.0))
+    bought(core)
+    first = must_send(core, 5.0)
+    second = ahead(core, 9.5)
+    core.create_ended(first, SendEnd(phase=Phase.ANSWERED, status=302, reason="a redirect"), at(9.7))
+
+    step = core.keep_back(second, at(10.0))
+
+    assert step is not None
+    assert [change.event.data["code"] for change in step.changes] == ["not_sent"]
+    assert len(core.state.slots) == 1, "the first item's, which runs"
 
 
 def test_a_person_s_pause_keeps_back_what_has_not_left_until_they_let_it_go_on() -> None:
@@ -71,7 +86,7 @@ def test_a_person_s_pause_keeps_back_what_has_not_left_until_they_let_it_go_on()
     send = ahead(core, 9.5)
     core.hold("ana")
 
-    assert core.keep_back(send, at(10.0))
+    assert core.keep_back(send, at(10.0)) is not None
     assert waits_s(core.next_create(at(30.0))) is None
     core.let_go("ana")
 
@@ -85,7 +100,7 @@ def test_a_service_that_asks_to_wait_keeps_back_what_was_decided_on_before_and_i
     second = ahead(core, 9.5)
     core.create_ended(first, refused(429, "rate_limited", retry_after_s=60.0), at(9.7))
 
-    assert core.keep_back(second, at(10.0))
+    assert core.keep_back(second, at(10.0)) is not None
     assert (waits_s(core.next_create(at(10.0))) or 0.0) >= 60.0
     one = must_send(core, 200.0)
     core.create_ended(one, seen("task_9"), at(201.0))

@@ -131,6 +131,10 @@ def trace_digest(first: int, count: int) -> str:
     return digest.hexdigest()
 
 
+# How long before its slot a create may be decided on: not at all, as in the product, or long enough for much to happen.
+AHEAD_S = (0.0, 0.05, 0.0, 5.0)
+
+
 class Scenario:
     """What outlives a process: the service, the ledger, copies on the way, and whoever judges it all."""
 
@@ -149,6 +153,7 @@ class Scenario:
         self.slow = slow = dice.random() < 0.1  # one create now and then, and polls that are overtaken by it
         self.poll_takes_s = 100.0 if slow else 2.0
         self.creates = _SLOW if slow else _FAST if dice.random() < 0.7 else self.one_of(*_RATES)
+        self.ahead_s = AHEAD_S[number % len(AHEAD_S)]
         self.settings = self._drawn_settings()
         self.cap = None if dice.random() < 0.4 else self.one_of(0, 4, 12, 25, 30, 50, 100, 1000)
         self.per_item = 10 if dice.random() < 0.1 else None

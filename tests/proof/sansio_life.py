@@ -198,7 +198,7 @@ class Life:
 
     def _asked_for_creates(self) -> float:
         while len(self.creating) < self.world.crew:
-            answer = self.core.next_create(self.now)
+            answer = self.core.next_create(self.now, ahead_s=self.world.ahead_s)
             if isinstance(answer, Wait):
                 return self._until(answer)
             if isinstance(answer, Send):
@@ -234,13 +234,20 @@ class Life:
         self.creating[send.identity] = send
         if send.step.changes:
             self.commit(send.step)
-            self._later(self.durable_s - self.mono_s, self._depart, send)
+            self._later(max(self.durable_s, send.leave_s) - self.mono_s, self._depart, send)
         else:
             self._depart(send)
 
     def _depart(self, send: Send) -> None:
-        """The request leaves."""
+        """The request leaves, unless something happened since it was decided on."""
         world, key = self.world, send.key
+        kept = self.core.keep_back(send, self.now)
+        if kept is not None:
+            world.met("kept back")
+            self.commit(kept)
+            del self.creating[send.identity]
+            self._stir(creates=True)
+            return
         word = self._doubt(send)
         world.judge.leaves(send)
         world.auditor.left(key, world.bodies.get(key, b""))
