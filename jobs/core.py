@@ -25,7 +25,7 @@ from jobs.rates import Rate
 from jobs.record import Record, rebuys
 from jobs.runstate import BUDGET_EXHAUSTED, CoreSettings, RunState
 from jobs.steering import Dial, Turned, Value
-from jobs.steps import NOTHING, Download, Notice, Now, Poll, Send, Step, Wait, join, tell
+from jobs.steps import NOTHING, Download, Notice, Now, Poll, Send, Step, Wait, join, tell, until
 from jobs.verdict import Pause
 from jobs.watching import Watching
 
@@ -191,7 +191,13 @@ class Core:
     # Polling
 
     def next_poll(self, now: Now) -> Poll | Wait:
-        """The next status request, or how long there is none."""
+        """The next status request, or how long there is none.
+
+        Tasks that vanished or stalled hold up no run: when only they are left, the looks under way are the last. Where
+        answers take long there would always be one on its way.
+        """
+        if self._is_done():
+            return until(None)
         return self._watching.next(now)
 
     def poll_ended(self, poll: Poll, end: SendEnd, now: Now) -> Step:
@@ -333,8 +339,12 @@ class Core:
 
     def finished(self) -> bool:
         """Nothing is under way, and nothing more can be done by itself in this life."""
+        return not self._watching.busy and self._is_done()
+
+    def _is_done(self) -> bool:
+        """But for looks that are under way."""
         state = self.state
-        if self._buying.busy or self._watching.busy or self._saving:
+        if self._buying.busy or self._saving:
             return False
         if state.stopping:
             return True

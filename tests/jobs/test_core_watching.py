@@ -168,3 +168,18 @@ def test_a_task_that_an_earlier_life_left_is_asked_for_before_the_run_ends() -> 
     poll_ended(core, seen("task_1", "succeeded", final=10, urls=("u",)), seconds=0)
 
     assert state_of(core) is S.SUCCEEDED
+
+
+def test_tasks_that_stalled_hold_up_no_run_however_long_the_answers_take() -> None:
+    core = made_core(made_item(0), made_item(1))
+    bought(core, 0)
+    bought(core, 1)
+    first, second = must_poll(core, 1300), must_poll(core, 1300)
+    core.poll_ended(first, seen(first.task_id, "processing"), at(1400))
+    third = must_poll(core, 1500)
+    core.poll_ended(second, seen(second.task_id, "processing"), at(1600))
+
+    assert (state_of(core, 0), state_of(core, 1)) == (S.STALLED, S.STALLED)
+    assert waits_s(core.next_poll(at(5000))) is None
+    core.poll_ended(third, seen(third.task_id, "processing"), at(5000))
+    assert core.finished()
