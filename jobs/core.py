@@ -25,7 +25,7 @@ from jobs.rates import Rate
 from jobs.record import Record, rebuys
 from jobs.runstate import BUDGET_EXHAUSTED, CoreSettings, RunState
 from jobs.steering import Dial, Turned, Value
-from jobs.steps import NOTHING, Download, Notice, Now, Poll, Send, Step, Wait, join, tell, until
+from jobs.steps import NOTHING, Download, Notice, Now, Poll, Send, Step, Wait, join, tell
 from jobs.verdict import Pause
 from jobs.watching import Watching
 
@@ -196,9 +196,7 @@ class Core:
         Tasks that vanished or stalled hold up no run: when only they are left, the looks under way are the last. Where
         answers take long there would always be one on its way.
         """
-        if self._is_done():
-            return until(None)
-        return self._watching.next(now)
+        return self._watching.next(now, is_last=self._watching.busy and self._is_done())
 
     def poll_ended(self, poll: Poll, end: SendEnd, now: Now) -> Step:
         """One status request ended."""

@@ -96,13 +96,13 @@ class Watching:
         """When the chosen are asked for next; one that is being asked for has no such moment."""
         return self._queue.moments(self._worth_at, chosen)
 
-    def next(self, now: Now) -> Poll | Wait:
-        """The next status request, or how long there is none."""
+    def next(self, now: Now, *, is_last: bool) -> Poll | Wait:
+        """The next status request, or how long there is none. `is_last`: no more looks at tasks that may go on."""
         state = self._state
         if state.stopping or not _SILENCING.isdisjoint(state.pauses):
             return until(None)
         due_s = self._first_due_s(now)
-        if due_s is None:
+        if due_s is None or (is_last and self._queue.first is not None):
             return until(None)
         at_s = max(due_s, self._pacer.due_s(now.mono_s))
         if at_s > now.mono_s:

@@ -92,6 +92,8 @@ class Life:
         heap, wake_s = self.heap, NEVER_S
         while True:
             if self.stirred or wake_s <= self.mono_s:
+                if core.finished():  # the engine looks before it asks
+                    break
                 self._ask()
                 if core.finished():
                     break

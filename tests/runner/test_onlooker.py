@@ -118,7 +118,7 @@ def test_nobody_knows_the_end_of_a_paused_run_with_nothing_in_flight() -> None:
 
     looks: list[RunStatistics] = []
     World(items(40), durations=(("*", 20.0),), seed=7).live(
-        watch=lambda engine: asyncio.get_running_loop().call_later(10.0, pause, engine), creates=PER_MIN
+        watch=lambda engine: asyncio.get_running_loop().call_later(10.5, pause, engine), creates=PER_MIN
     )
 
     assert [look.eta_s is None for look in looks] == [False, True]
