@@ -169,7 +169,8 @@ async def test_cancelling_drains_the_run_and_saves_it(boats: Path) -> None:
     result = await run_manifest(boats.with_name("slow.yaml"), sim=True, confirm_spend=True, no_download=True)
     assert result.ok
     assert all(row.state == "succeeded" for row in result.rows())
-    assert sum(row.attempts for row in result.rows()) <= 3 + len(begun), "what stayed here is begun anew"
+    # What stayed here is begun anew: it was being written when the word came, or waited for its slot.
+    assert sum(row.attempts for row in result.rows()) <= 3 + max(1, len(begun))
 
 
 async def test_a_second_cancellation_ends_the_run_at_once(boats: Path) -> None:
