@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 
 from jobs.steps import Now
 
-__all__ = ["Clock", "stamp"]
+__all__ = ["TICK_S", "Clock", "stamp"]
 
 
 # The loop's timers count in these. Who sets one for less is woken too early, and again and again until it is time.
