@@ -48,6 +48,8 @@ LEAST_CHANCE = 1e-3
 # to be: with e^12 false alarms are seldom even among 100,000 looks, and a dozen looks that all go wrong are enough.
 ODDS = 4.0
 SURPRISE = 12.0
+_NONE = array("d", bytes(8 * (BINS + 2)))
+_UNKNOWN = array("d", [UNKNOWN_RATE]) * BINS
 # What the old looks count for after an alarm, in ends: a shape to start from.
 KEPT_AFTER_ALARM = 8.0
 # Fading by growing the weight of what is new; before numbers get out of hand all are scaled.
@@ -68,9 +70,9 @@ class Ends:
     """The sketch of one price class."""
 
     def __init__(self) -> None:
-        self._ended = array("d", bytes(8 * BINS))
-        self._passed = array("d", bytes(8 * (BINS + 2)))  # differences from bin to bin
-        self._rates = array("d", [UNKNOWN_RATE]) * BINS
+        self._ended = _NONE[:BINS]
+        self._passed = _NONE[:]  # differences from bin to bin
+        self._rates = _UNKNOWN[:]
         self._weight = 1.0
         self._ends = 0.0  # of the present weight
         self._unspread: list[tuple[float, float, float]] = []  # ends, by place and weight

@@ -86,6 +86,42 @@ class Pacer:
     `answered_s`: slots that are taken already. `stands`: so many did go through.
     """
 
+    # More attributes than fit a shared dictionary: without slots each look at one would cost twice.
+    __slots__ = (
+        "_answered",
+        "_clean",
+        "_cut_at_s",
+        "_factor",
+        "_failed",
+        "_failed_at_s",
+        "_fits",
+        "_floor",
+        "_grow_at_s",
+        "_growth_failed",
+        "_growth_share",
+        "_last_s",
+        "_left",
+        "_next_even_s",
+        "_paused_until_s",
+        "_quota_until_s",
+        "_refusals",
+        "_regrow_to",
+        "_regrown",
+        "_stands",
+        "_stood",
+        "_storm_until_s",
+        "_streak",
+        "_token",
+        "_tries",
+        "_was",
+        "_was_standing",
+        "_window_began_s",
+        "_window_used",
+        "name",
+        "rate",
+        "shared",
+    )  # fmt: skip
+
     def __init__(self, name: str, rate: Rate, *, answered_s: Iterable[float] = (), stands: bool = False) -> None:
         self.name = name
         self.rate = rate
@@ -127,12 +163,13 @@ class Pacer:
 
     def due_s(self, now_s: float) -> float:
         """When the next request may leave: `now_s` or earlier means at once; infinity means after an answer."""
-        over = len(self._left) + len(self._recent(now_s)) - self._slots  # slots to come back, less one
-        if over < 0:
-            window_due_s = float("-inf")
-        else:
+        due_s = max(self._next_even_s, self._paused_until_s, self._last_s)
+        over = len(self._left) + len(self._answered) - self._slots
+        if over >= 0:
+            over = self.held(now_s) - self._slots  # slots to come back, less one
+        if over >= 0:
             window_due_s = self._answered[over] + self.rate.window_s if over < len(self._answered) else float("inf")
-        due_s = max(self._next_even_s, self._paused_until_s, self._last_s, window_due_s)
+            due_s = max(due_s, window_due_s)
         return due_s if self.shared is None else max(due_s, self.shared.due_s(self.name, now_s))
 
     @property

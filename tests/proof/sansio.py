@@ -150,7 +150,7 @@ class Scenario:
         self.exact = dice.random() < 0.3  # every answer at once: the tightest interleaving
         self.deadly = dice.random() < 0.6  # lives end early
         self.crew = self.one_of(1, 2, 8)
-        self.slow = slow = dice.random() < 0.1  # one create now and then, and polls that are overtaken by it
+        slow = dice.random() < 0.1  # one create now and then, and polls that are overtaken by it
         self.poll_takes_s = 100.0 if slow else 2.0
         self.creates = _SLOW if slow else _FAST if dice.random() < 0.7 else self.one_of(*_RATES)
         self.ahead_s = AHEAD_S[number % len(AHEAD_S)]
@@ -158,7 +158,7 @@ class Scenario:
         self.cap = None if dice.random() < 0.4 else self.one_of(0, 4, 12, 25, 30, 50, 100, 1000)
         self.per_item = 10 if dice.random() < 0.1 else None
         self.auditor = Auditor(caps=dict.fromkeys(SCOPES, self.cap), where=self.where)
-        self.service = self._drawn_service()
+        self.service = self._drawn_service(slow=slow)
         self.counts: defaultdict[str, int] = defaultdict(int)
         self.trace: list[object] | None = None
         # what is on disk
@@ -200,10 +200,10 @@ class Scenario:
             spread=dice.random,
         )
 
-    def _drawn_service(self) -> ModelService:
+    def _drawn_service(self, *, slow: bool) -> ModelService:
         dice = self.dice
         rates = swarm(dice)
-        if self.slow:
+        if slow:
             rates.setdefault("fails_charged", 0.3)
         factor = 1.0 if dice.random() < 0.6 else self.one_of(0.5, 2.0)
         return ModelService(

@@ -39,6 +39,14 @@ NOT_SENT = SendEnd(phase=Phase.NOT_SENT, reason="refused")
 class Life:
     """One process. `last`: nothing goes wrong in it any more."""
 
+    # More attributes than fit a shared dictionary: without slots each look at one would cost twice.
+    __slots__ = (
+        "adopted", "again", "ask_creates", "ask_polls", "base_s", "began_s", "commits", "core", "crash_after",
+        "create_wake_s", "creating", "dead", "dice", "durable_s", "events", "heap", "last", "left", "mono_s", "now",
+        "poll_wake_s", "polling", "records", "retry", "saving", "scope", "service", "stirred", "stop_after", "turns",
+        "uploading", "world",
+    )  # fmt: skip
+
     def __init__(self, world: Scenario, *, last: bool) -> None:
         self.world, self.dice, self.service, self.last = world, world.dice, world.service, last
         dice = self.dice
@@ -181,9 +189,12 @@ class Life:
         self.ask_creates |= creates
         self.ask_polls |= polls
 
-    def _ask(self) -> None:
-        """Ask the lanes that have reason to, until each waits; remember the moments for which they wait."""
-        core = self.core
+    def _ask(self) -> bool:
+        """Ask the lanes that have reason to, until each waits; remember the moments for which they wait.
+
+        Whether an answer was a step of its own, after which the life may be over: the engine looks then, too.
+        """
+        core, before = self.core, self.turns
         self.stirred = False
         if self.ask_creates or self.create_wake_s <= self.mono_s:
             self.ask_creates, self.create_wake_s = False, self._asked_for_creates()
@@ -197,6 +208,7 @@ class Life:
                 if digest not in self.uploading:
                     self.uploading.add(digest)
                     self._later(self._span_s(5.0), self._uploaded, digest)
+        return self.turns > before
 
     def _asked_for_creates(self) -> float:
         while len(self.creating) < self.world.crew:
