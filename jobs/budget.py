@@ -6,13 +6,13 @@ bought counts: settled, reserved, and what is uncertain (it stays reserved).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from jobs.lifecycle import EventType
 from jobs.record import NO_MONEY, Event, Money, Record
 
-__all__ = ["Books", "Fit", "delta"]
+__all__ = ["Books", "Fit", "Shared", "delta"]
 
 
 class Fit(StrEnum):
@@ -25,13 +25,26 @@ class Fit(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Shared:
+    """Books that several move, as they were found. Of what is reserved, what open attempts hold may come `back`."""
+
+    reserved: int
+    settled: int
+    back: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
-    """Credits of one run. `cap` None means no budget; `per_item` None means no limit for one item."""
+    """Credits of one run. `cap` None means no budget; `per_item` None means no limit for one item.
+
+    With `shared` others move them too. What is known of them here may be old; the ledger holds every intent to its cap.
+    """
 
     cap: int | None
     per_item: int | None = None
     reserved: int = 0
     settled: int = 0
+    shared: Shared | None = None  # as they were found last
 
     @property
     def left(self) -> int | None:
@@ -61,9 +74,15 @@ class Books:
         if not (change.reserved or change.settled):
             return self
         reserved, settled = self.reserved + change.reserved, self.settled + change.settled
+        if self.shared is not None:  # they may have been looked at before this attempt was in them
+            return replace(self, reserved=max(0, reserved), settled=max(0, settled))
         assert reserved >= 0, "no more can come back than was reserved"
         assert settled >= 0, "no more can be refunded than was settled"
         return Books(cap=self.cap, per_item=self.per_item, reserved=reserved, settled=settled)
+
+    def found(self, shared: Shared) -> Books:
+        """The books as somebody looked them up."""
+        return replace(self, reserved=shared.reserved, settled=shared.settled, shared=shared)
 
 
 def delta(before: Record | None, event: Event, after: Record) -> Money:

@@ -17,11 +17,12 @@ from jobs.identity import body_bytes, idempotency_key
 from jobs.item import Item
 from jobs.lifecycle import EventType
 from jobs.pacing import Pacer
-from jobs.record import NOT_SENT_CODE, RUNNER
+from jobs.record import NOT_SENT_CODE, RUNNER, Money
 from jobs.resending import BAD_SENDS_MAX, Resending, Weather
 from jobs.retry import BACKOFF_CAP_S, wait_s
 from jobs.runstate import BUDGET_EXHAUSTED, RunState
 from jobs.steps import NOTHING, Notice, Now, Send, Step, Wait, earliest, join, tell, until
+from jobs.together import LOOK_S, Together
 from jobs.verdict import Follow, Next, Pause, Verdict, VerdictKind, judge, settle
 from jobs.wording import count
 
@@ -33,9 +34,6 @@ REFUSED_ALIKE = "refused_alike"
 # Pauses after which not even an open attempt is sent again in this life.
 _SILENCING = frozenset({Pause.AUTH, Pause.NETWORK, Pause.CONFIG, Pause.CREATES})
 
-
-# How long an empty budget waits for a look at what may come back, before it ends buying.
-LOOK_S = 1.0
 
 # A doubtful key is sent once more this long before it is too old, whatever the service asks for.
 WINDOW_MARGIN_S = 300.0
@@ -52,6 +50,7 @@ class Buying:
         self._sending: set[str] = set()
         self._epochs: dict[str, int] = {}  # items a person asked to buy again, with their new epoch
         self._breaker = Breaker()
+        self.together = Together(state)
 
     @property
     def busy(self) -> bool:
@@ -116,6 +115,9 @@ class Buying:
         if self._weather.bad_sends >= BAD_SENDS_MAX and self._weather.probe_due_s > now.mono_s:
             return until(self._weather.probe_due_s)
         pick = state.ready.pick(lambda item: state.books.fit(self.bound(item)), pass_over=self._passes_over)
+        look_s = self.together.look_s(pick.fit, now)
+        if look_s is not None:
+            return until(earliest(resend_s, look_s))
         if pick.fit is Fit.WAIT and not state.slots:
             pick = state.ready.pick(lambda _: Fit.NEVER, pass_over=False)  # what is held comes back from nobody here
         if pick.item is None:
@@ -124,17 +126,21 @@ class Buying:
         if shut is not None:
             message = f"{REFUSALS_MAX} items with {shut.what} were refused: {shut.message}"
             return state.skip(state.ready.take(pick.item.identity).identity, now, code=REFUSED_ALIKE, message=message)
-        if pick.fit is Fit.TOO_DEAR:
-            return self._skip(pick.item, now, "over_per_item", f"per_item is {state.books.per_item}")
-        if pick.fit is Fit.NEVER and state.owed:  # credits may come back: first see
-            return until(earliest(resend_s, now.mono_s + LOOK_S))
-        if pick.fit is Fit.NEVER:
-            return self._exhausted(pick.item, now)
+        if pick.fit is not Fit.YES:
+            return self._unfit(pick.item, pick.fit, now, resend_s)
         paced_s = max(now.mono_s, self.place_s(), self._pacer.due_s(now.mono_s))
         wait_s = self._ask_again_s(paced_s, now, ahead_s)
         if wait_s is not None:
             return until(earliest(resend_s, wait_s))
         return self._buy(state.ready.take(pick.item.identity), now, leave_s=paced_s)
+
+    def _unfit(self, item: Item, fit: Fit | None, now: Now, resend_s: float | None) -> Wait | Step:
+        """The next item may not be bought: too dear, or the budget leaves no room for it."""
+        if fit is Fit.TOO_DEAR:
+            return self._skip(item, now, "over_per_item", f"per_item is {self._state.books.per_item}")
+        if self._state.owed:  # credits may come back: first see
+            return until(earliest(resend_s, now.mono_s + LOOK_S))
+        return self._exhausted(item, now)
 
     def _ask_again_s(self, paced_s: float, now: Now, ahead_s: float) -> float | None:
         """When to ask again for a create that may leave at `paced_s`; None: it may be decided on now."""
@@ -183,7 +189,8 @@ class Buying:
 
     def _buy(self, item: Item, now: Now, *, leave_s: float) -> Send:
         state = self._state
-        previous = state.records[item.identity].attempt
+        before = state.records[item.identity]
+        previous = before.attempt
         epoch = self._epochs.pop(item.identity, previous.epoch if previous else 0)
         ordinal = previous.ordinal + 1 if previous and previous.epoch == epoch else 0
         key = idempotency_key(
@@ -204,6 +211,8 @@ class Buying:
             "server_at_s": state.server_s(now),
         }
         step = state.move(item.identity, EventType.INTENT, now, data, body=self._body(item, key))
+        if state.books.shared is not None:
+            self.together.before[item.identity] = before
         state.occupy(item.identity)
         self._resending.open(item.identity, now)
         self._sending.add(item.identity)
@@ -244,6 +253,19 @@ class Buying:
         self._resending.put_off(send.identity, now.mono_s, needs_place=not self.may_have_arrived(send.identity))
         return self._given_up(now)
 
+    def take_back(self, send: Send, now: Now) -> None:
+        """The ledger refused this intent, because others hold what it needs: it never was, and its item waits."""
+        state, before = self._state, self.together.before.pop(send.identity)
+        epoch = state.attempt(send.identity).epoch
+        if epoch != (before.attempt.epoch if before.attempt else 0):
+            self._epochs[send.identity] = epoch
+        state.books = state.books.moved(Money(reserved=-state.attempt(send.identity).reserved))
+        state.records[send.identity] = before
+        self._sending.discard(send.identity)
+        state.limits.returned(self._pacer, send.token, now.mono_s)
+        self._leave(send.identity)
+        state.ready.add(state.items[send.identity])
+
     def _skip(self, item: Item, now: Now, code: str, room: str) -> Step:
         self._state.ready.take(item.identity)
         message = f"needs {count(self.bound(item), 'credit')} or more; {room}"
@@ -261,6 +283,7 @@ class Buying:
         """One send ended: what it proves, and what follows."""
         state = self._state
         self._sending.discard(send.identity)
+        self.together.before.pop(send.identity, None)
         end = self._without_twin(send, end)
         verdict = judge(end)
         notices = state.pace(self._pacer, send.token, end, now, running=self.running) + state.contact(end, now)

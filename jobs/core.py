@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from jobs.answers import SendEnd, Uploaded
-from jobs.budget import Books
+from jobs.budget import Books, Shared
 from jobs.buying import Buying
 from jobs.item import Item
 from jobs.lifecycle import EventType, ItemState
@@ -172,6 +172,18 @@ class Core:
         end then. None: it may leave.
         """
         return self._buying.keep_back(send, now)
+
+    def take_back(self, send: Send, now: Now) -> None:
+        """The ledger refused a create's intent, because others hold what it needs of shared books: it never was."""
+        self._buying.take_back(send, now)
+
+    def look_due_s(self) -> float | None:
+        """When shared books are to be looked up (`found`), for what waits for them; None: nothing does."""
+        return self._buying.together.due_s
+
+    def found(self, shared: Shared, asked_s: float) -> None:
+        """Shared books were looked up; they were asked for at `asked_s` (monotonic)."""
+        self._buying.together.found(shared, asked_s)
 
     def know_task(self, task_id: str, key: str | None) -> None:
         """What the ledger knows of a task: the key of the attempt it was made for, perhaps in another run."""

@@ -165,8 +165,8 @@ class RunState:
         if charged <= expected:
             return ()
         told = Notice(name="price", data={"item": self.items[identity].key, "expected": expected, "charged": charged})
-        if not (self.books.overshoot and self.ready):
-            return (told,)
+        if not (self.books.overshoot and self.ready) or self.books.shared is not None:
+            return (told,)  # what is shared is looked up before anything is left unbought
         over, cap = self.books.overshoot, self.books.cap
         reason = f"a charge was higher than expected: {over} credits over the cap of {cap}"
         return (told, *self.pause(Pause.BUDGET, reason))

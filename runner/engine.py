@@ -16,6 +16,7 @@ import anyio
 from aiolimiter import AsyncLimiter
 
 from jobs.answers import SendEnd, Uploaded
+from jobs.budget import Shared
 from jobs.core import Core
 from jobs.item import Item, ReferenceFile
 from jobs.lifecycle import EventType
@@ -25,15 +26,15 @@ from jobs.runstate import UNREACHABLE_AFTER_S
 from jobs.steps import Download, Poll, Send, Step, Wait
 from jobs.verdict import Pause
 from runner.clock import Clock
-from runner.errors import DiskFull, FetchError, OutputUnusable, RunnerError, ServiceRefused
+from runner.errors import DiskFull, FetchError, LedgerConflict, OutputUnusable, RunnerError, ServiceRefused
 from runner.failpoints import failpoint
 from runner.lane import Lane
-from runner.ledger import KnownUpload, Ledger
+from runner.ledger import OVER_CAP, KnownUpload, Ledger
 from runner.onlooker import Onlooker
 from runner.reporter import Reporter, RunStatistics
 from runner.upload_queue import Upload, UploadQueue, pause_for
 
-__all__ = ["AHEAD_S", "Engine", "Lanes", "Look", "Saver", "Sender", "Uploader"]
+__all__ = ["AHEAD_S", "Engine", "Lanes", "Look", "LookUp", "Saver", "Sender", "Uploader"]
 
 # Requests of one kind at once. A place in flight is held by a task of the service, not by a worker, so thousands of
 # tasks need no more workers; a service that takes two seconds for a create needs this many for 60 creates/s. They also
@@ -66,6 +67,9 @@ class Uploader(Protocol):
 
     async def __call__(self, reference: ReferenceFile, model: str) -> Uploaded: ...
 
+
+# Looks up books that others move too.
+LookUp = Callable[[], Awaitable[Shared]]
 
 # Asks for a task's status at the pace of polls.
 Look = Callable[[str], Awaitable[SendEnd]]
@@ -112,6 +116,7 @@ class Engine:
         clock: Clock,
         lanes: Lanes | None = None,
         typical_s: Mapping[str, float] | None = None,
+        look_up: LookUp | None = None,
     ) -> None:
         self.core = core
         self.counts = _Counts()
@@ -122,6 +127,7 @@ class Engine:
         self._reporter = reporter
         self._clock = clock
         self._limits = lanes or Lanes()
+        self._look_up = look_up
         self._uploads = UploadQueue()
         self._over = False
         self._onlooker = Onlooker(core, began_s=clock.now().mono_s, typical_s=typical_s or {})
@@ -276,15 +282,34 @@ class Engine:
     async def _next_create(self) -> Send | Wait | None:
         while not self._over:
             answer = self.core.next_create(self._clock.now(), ahead_s=AHEAD_S)
+            if isinstance(answer, Wait) and self._look_up is not None and await self._looked_up(self._look_up):
+                continue
             if not isinstance(answer, Step):
                 return answer
             await self.commit(answer)
             self._look()
         return None
 
+    async def _looked_up(self, look_up: LookUp) -> bool:
+        """Look at shared books if something waits for them by now."""
+        due_s, now_s = self.core.look_due_s(), self._clock.now().mono_s
+        if due_s is None or due_s > now_s:
+            return False
+        self.core.found(await look_up(), now_s)
+        return True
+
     async def _create(self, send: Send) -> None:
         failpoint("intent.before_commit")
-        await self.commit(send.step)
+        try:
+            await self.commit(send.step)
+        except LedgerConflict as conflict:
+            if self._look_up is None or conflict.code != OVER_CAP:
+                raise
+            self.core.take_back(send, self._clock.now())
+            asked_s = self._clock.now().mono_s
+            self.core.found(await self._look_up(), asked_s)
+            self._look(self._create_lane)
+            return
         failpoint("intent.after_commit")
         while left_s := self._clock.left_s(send.leave_s):  # noqa: ASYNC110  # time is what it waits for
             await anyio.sleep(left_s)

@@ -15,13 +15,27 @@ from jobs.item import Item
 from jobs.record import Change, Money, Record
 from jobs.steps import Notice
 
-__all__ = ["ENDS_KEPT", "LATE_ATTEMPTS", "Change", "KnownUpload", "Ledger", "Life", "Note", "PastItem", "RunInfo"]
+__all__ = [
+    "ENDS_KEPT",
+    "LATE_ATTEMPTS",
+    "OVER_CAP",
+    "Change",
+    "KnownUpload",
+    "Ledger",
+    "Life",
+    "Note",
+    "PastItem",
+    "RunInfo",
+]
 
 # Ends that a run learns from at its start, of each price class: enough for the shape of its times, and what the run
 # sees itself soon counts for more.
 ENDS_KEPT = 128
 # They are looked for among so many of the latest attempts, so that a start costs the same however old the ledger is.
 LATE_ATTEMPTS = 20_000
+
+# The code of a `LedgerConflict` about an intent that does not fit its cap.
+OVER_CAP = "ledger-over-cap"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

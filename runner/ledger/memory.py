@@ -25,7 +25,7 @@ from jobs.lifecycle import HELD, OPEN, EventType, ItemState
 from jobs.record import Attempt, Change, Event, Money, Record
 from jobs.steps import Notice
 from runner.errors import DiskFull, LedgerConflict, LedgerLocked, LedgerUnusable
-from runner.ledger import ENDS_KEPT, KnownUpload, Life, Note, PastItem, RunInfo
+from runner.ledger import ENDS_KEPT, OVER_CAP, KnownUpload, Life, Note, PastItem, RunInfo
 
 __all__ = ["Faults", "Kept", "MemoryLedger", "MemoryStore", "Moment"]
 
@@ -307,7 +307,9 @@ def _paid(held: Money, change: Change) -> Money:
         raise LedgerConflict(f"the books of {change.scope} would fall below zero")
     over = change.cap_credits is not None and after.reserved + after.settled > change.cap_credits
     if over and change.event.type is EventType.INTENT:
-        raise LedgerConflict(f"an intent of {change.delta.reserved} does not fit the cap of {change.cap_credits}")
+        raise LedgerConflict(
+            f"an intent of {change.delta.reserved} does not fit the cap of {change.cap_credits}", code=OVER_CAP
+        )
     return after
 
 

@@ -17,7 +17,7 @@ from jobs.steps import Notice
 from runner.errors import LedgerConflict
 from runner.failpoints import failpoint
 from runner.gathering import batched
-from runner.ledger import KnownUpload, Life, RunInfo
+from runner.ledger import OVER_CAP, KnownUpload, Life, RunInfo
 from runner.ledger.rows import (
     Params,
     Row,
@@ -161,7 +161,7 @@ def _fit_in_turn(recordings: Sequence[Recording]) -> None:
                 )
             held[scope] += change.delta.reserved + change.delta.settled
             if cap is not None and held[scope] > cap:
-                raise LedgerConflict(f"what is held exceeds the cap of {cap}", code="ledger-over-cap")
+                raise LedgerConflict(f"what is held exceeds the cap of {cap}", code=OVER_CAP)
 
 
 def _portions(recordings: Sequence[Recording]) -> Iterator[tuple[Connection, int | None, list[Change]]]:
@@ -234,7 +234,7 @@ def _reserve(db: Connection, intents: Sequence[Change]) -> None:
         db.execute(QUERIES["open_books"], {"scope": scope})
         if db.execute(QUERIES["reserve"], {"scope": scope, "bound": bound, "cap": cap}).rowcount != 1:
             identity = caps[0].record.identity
-            raise LedgerConflict(f"{bound} credits for {identity} do not fit the cap of {cap}", code="ledger-over-cap")
+            raise LedgerConflict(f"{bound} credits for {identity} do not fit the cap of {cap}", code=OVER_CAP)
 
 
 def _move_books(db: Connection, changes: Sequence[Change]) -> None:

@@ -119,6 +119,13 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         says="somebody who turns rates, budget and places, pauses and stops at any moment, in the real engine",
         must_meet="tests.proof.steered:MUST_MEET",
     ),
+    "shared": Campaign(
+        play="tests.proof.shared_books:play",
+        count=20_000,
+        chunk=100,
+        says="workers with a core each that share one budget, each seeing late what the others do",
+        must_meet="tests.proof.shared_books:MUST_MEET",
+    ),
     "storms": Campaign(
         play="tests.proof.storms:play",
         count=6,
