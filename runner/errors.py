@@ -48,6 +48,7 @@ __all__ = [
     "LedgerConflict",
     "LedgerError",
     "LedgerLocked",
+    "LedgerLost",
     "LedgerUnusable",
     "LinkDead",
     "ManifestRejected",
@@ -211,6 +212,13 @@ class LedgerLocked(LedgerError):
     default_next_step = (
         "wait for the other run (`rivya-batch status --follow`), end it (`rivya-batch stop`), or name another --store"
     )
+
+
+class LedgerLost(LedgerError):
+    """Another process took over this ledger while this one was away. Nothing was bought after that."""
+
+    default_code = "ledger-lost"
+    default_next_step = "look at the other run with `rivya-batch status`; when it has ended, the same command goes on"
 
 
 class LedgerUnusable(LedgerError):

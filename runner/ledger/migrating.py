@@ -13,8 +13,7 @@ from runner.failpoints import failpoint
 from runner.ledger.ballast import BALLAST_BYTES
 from runner.ledger.file import born, discard, failed, unborn
 from runner.ledger.soundness import pragma
-from runner.ledger.statements import QUERIES, Migration
-from runner.ledger.writing import Connection
+from runner.ledger.statements import QUERIES, Connection, Migration
 
 __all__ = ["Scripted", "keep_copy", "migrate", "no_room", "upgrade"]
 

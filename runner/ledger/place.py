@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from runner.ledger.statements import QUERIES
-from runner.ledger.writing import Connection
+from runner.ledger.statements import QUERIES, Connection
 
 __all__ = ["BOOT", "MOUNTS", "Mark", "changes", "doubts", "file_system", "is_as_left"]
 

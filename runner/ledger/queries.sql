@@ -23,7 +23,7 @@ SELECT scope FROM (
     SELECT scope, reserved, settled FROM books
     UNION ALL
     SELECT scope, -reserved, -settled FROM attempts
-) GROUP BY scope HAVING sum(reserved) <> 0 OR sum(settled) <> 0;
+) AS sums GROUP BY scope HAVING sum(reserved) <> 0 OR sum(settled) <> 0;
 
 -- name: put_run
 -- Write the run, or what its latest life knows of it.
@@ -56,11 +56,12 @@ WHERE lives.run_id = :run_id AND notes.note_id > :after ORDER BY notes.note_id;
 
 -- name: open_books
 -- Begin a scope's books at nothing.
-INSERT OR IGNORE INTO books (scope) VALUES (:scope);
+INSERT INTO books (scope) VALUES (:scope) ON CONFLICT (scope) DO NOTHING;
 
 -- name: begin_life
 -- Open a life of a run.
-INSERT INTO lives (run_id, started_at_s, pid, host, out_dir) VALUES (:run_id, :started_at_s, :pid, :host, :out_dir);
+INSERT INTO lives (run_id, started_at_s, pid, host, out_dir) VALUES (:run_id, :started_at_s, :pid, :host, :out_dir)
+RETURNING life_id;
 
 -- name: end_life
 -- Close a life.
@@ -107,7 +108,7 @@ VALUES (:at_s, :life_id, :identity, :attempt_key, :type, :data);
 -- name: reserve
 -- Reserve an intent's bound, if it fits the cap.
 UPDATE books SET reserved = reserved + :bound
-WHERE scope = :scope AND (:cap IS NULL OR reserved + settled + :bound <= :cap);
+WHERE scope = :scope AND (CAST(:cap AS BIGINT) IS NULL OR reserved + settled + :bound <= :cap);
 
 -- name: move_books
 -- Add what an event moves.
@@ -167,11 +168,21 @@ ON CONFLICT (attempt_key, n) DO UPDATE SET
 
 -- name: put_upload
 -- Remember what the account holds of a content.
-INSERT OR REPLACE INTO uploads (
+INSERT INTO uploads (
     sha256, file_id, url, kind, name, mime_type, duration_token, duration_s, expires_at, at_s
 ) VALUES (
     :sha256, :file_id, :url, :kind, :name, :mime_type, :duration_token, :duration_s, :expires_at, :at_s
-);
+)
+ON CONFLICT (sha256) DO UPDATE SET
+    file_id = excluded.file_id,
+    url = excluded.url,
+    kind = excluded.kind,
+    name = excluded.name,
+    mime_type = excluded.mime_type,
+    duration_token = excluded.duration_token,
+    duration_s = excluded.duration_s,
+    expires_at = excluded.expires_at,
+    at_s = excluded.at_s;
 
 -- name: records
 -- Where these items stand, each with its latest attempt. The order of columns is that of `rows.record_of`.
@@ -299,14 +310,14 @@ SELECT r.*, l.life_id, l.started_at_s, l.pid, l.host, l.ended_at_s, l.exit_code,
 FROM runs AS r
 JOIN lives AS l ON l.life_id = (SELECT max(life_id) FROM lives WHERE lives.run_id = r.run_id)
 LEFT JOIN books AS b ON b.scope = r.run_id
-WHERE :run_id IS NULL OR r.run_id = :run_id
+WHERE CAST(:run_id AS TEXT) IS NULL OR r.run_id = :run_id
 ORDER BY l.life_id DESC;
 
 -- name: run_states
 -- How many of the items that runs want are in each state.
 SELECT r.run_id, i.state, count(*) AS items
 FROM run_items AS r JOIN items AS i USING (identity)
-WHERE r.wanted = 1 AND (:run_id IS NULL OR r.run_id = :run_id)
+WHERE r.wanted = 1 AND (CAST(:run_id AS TEXT) IS NULL OR r.run_id = :run_id)
 GROUP BY r.run_id, i.state;
 
 -- name: uncertain_credits
@@ -423,7 +434,7 @@ SELECT model, prompt, params, reference_digests, repeat, edition, price_class FR
 -- name: find_by_name
 -- Items a run, or any run, calls so: what is wanted now and ran last comes first.
 SELECT r.identity FROM run_items AS r
-WHERE r.item_key = :word AND (:run_id IS NULL OR r.run_id = :run_id)
+WHERE r.item_key = :word AND (CAST(:run_id AS TEXT) IS NULL OR r.run_id = :run_id)
 ORDER BY r.wanted DESC, (SELECT max(life_id) FROM lives WHERE lives.run_id = r.run_id) DESC;
 
 -- name: find_by_mark
@@ -440,7 +451,7 @@ ORDER BY identity LIMIT :limit;
 
 -- name: item_keys
 -- What people can ask for.
-SELECT DISTINCT item_key FROM run_items WHERE :run_id IS NULL OR run_id = :run_id;
+SELECT DISTINCT item_key FROM run_items WHERE CAST(:run_id AS TEXT) IS NULL OR run_id = :run_id;
 
 -- name: attempts_of_item
 -- All attempts of an item, in the order they were opened. The columns after the first two are those of `attempt_of`.

@@ -1,11 +1,13 @@
-"""The reads of the SQLite ledger. Each fetches its whole answer at once, so that no reader holds up a commit."""
+"""The reads of a ledger in a database. Each fetches its whole answer at once, so that no reader holds up a commit."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from typing import Self
 
 from jobs.item import Item, ReferenceFile
 from jobs.record import Artifact, Money, Record
@@ -21,7 +23,7 @@ from runner.ledger.rows import (
     upload_of,
 )
 
-__all__ = ["LedgerReads", "ReadsOfAnyShape"]
+__all__ = ["LedgerReader", "LedgerReads", "ReadsOfAnyShape"]
 
 NOTES_SINCE_SHAPE = 2
 PRICES_SINCE_SHAPE = 3
@@ -125,8 +127,31 @@ class LedgerReads:
         assert isinstance(position, int), "a sequence number"
         return position
 
+    def layout(self, run_id: str) -> Mapping[str, Mapping[str, object]]:
+        """Job -> its `report` block, as the run's latest life was told; empty where nobody said."""
+        rows = self.ask("layout", {"run_id": run_id})
+        layout: Mapping[str, Mapping[str, object]] = json.loads(rows[0]["layout"]) if rows else {}
+        return layout
 
-class ReadsOfAnyShape(LedgerReads):
+
+class LedgerReader(LedgerReads):
+    """A look at a ledger from beside a run, also while that writes to it; for a `with`."""
+
+    account: str
+    base_url: str
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the connection."""
+
+
+class ReadsOfAnyShape(LedgerReader):
     """The same of a ledger that no run has given today's shape yet."""
 
     def __init__(
@@ -148,9 +173,4 @@ class ReadsOfAnyShape(LedgerReads):
         return {row["price_class"]: row["credits"] for row in self.ask("class_prices_of_attempts", {})}
 
     def layout(self, run_id: str) -> Mapping[str, Mapping[str, object]]:
-        """Job -> its `report` block, as the run's latest life was told; empty where nobody said."""
-        if self._shape < NOTES_SINCE_SHAPE:
-            return {}
-        rows = self.ask("layout", {"run_id": run_id})
-        layout: Mapping[str, Mapping[str, object]] = json.loads(rows[0]["layout"]) if rows else {}
-        return layout
+        return super().layout(run_id) if self._shape >= NOTES_SINCE_SHAPE else {}

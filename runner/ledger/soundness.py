@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from runner.ledger.file import unusable
-from runner.ledger.statements import QUERIES, SCHEMA_VERSION
-from runner.ledger.writing import Connection
+from runner.ledger.statements import QUERIES, SCHEMA_VERSION, Connection
 
 __all__ = [
     "APPLICATION_ID",

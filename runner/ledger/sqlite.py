@@ -14,34 +14,29 @@ from __future__ import annotations
 import sqlite3
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
 from functools import cache, partial
-from itertools import groupby
 from pathlib import Path
-from typing import Generic, Self, TypeVar, cast
+from typing import TypeVar, cast
 
-from jobs.item import Item
-from jobs.record import Change
-from jobs.steps import Notice
 from runner.errors import LedgerConflict
 from runner.failpoints import failpoint
-from runner.ledger import KnownUpload, Life, RunInfo, migrating, place, soundness, writing
+from runner.ledger import migrating, place, soundness
 from runner.ledger.ballast import Ballast
 from runner.ledger.durability import check_library, journal_mode, pragmas
 from runner.ledger.file import born, condition, failed, prepare_folder, resolved, unborn, unusable
 from runner.ledger.group import GroupCommit, Outcome, Statistics
+from runner.ledger.handle import LedgerHandle
 from runner.ledger.lock import LedgerLock
 from runner.ledger.migrating import Scripted
 from runner.ledger.place import Mark
-from runner.ledger.reading import LedgerReads, ReadsOfAnyShape
+from runner.ledger.reading import ReadsOfAnyShape
 from runner.ledger.rows import Row
-from runner.ledger.statements import MIGRATIONS, QUERIES, Migration
+from runner.ledger.statements import MIGRATIONS, NOTHING, QUERIES, Migration, many
 from runner.ledger.trouble import Code, Trouble, is_about_the_file, translated
-from runner.ledger.writing import Recording
 
-__all__ = ["LedgerReader", "SqliteLedger", "open_ledger", "open_reader"]
+__all__ = ["SqliteLedger", "SqliteReader", "open_ledger", "open_reader"]
 
 T = TypeVar("T")
 
@@ -49,17 +44,26 @@ T = TypeVar("T")
 READ_WHOLE_BYTES_MAX = 16_000_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Question(Generic[T]):
-    """A call that writes nothing."""
+class _Named:
+    """The statements of the ledger on one connection."""
 
-    ask: Callable[[], T]
+    __slots__ = ("_connection",)
 
-    def __call__(self) -> T:
-        return self.ask()
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = _as_seam(connection)
+
+    def rows(self, name: str, params: Mapping[str, object] = NOTHING, /) -> list[Row]:
+        return self._connection.execute(QUERIES[name], params).fetchall()
+
+    def run(self, name: str, params: Mapping[str, object] = NOTHING, /) -> int:
+        return self._connection.execute(QUERIES[name], params).rowcount
+
+    def run_many(self, name: str, rows: Iterable[Mapping[str, object]], /) -> int:
+        query, ordered = many(name)
+        return self._connection.executemany(query, map(ordered, rows)).rowcount
 
 
-class SqliteLedger(LedgerReads):
+class SqliteLedger(LedgerHandle):
     """The ledger while this process owns it. Made by `open_ledger`."""
 
     def __init__(
@@ -74,44 +78,16 @@ class SqliteLedger(LedgerReads):
         warnings: Sequence[str] = (),
         in_thread: bool,
     ) -> None:
-        super().__init__(partial(_ask, reader, path), partial(_snapshot, reader))
+        super().__init__(partial(_ask, reader, path), partial(_snapshot, reader), db=_Named(writer), warnings=warnings)
         self.path = path
         self._writer = writer
         self._reader = reader
         self._lock = lock
         self._mark = mark
         self._ballast = ballast
-        self.tight: str | None = None
-        self.warnings = tuple(warnings)
         self._inode = path.stat().st_ino
-        self._life_id: int | None = None
         self._trouble: Trouble | None = None
         self._group = GroupCommit(self._commit, finish=self._finish, in_thread=in_thread)
-
-    async def begin_life(self, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
-        db = _as_seam(self._writer)
-        life = await self._write(partial(writing.begin_life, db, run, items, at_s=at_s, pid=pid, host=host))
-        self._life_id = life.life_id
-        return life
-
-    async def end_life(self, life: Life, *, at_s: float, exit_code: int) -> None:
-        await self._write(partial(writing.end_life, _as_seam(self._writer), life, at_s=at_s, exit_code=exit_code))
-
-    async def record(self, changes: Sequence[Change]) -> None:
-        if changes:
-            await self._write(Recording(_as_seam(self._writer), changes, self._life_id))
-
-    async def note(self, notices: Sequence[Notice], *, at_s: float, cap_credits: int | None = None) -> None:
-        assert self._life_id is not None, "a note belongs to a life"
-        if notices:
-            work = partial(writing.add_notes, _as_seam(self._writer), notices, life_id=self._life_id, at_s=at_s)
-            await self._write(partial(work, cap_credits=cap_credits))
-
-    async def save_upload(self, upload: KnownUpload) -> None:
-        await self._write(partial(writing.put_upload, _as_seam(self._writer), upload))
-
-    async def owner(self, task_id: str) -> str | None:
-        return await self._write(_Question(partial(self._owner, task_id)))
 
     async def close(self) -> None:
         """Write what is waiting and release the lock, which goes last."""
@@ -126,7 +102,7 @@ class SqliteLedger(LedgerReads):
         """How well commits are shared."""
         return self._group.statistics()
 
-    async def _write(self, work: Callable[[], T]) -> T:
+    async def write(self, work: Callable[[], T]) -> T:
         if not self._lock.held:
             raise unusable(self.path, "is closed here: this process ended its run, or was forked from one that owns it")
         return await self._group.do(work)
@@ -168,26 +144,6 @@ class SqliteLedger(LedgerReads):
             raise
         return outcomes
 
-    def _do(self, works: Sequence[Callable[[], object]]) -> list[Outcome]:
-        """What each call gave. Neighbours that only append events are done at once, unless one of them is refused.
-
-        Questions go first: they are asked of what was there before, and would part the neighbours.
-        """
-        outcomes: dict[Callable[[], object], Outcome] = {}
-        for work in works:
-            if isinstance(work, _Question):
-                outcomes[work] = self._try(work)
-        for kind, neighbours in groupby((work for work in works if work not in outcomes), key=type):
-            calls = list(neighbours)
-            together = None
-            if kind is Recording and len(calls) > 1:
-                together = self._try(partial(writing.add_together, cast("list[Recording]", calls)))
-            if together is None or together.error is not None:
-                outcomes |= {call: self._try(call) for call in calls}
-            else:
-                outcomes |= dict.fromkeys(calls, together)
-        return [outcomes[work] for work in works]
-
     def _try(self, work: Callable[[], object]) -> Outcome:
         """One call in its savepoint. Trouble with the file is raised; all other errors are the caller's own."""
         self._writer.execute("SAVEPOINT call")
@@ -203,10 +159,6 @@ class SqliteLedger(LedgerReads):
             self._writer.execute("ROLLBACK TO call")
         self._writer.execute("RELEASE call")
         return outcome
-
-    def _owner(self, task_id: str) -> str | None:
-        row = self._writer.execute(QUERIES["task_key"], {"task_id": task_id}).fetchone()
-        return None if row is None else cast("str", row["key"])
 
     def _is_in_place(self) -> bool:
         try:
@@ -229,7 +181,7 @@ class SqliteLedger(LedgerReads):
             self._lock.note(self._mark.text if self._trouble is None else self._mark.doubted.text)
 
 
-class LedgerReader(ReadsOfAnyShape):
+class SqliteReader(ReadsOfAnyShape):
     """A look at a ledger, also while a run writes to it. Made by `open_reader`; for a `with`."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
@@ -239,10 +191,7 @@ class LedgerReader(ReadsOfAnyShape):
         self._connection = connection
         self.account, self.base_url = soundness.owner(_as_seam(connection), path)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self._connection.close()
 
 
@@ -303,7 +252,7 @@ def open_ledger(
         return ledger
 
 
-def open_reader(path: Path) -> LedgerReader | None:
+def open_reader(path: Path) -> SqliteReader | None:
     """Look at the ledger without the lock; None when there is none yet. Raises `LedgerUnusable`."""
     check_library(sqlite3.sqlite_version_info)
     path = resolved(path)
@@ -312,7 +261,7 @@ def open_reader(path: Path) -> LedgerReader | None:
     with ExitStack() as undo, _translating(path):
         connection = _connect(path, query_only=True)
         undo.callback(connection.close)
-        reader = LedgerReader(path, connection)
+        reader = SqliteReader(path, connection)
         undo.pop_all()
         return reader
 

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-__all__ = ["MIGRATIONS", "QUERIES", "SCHEMA_VERSION", "Migration", "many"]
+from runner.ledger.rows import Row
+
+__all__ = [
+    "MIGRATIONS",
+    "NAMED",
+    "NOTHING",
+    "QUERIES",
+    "SCHEMA_VERSION",
+    "Connection",
+    "Migration",
+    "Statements",
+    "many",
+    "migrations_in",
+    "queries_in",
+]
 
 _FOLDER = Path(__file__).parent
-_NAMED = re.compile(r":([a-z_0-9]+)")
+NAMED = re.compile(r"(?<!:):([a-z_0-9]+)")  # a parameter; two colons are a cast
+NOTHING: Mapping[str, Any] = {}
 _BLOCK = re.compile(r"^-- name: (?P<name>[a-z_]+)\n(?P<text>.*?)(?=^-- name: |\Z)", re.MULTILINE | re.DOTALL)
 
 
@@ -26,15 +41,47 @@ class Migration:
     sql: str
 
 
-def _queries() -> dict[str, str]:
-    blocks = _BLOCK.findall((_FOLDER / "queries.sql").read_text(encoding="utf-8"))
+class Statements(Protocol):
+    """What the writes ask of a database of whatever kind: its statements, by name."""
+
+    def rows(self, name: str, params: Mapping[str, Any] = ..., /) -> list[Row]:
+        """What a statement answers."""
+
+    def run(self, name: str, params: Mapping[str, Any] = ..., /) -> int:
+        """How many rows of the table a statement touched."""
+
+    def run_many(self, name: str, rows: Iterable[Mapping[str, Any]], /) -> int:
+        """The same of one statement for a great many rows."""
+
+
+class Cursor(Protocol):
+    """What a statement of SQLite did."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    def fetchall(self) -> list[Row]: ...
+
+
+class Connection(Protocol):
+    """What is asked of a connection to SQLite."""
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] = ..., /) -> Cursor: ...
+
+    def executemany(self, sql: str, parameters: Iterable[Mapping[str, Any] | Sequence[Any]], /) -> Cursor: ...
+
+
+def queries_in(file: str) -> dict[str, str]:
+    """The statements of a file beside this one, by name."""
+    blocks = _BLOCK.findall((_FOLDER / file).read_text(encoding="utf-8"))
     queries = dict(blocks)
     assert len(queries) == len(blocks), "two queries share a name"
     return queries
 
 
-def _migrations() -> tuple[Migration, ...]:
-    files = sorted((_FOLDER / "migrations").glob("[0-9]*.sql"))
+def migrations_in(folder: str) -> tuple[Migration, ...]:
+    """The steps of a folder beside this file, in order."""
+    files = sorted((_FOLDER / folder).glob("[0-9]*.sql"))
     steps = tuple(
         Migration(number=int(file.name.split("_")[0]), name=file.stem, sql=file.read_text(encoding="utf-8"))
         for file in files
@@ -50,9 +97,9 @@ def many(name: str) -> tuple[str, Callable[[Mapping[str, Any]], tuple[Any, ...]]
     Python's module looks names up for every row anew, which costs more than half of what a short statement does.
     """
     query = QUERIES[name]
-    return _NAMED.sub("?", query), itemgetter(*_NAMED.findall(query))
+    return NAMED.sub("?", query), itemgetter(*NAMED.findall(query))
 
 
-QUERIES = _queries()
-MIGRATIONS = _migrations()
+QUERIES = queries_in("queries.sql")
+MIGRATIONS = migrations_in("migrations")
 SCHEMA_VERSION = len(MIGRATIONS)

@@ -1,4 +1,4 @@
-"""The writes of the SQLite ledger, each within a transaction that its caller begins and commits.
+"""The writes of a ledger in a database, each within a transaction that its caller begins and commits.
 
 Rules of the ledger are checked here or by the schema; what breaks one raises and the caller undoes the whole call.
 """
@@ -6,9 +6,8 @@ Rules of the ledger are checked here or by the schema; what breaks one raises an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from jobs.item import Item
 from jobs.lifecycle import EventType
@@ -20,7 +19,6 @@ from runner.gathering import batched
 from runner.ledger import OVER_CAP, KnownUpload, Life, RunInfo
 from runner.ledger.rows import (
     Params,
-    Row,
     artifact_params,
     attempt_params,
     event_params,
@@ -31,9 +29,9 @@ from runner.ledger.rows import (
     upload_params,
     want_params,
 )
-from runner.ledger.statements import QUERIES, many
+from runner.ledger.statements import Statements
 
-__all__ = ["Connection", "Recording", "add_notes", "add_together", "begin_life", "end_life", "put_upload"]
+__all__ = ["Recording", "add_notes", "add_together", "begin_life", "end_life", "put_upload"]
 
 # Events that say something about the item and nothing about its latest attempt.
 _NOT_OF_THE_ATTEMPT = frozenset({EventType.PLANNED, EventType.SKIPPED})
@@ -49,34 +47,14 @@ _FAILPOINTS = {
 }
 
 
-class Cursor(Protocol):
-    """What a statement did."""
-
-    @property
-    def rowcount(self) -> int: ...
-
-    @property
-    def lastrowid(self) -> int | None: ...
-
-    def fetchall(self) -> list[Row]: ...
-
-
-class Connection(Protocol):
-    """What is asked of a database connection."""
-
-    def execute(self, sql: str, parameters: Mapping[str, Any] = ..., /) -> Cursor: ...
-
-    def executemany(self, sql: str, parameters: Iterable[Mapping[str, Any] | Sequence[Any]], /) -> Cursor: ...
-
-
-def begin_life(db: Connection, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
+def begin_life(db: Statements, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
     """Write the run, its life and its items: the ones never seen as `planned`, the others left where they stand."""
-    told = db.execute(QUERIES["fingerprint"], {"run_id": run.run_id}).fetchall()
-    wanted = db.execute(QUERIES["wanted_count"], {"run_id": run.run_id}).fetchall()[0]["items"]
+    told = db.rows("fingerprint", {"run_id": run.run_id})
+    wanted = db.rows("wanted_count", {"run_id": run.run_id})[0]["items"]
     is_told = bool(run.fingerprint) and [row["manifest_sha256"] for row in told] == [run.fingerprint]
     is_known = is_told and wanted == len(items)
-    db.execute(
-        QUERIES["put_run"],
+    db.run(
+        "put_run",
         {
             "run_id": run.run_id,
             "name": run.name,
@@ -87,52 +65,51 @@ def begin_life(db: Connection, run: RunInfo, items: Sequence[Item], *, at_s: flo
             "out_dir": text_of(run.out_dir),
         },
     )
-    db.execute(QUERIES["put_layout"], {"run_id": run.run_id, "layout": json_of(run.layout)})
-    db.execute(QUERIES["open_books"], {"scope": run.run_id})
+    db.run("put_layout", {"run_id": run.run_id, "layout": json_of(run.layout)})
+    db.run("open_books", {"scope": run.run_id})
     life = {"run_id": run.run_id, "started_at_s": at_s, "pid": pid, "host": host, "out_dir": text_of(run.out_dir)}
-    life_id = db.execute(QUERIES["begin_life"], life).lastrowid
-    assert life_id is not None, "an insert has a row"
+    life_id = int(db.rows("begin_life", life)[0]["life_id"])
     if not is_known:
-        db.execute(QUERIES["unwant_all"], {"run_id": run.run_id})
+        db.run("unwant_all", {"run_id": run.run_id})
         for batch in batched(items):
             _want(db, run.run_id, batch, life_id=life_id, at_s=at_s)
     failpoint("plan.in_commit")
     return Life(life_id=life_id, run_id=run.run_id, started_at_s=at_s, pid=pid, host=host)
 
 
-def _want(db: Connection, run_id: str, items: Sequence[Item], *, life_id: int, at_s: float) -> None:
+def _want(db: Statements, run_id: str, items: Sequence[Item], *, life_id: int, at_s: float) -> None:
     asked = {"identities": json_of([item.identity for item in items])}
-    known = {row["identity"] for row in db.execute(QUERIES["known_identities"], asked).fetchall()}
+    known = {row["identity"] for row in db.rows("known_identities", asked)}
     new = [item for item in items if item.identity not in known]
-    db.executemany(QUERIES["plan_item"], (plan_params(item, at_s=at_s) for item in new))
+    db.run_many("plan_item", (plan_params(item, at_s=at_s) for item in new))
     planned = (Event(type=EventType.PLANNED, at_s=at_s, identity=item.identity) for item in new)
-    db.executemany(QUERIES["add_event"], (event_params(event, life_id=life_id, attempt_key=None) for event in planned))
-    db.executemany(QUERIES["want_item"], (want_params(item, run_id=run_id) for item in items))
+    db.run_many("add_event", (event_params(event, life_id=life_id, attempt_key=None) for event in planned))
+    db.run_many("want_item", (want_params(item, run_id=run_id) for item in items))
 
 
-def end_life(db: Connection, life: Life, *, at_s: float, exit_code: int) -> None:
-    db.execute(QUERIES["end_life"], {"life_id": life.life_id, "ended_at_s": at_s, "exit_code": exit_code})
+def end_life(db: Statements, life: Life, *, at_s: float, exit_code: int) -> None:
+    db.run("end_life", {"life_id": life.life_id, "ended_at_s": at_s, "exit_code": exit_code})
 
 
 def add_notes(
-    db: Connection, notices: Sequence[Notice], *, life_id: int, at_s: float, cap_credits: int | None = None
+    db: Statements, notices: Sequence[Notice], *, life_id: int, at_s: float, cap_credits: int | None = None
 ) -> None:
     """Append what happened to the run as a whole; with `cap_credits` its budget is another one with that."""
     rows = ({"life_id": life_id, "at_s": at_s, "name": one.name, "data": json_of(one.data)} for one in notices)
-    db.executemany(QUERIES["add_note"], rows)
+    db.run_many("add_note", rows)
     if cap_credits is not None:
-        db.execute(QUERIES["set_cap"], {"cap_credits": cap_credits, "life_id": life_id})
+        db.run("set_cap", {"cap_credits": cap_credits, "life_id": life_id})
 
 
-def put_upload(db: Connection, upload: KnownUpload) -> None:
-    db.execute(QUERIES["put_upload"], upload_params(upload))
+def put_upload(db: Statements, upload: KnownUpload) -> None:
+    db.run("put_upload", upload_params(upload))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
     """A call that appends events: the one kind of call that shares its statements with its neighbours."""
 
-    db: Connection
+    db: Statements
     changes: Sequence[Change]
     life_id: int | None
 
@@ -156,15 +133,13 @@ def _fit_in_turn(recordings: Sequence[Recording]) -> None:
         for change in recording.changes:
             scope, cap = change.scope, change.cap_credits
             if scope not in held:
-                held[scope] = sum(
-                    sum(row) for row in recording.db.execute(QUERIES["books"], {"scope": scope}).fetchall()
-                )
+                held[scope] = sum(sum(row) for row in recording.db.rows("books", {"scope": scope}))
             held[scope] += change.delta.reserved + change.delta.settled
             if cap is not None and held[scope] > cap:
                 raise LedgerConflict(f"what is held exceeds the cap of {cap}", code=OVER_CAP)
 
 
-def _portions(recordings: Sequence[Recording]) -> Iterator[tuple[Connection, int | None, list[Change]]]:
+def _portions(recordings: Sequence[Recording]) -> Iterator[tuple[Statements, int | None, list[Change]]]:
     """Changes in order, cut before an item's second: within a portion no change depends on another."""
     portion: dict[str, Change] = {}
     for recording in recordings:
@@ -177,7 +152,7 @@ def _portions(recordings: Sequence[Recording]) -> Iterator[tuple[Connection, int
         yield recordings[-1].db, recordings[-1].life_id, list(portion.values())
 
 
-def _add(db: Connection, changes: Sequence[Change], *, life_id: int | None) -> None:
+def _add(db: Statements, changes: Sequence[Change], *, life_id: int | None) -> None:
     """Append the events of different items and move what they move."""
     opened: list[Params] = []
     moved: list[Params] = []
@@ -201,50 +176,44 @@ def _add(db: Connection, changes: Sequence[Change], *, life_id: int | None) -> N
     # What an ended attempt gives back comes first: an intent beside it may need the room.
     _move_books(db, [change for change in changes if change.event.type is not EventType.INTENT])
     _reserve(db, [change for change in changes if change.event.type is EventType.INTENT])
-    if moved and _put(db, "move_attempt", moved) != len(moved):
+    if moved and db.run_many("move_attempt", moved) != len(moved):
         raise LedgerConflict(f"attempt {moved[0]['key']} was never opened", code="ledger-no-attempt")
     if opened:
-        _put(db, "add_attempt", opened)
+        db.run_many("add_attempt", opened)
     if files:
-        _put(db, "put_artifact", files)
+        db.run_many("put_artifact", files)
     rows = [record_params(change.record) for change in changes]
-    if _put(db, "move_item", rows) != len(rows):
+    if db.run_many("move_item", rows) != len(rows):
         record = changes[0].record
         raise LedgerConflict(
             f"item {record.identity} is not at version {record.version - 1}: somebody moved it since it was read",
             code="ledger-item-moved",
         )
-    _put(db, "add_event", events)
+    db.run_many("add_event", events)
     for kind in dict.fromkeys(change.event.type for change in changes):
         if kind in _FAILPOINTS:
             failpoint(_FAILPOINTS[kind])
 
 
-def _put(db: Connection, name: str, rows: Sequence[Params]) -> int:
-    """One statement for all rows; gives how many rows of the table it touched."""
-    query, ordered = many(name)
-    return db.executemany(query, map(ordered, rows)).rowcount
-
-
-def _reserve(db: Connection, intents: Sequence[Change]) -> None:
+def _reserve(db: Statements, intents: Sequence[Change]) -> None:
     """Reserve each intent's bound, if all of them fit the cap that each of them was decided under."""
     for scope, caps in _by_scope(intents):
         bound = sum(change.delta.reserved for change in caps)
         cap = min((change.cap_credits for change in caps if change.cap_credits is not None), default=None)
-        db.execute(QUERIES["open_books"], {"scope": scope})
-        if db.execute(QUERIES["reserve"], {"scope": scope, "bound": bound, "cap": cap}).rowcount != 1:
+        db.run("open_books", {"scope": scope})
+        if db.run("reserve", {"scope": scope, "bound": bound, "cap": cap}) != 1:
             identity = caps[0].record.identity
             raise LedgerConflict(f"{bound} credits for {identity} do not fit the cap of {cap}", code=OVER_CAP)
 
 
-def _move_books(db: Connection, changes: Sequence[Change]) -> None:
+def _move_books(db: Statements, changes: Sequence[Change]) -> None:
     for scope, moves in _by_scope(change for change in changes if change.delta != NO_MONEY):
         delta = {
             "scope": scope,
             "reserved": sum(change.delta.reserved for change in moves),
             "settled": sum(change.delta.settled for change in moves),
         }
-        assert db.execute(QUERIES["move_books"], delta).rowcount == 1, "an intent opened these books"
+        assert db.run("move_books", delta) == 1, "an intent opened these books"
 
 
 def _by_scope(changes: Iterable[Change]) -> Iterable[tuple[str, Sequence[Change]]]:

@@ -29,7 +29,7 @@ from runner.ledger import KnownUpload, Life, soundness
 from runner.ledger.ballast import Ballast
 from runner.ledger.lock import LedgerLock
 from runner.ledger.sqlite import SqliteLedger, open_ledger
-from runner.ledger.writing import Connection as Seam
+from runner.ledger.statements import Connection as Seam
 from runner.testing import run_virtual
 from tests.proof.audit import Auditor, ViolationError
 from tests.proof.power_disk import Connection, Disk, Synchronous, connect

@@ -1,4 +1,4 @@
-"""Places for a ledger of each kind: in memory, and on SQLite in a thread or on the loop; each can run full."""
+"""Places for a ledger of each kind: in memory, on SQLite in a thread or on the loop, and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from runner.ledger import Ledger
+from runner.ledger import Ledger, postgres
 from runner.ledger.ballast import Ballast
 from runner.ledger.memory import MemoryLedger, MemoryStore
 from runner.ledger.sqlite import SqliteLedger, open_ledger
+from tests.postgres_server import database_of, shared_server
 from tests.runner.ledger_cases import ACCOUNT, BASE_URL, item
 
 __all__ = [
+    "ALONE",
     "ITEMS",
     "KINDS",
     "ONE",
@@ -23,7 +25,8 @@ __all__ = [
     "house_of",
 ]
 
-KINDS = ("memory", "thread", "loop")
+KINDS = ("memory", "thread", "loop", "postgres")
+ALONE = KINDS[:3]  # with one account's ledger, and a disk that can run full
 ITEMS = [item(number) for number in range(8)]
 ONE, TWO, THREE = ITEMS[:3]
 
@@ -64,10 +67,13 @@ def _full(ledger: Ledger, *, pages_then: int) -> None:
 def house_of(kind: str, folder: Path) -> House:
     """A place of its own, of one of the `KINDS`; on the disk it is below `folder`."""
     store = MemoryStore()
+    database = database_of(shared_server()) if kind == "postgres" else None
 
     def open_as(account: str, base_url: str) -> Ledger:
         if kind == "memory":
             return MemoryLedger(store, account=account, base_url=base_url)
+        if database is not None:
+            return postgres.open_ledger(database.whose(account, base_url))
         return open_ledger(folder / "ledger.db", account=account, base_url=base_url, in_thread=kind == "thread")
 
     def fill(ledger: Ledger) -> None:

@@ -1,4 +1,4 @@
-"""What every ledger promises to keep: one suite over the one in memory and the one on SQLite, threaded or not."""
+"""What every ledger promises to keep: one suite over the one in memory and those in databases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from jobs.record import Money, Record
 from jobs.steps import Notice
 from runner.errors import LedgerLocked, LedgerUnusable
 from tests.runner.ledger_cases import ACCOUNT, BASE_URL, begin, run_info, upload
-from tests.runner.ledger_houses import ITEMS, KINDS, ONE, THREE, TWO, House, house_of
+from tests.runner.ledger_houses import ALONE, ITEMS, KINDS, ONE, THREE, TWO, House, house_of
 
 
 @pytest.fixture(params=KINDS)
@@ -207,6 +207,7 @@ async def test_a_second_owner_is_refused_until_the_first_lets_go(house: House) -
     await house.open().close()
 
 
+@pytest.mark.parametrize("house", ALONE, indirect=True)
 @pytest.mark.parametrize(("account", "base_url"), [("other", BASE_URL), (ACCOUNT, "https://elsewhere.example")])
 async def test_another_account_or_service_is_refused(house: House, account: str, base_url: str) -> None:
     await house.open().close()

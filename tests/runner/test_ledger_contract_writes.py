@@ -12,7 +12,7 @@ from jobs.lifecycle import EventType
 from jobs.record import Change, Money
 from runner.errors import DiskFull, LedgerConflict, LedgerUnusable
 from tests.runner.ledger_cases import Teller, begin
-from tests.runner.ledger_houses import ITEMS, KINDS, ONE, THREE, TWO, House, house_of
+from tests.runner.ledger_houses import ALONE, ITEMS, KINDS, ONE, THREE, TWO, House, house_of
 
 
 @pytest.fixture(params=KINDS)
@@ -44,6 +44,7 @@ def long(change: Change) -> Change:
     return replace(change, body=b"x" * 20_000)
 
 
+@pytest.mark.parametrize("house", ALONE, indirect=True)
 async def test_a_full_disk_takes_the_reserve_and_loses_no_write(house: House) -> None:
     ledger = house.open()
     teller = await begin(ledger, *ITEMS)
@@ -60,6 +61,7 @@ async def test_a_full_disk_takes_the_reserve_and_loses_no_write(house: House) ->
     await ledger.close()
 
 
+@pytest.mark.parametrize("house", ALONE, indirect=True)
 async def test_a_refused_call_is_refused_in_the_reserve_too_and_leaves_the_others_alone(house: House) -> None:
     ledger = house.open()
     teller = await begin(ledger, *ITEMS)
@@ -76,6 +78,7 @@ async def test_a_refused_call_is_refused_in_the_reserve_too_and_leaves_the_other
     await ledger.close()
 
 
+@pytest.mark.parametrize("house", ALONE, indirect=True)
 async def test_a_disk_without_even_the_reserve_fails_all_who_wait(house: House) -> None:
     ledger = house.open()
     teller = await begin(ledger, *ITEMS)

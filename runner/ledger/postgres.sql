@@ -1,0 +1,181 @@
+-- The statements that PostgreSQL says otherwise, or has alone; `runner/ledger/postgres_statements.py` makes the rest out
+-- of `queries.sql`. Where `:rows` stands, a statement takes any number of rows, as JSON.
+
+-- name: plan_item
+-- Write items the ledger has never seen.
+INSERT INTO items (
+    identity, model, prompt, params, reference_digests, repeat, edition, price_class, state, version, first_at_s
+)
+SELECT identity, model, prompt, params, reference_digests, repeat, edition, price_class, 'planned', 1, at_s
+FROM json_to_recordset(CAST(:rows AS JSON)) AS new (
+    identity TEXT, model TEXT, prompt TEXT, params TEXT, reference_digests TEXT, repeat BIGINT, edition TEXT,
+    price_class TEXT, at_s DOUBLE PRECISION
+);
+
+-- name: want_item
+-- Write how a run names items now.
+INSERT INTO run_items (run_id, identity, item_index, item_key, job, axes, tags, output_stem, wanted)
+SELECT run_id, identity, item_index, item_key, job, axes, tags, output_stem, 1
+FROM json_to_recordset(CAST(:rows AS JSON)) AS new (
+    run_id TEXT, identity TEXT, item_index BIGINT, item_key TEXT, job TEXT, axes TEXT, tags TEXT, output_stem TEXT
+)
+ON CONFLICT (run_id, identity) DO UPDATE SET
+    item_index = excluded.item_index,
+    item_key = excluded.item_key,
+    job = excluded.job,
+    axes = excluded.axes,
+    tags = excluded.tags,
+    output_stem = excluded.output_stem,
+    wanted = 1;
+
+-- name: add_event
+-- Append events.
+INSERT INTO events (at_s, life_id, identity, attempt_key, type, data)
+SELECT at_s, life_id, identity, attempt_key, type, data
+FROM json_to_recordset(CAST(:rows AS JSON)) AS new (
+    at_s DOUBLE PRECISION, life_id BIGINT, identity TEXT, attempt_key TEXT, type TEXT, data TEXT
+);
+
+-- name: add_note
+-- What happened to a run as a whole.
+INSERT INTO notes (life_id, at_s, name, data)
+SELECT life_id, at_s, name, data
+FROM json_to_recordset(CAST(:rows AS JSON)) AS new (life_id BIGINT, at_s DOUBLE PRECISION, name TEXT, data TEXT);
+
+-- name: add_attempt
+-- Write attempts with their frozen bodies.
+INSERT INTO attempts (
+    "key", identity, epoch, ordinal, scope, price_class, state, body, body_sha256, bound, reserved, server_at_s,
+    opened_at_s
+)
+SELECT
+    "key", identity, epoch, ordinal, scope, price_class, state, decode(body, 'base64'), body_sha256, bound, reserved,
+    server_at_s, opened_at_s
+FROM json_to_recordset(CAST(:rows AS JSON)) AS new (
+    "key" TEXT, identity TEXT, epoch BIGINT, ordinal BIGINT, scope TEXT, price_class TEXT, state TEXT, body TEXT,
+    body_sha256 TEXT, bound BIGINT, reserved BIGINT, server_at_s DOUBLE PRECISION, opened_at_s DOUBLE PRECISION
+);
+
+-- name: move_attempt
+-- Write where attempts stand.
+UPDATE attempts AS a SET
+    state = new.state,
+    reserved = new.reserved,
+    settled = new.settled,
+    ambiguous = new.ambiguous,
+    sends = new.sends,
+    task_id = new.task_id,
+    reserved_credits = new.reserved_credits,
+    final_credits = new.final_credits,
+    accepted_at_s = new.accepted_at_s,
+    finished_at_s = new.finished_at_s
+FROM json_to_recordset(CAST(:rows AS JSON)) AS new (
+    "key" TEXT, state TEXT, reserved BIGINT, settled BIGINT, ambiguous BIGINT, sends BIGINT, task_id TEXT,
+    reserved_credits BIGINT, final_credits BIGINT, accepted_at_s DOUBLE PRECISION, finished_at_s DOUBLE PRECISION
+)
+WHERE a."key" = new."key";
+
+-- name: move_item
+-- Write where items stand, unless somebody wrote them since.
+UPDATE items AS i SET
+    state = new.state,
+    version = new.version,
+    attempts = new.attempts,
+    sends = new.sends,
+    failures = new.failures,
+    latest_attempt_key = new.latest_attempt_key,
+    error_code = new.error_code,
+    error_message = new.error_message,
+    request_id = new.request_id
+FROM json_to_recordset(CAST(:rows AS JSON)) AS new (
+    identity TEXT, state TEXT, version BIGINT, attempts BIGINT, sends BIGINT, failures BIGINT, latest_attempt_key TEXT,
+    error_code TEXT, error_message TEXT, request_id TEXT
+)
+WHERE i.identity = new.identity AND i.version = new.version - 1;
+
+-- name: put_artifact
+-- Write result files, or where they stand.
+INSERT INTO artifacts (attempt_key, n, url, state, file, sha256, bytes, type, life_id)
+SELECT attempt_key, n, url, state, file, sha256, bytes, type, life_id
+FROM json_to_recordset(CAST(:rows AS JSON)) AS new (
+    attempt_key TEXT, n BIGINT, url TEXT, state TEXT, file TEXT, sha256 TEXT, bytes BIGINT, type TEXT, life_id BIGINT
+)
+ON CONFLICT (attempt_key, n) DO UPDATE SET
+    url = excluded.url,
+    state = excluded.state,
+    file = excluded.file,
+    sha256 = excluded.sha256,
+    bytes = excluded.bytes,
+    type = excluded.type,
+    life_id = excluded.life_id;
+
+-- name: ends_seen
+-- Ages between which the latest tasks of these price classes ended, the oldest first.
+WITH late AS (
+    SELECT a.place, a.identity, a."key", a.price_class, a.finished_at_s - a.accepted_at_s AS age_s,
+        row_number() OVER (PARTITION BY a.price_class ORDER BY a.place DESC) AS nth
+    FROM attempts AS a
+    WHERE a.place > (SELECT max(place) FROM attempts) - :late
+    AND a.state IN ('succeeded', 'failed') AND a.finished_at_s > a.accepted_at_s
+    AND a.price_class IN (SELECT value FROM json_each(:classes) AS c)
+), seen AS (
+    SELECT late.price_class, late.age_s, late.place, e.data::json ->> 'polls' AS polls,
+        (e.data::json ->> 'unseen_s')::DOUBLE PRECISION AS unseen_s
+    FROM late JOIN events AS e ON e.identity = late.identity AND e.attempt_key = late."key"
+    WHERE late.nth <= :kept AND e.type IN ('succeeded', 'failed')
+)
+SELECT price_class, age_s, greatest(0.0, age_s - coalesce(unseen_s, 0.1 * age_s)) AS ran_s
+FROM seen WHERE unseen_s IS NOT NULL OR polls IS NULL
+ORDER BY place;
+
+-- name: run_looks
+-- How the ends of a run's purchases were noticed: by how many polls, and how late, if they lay in the middle of what was
+-- not seen.
+SELECT i.model, (e.data::json ->> 'polls')::BIGINT AS polls,
+    0.5 * (e.data::json ->> 'unseen_s')::DOUBLE PRECISION AS noticed_s
+FROM run_items AS r
+JOIN items AS i USING (identity)
+JOIN attempts AS a USING (identity)
+JOIN events AS e ON e.identity = a.identity AND e.attempt_key = a."key"
+WHERE r.run_id = :run_id AND a.scope = :run_id AND e.type IN ('succeeded', 'failed')
+AND e.data::json ->> 'unseen_s' IS NOT NULL;
+
+-- name: run_refusals
+-- Creates of a run that ended without a task by the service's word, by what they proved. An attempt that was sent once
+-- and taken has none, and its events are not looked at.
+SELECT CASE e.type WHEN 'rejected' THEN 'rejected' ELSE e.data::json ->> 'outcome' END AS reason, count(*) AS sends
+FROM run_items AS r
+JOIN attempts AS a USING (identity)
+JOIN events AS e ON e.identity = a.identity AND e.attempt_key = a."key"
+WHERE r.run_id = :run_id AND a.scope = :run_id AND e.type IN ('rejected', 'send_ended')
+AND (a.sends > 1 OR a.state IN ('submitting', 'uncertain', 'rejected'))
+AND coalesce(e.data::json ->> 'by', 'service') = 'service'
+GROUP BY reason;
+
+-- name: find_by_prefix
+-- Items whose identity begins so, with or without its tag.
+SELECT identity FROM items
+WHERE substr(identity, 1, length(:word)) = :word
+    OR substr(identity, strpos(identity, '-') + 1, length(:word)) = :word
+ORDER BY identity LIMIT :limit;
+
+-- name: sign_in
+-- A writer comes.
+INSERT INTO writers (role, pid, host, since_s) VALUES (:role, :pid, :host, :since_s) RETURNING writer_id;
+
+-- name: fence_runners
+-- Whoever was the runner before may write nothing more. This waits for a commit of theirs that is under way.
+UPDATE writers SET fenced = 1 WHERE role = 'runner' AND fenced = 0 AND ended_at_s IS NULL;
+
+-- name: sign_out
+-- A writer goes.
+UPDATE writers SET ended_at_s = :at_s WHERE writer_id = :writer_id AND ended_at_s IS NULL;
+
+-- name: writer
+-- Where a writer stands.
+SELECT commits, fenced FROM writers WHERE writer_id = :writer_id;
+
+-- name: runner
+-- Who the runner is, or was when it died.
+SELECT pid, host, since_s FROM writers
+WHERE role = 'runner' AND fenced = 0 AND ended_at_s IS NULL ORDER BY writer_id DESC;

