@@ -24,7 +24,7 @@ import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
 
 import anyio
@@ -39,6 +39,7 @@ from runner.gravity import gravest
 from runner.halting import halt_after
 from runner.interruption import Interruption
 from runner.launch import Launch, is_agreed
+from runner.ledger.store import Store
 from runner.onward import Onward, Purse, day_of
 from runner.prepare import Prepared, prepare
 from runner.reporter import RunOutcome
@@ -100,7 +101,7 @@ class RunResult:
     """How one life of a run ended."""
 
     outcome: RunOutcome
-    store: Path  # the ledger
+    store: Store  # the ledger: a file, or a database
 
     @property
     def run_id(self) -> str:
@@ -207,7 +208,7 @@ def _nobody(_event: RunEvent) -> None:
 def _settings(
     path: str | PathLike[str], store: str | PathLike[str] | None, *, sim: bool, **flags: str | int | None
 ) -> Settings:
-    where = None if store is None else str(Path(store))
+    where = None if store is None else fspath(store)
     settings = load_settings(flags={**flags, "store": where}, beside=Path(path).parent)
     return settings.simulated() if sim else settings
 

@@ -35,7 +35,8 @@ from runner.failpoints import failpoint
 from runner.halting import halt_after
 from runner.interruption import Interruption, heard
 from runner.ledger import Ledger, RunInfo
-from runner.ledger.sqlite import open_ledger
+from runner.ledger.opening import open_ledger
+from runner.ledger.store import local_place
 from runner.models_cache import store_catalogue
 from runner.on_demand import bucket, traces
 from runner.open_files import make_room_for_files
@@ -91,7 +92,7 @@ async def run_prepared(
                 blobs=blobs,
                 interruption=interruption,
                 hears_signals=hears_signals,
-                controlled=settings.store,
+                controlled=local_place(settings.store),
             )
             return await run.live(transport, fetcher)
     finally:

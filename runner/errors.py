@@ -13,6 +13,7 @@
     |-- LedgerError                 9   (never raised itself)
     |   |-- LedgerConflict          1   a write does not fit what the ledger holds; a fault of ours
     |   |-- LedgerLocked            9   another runner holds it
+    |   |-- LedgerLost              9   another process took it over while this one was away
     |   `-- LedgerUnusable          9   damaged, foreign, or from a newer release
     |-- DiskFull                    9   no room left for the ledger or a result
     |-- OutputUnusable              9   a result cannot be written where it should go

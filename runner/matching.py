@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Final
 
 from jobs.answers import Uploaded
@@ -25,7 +24,9 @@ from jobs.record import Record
 from jobs.unswept import unswept
 from runner.gathering import batched
 from runner.ledger import KnownUpload
-from runner.ledger.sqlite import LedgerReader, open_reader
+from runner.ledger.opening import open_reader
+from runner.ledger.reading import LedgerReader
+from runner.ledger.store import Store
 
 __all__ = ["Beside", "Wanted", "usable_uploads"]
 
@@ -102,7 +103,7 @@ class Beside:
         """The plan for the items that were seen."""
         reader, digests = self._reader, sorted(self._planning.references)
         known = {} if reader is None or self._matching.retry else reader.uploads(digests)
-        store = reader.path if reader is not None else None
+        store = reader.store if reader is not None else None
         explained = partial(_explained, items, self._matching, self._run_id, store)
         is_large = len(items) > EXPLAINED_MAX or self._past > EXPLAINED_MAX
         return plan_of(
@@ -136,7 +137,7 @@ def _are_themselves(items: Iterable[Item]) -> bool:
     return True
 
 
-def _explained(items: Sequence[Item], matching: Matching, run_id: str, store: Path | None) -> Iterator[PlannedItem]:
+def _explained(items: Sequence[Item], matching: Matching, run_id: str, store: Store | None) -> Iterator[PlannedItem]:
     """Each item with what would happen to it and why, as the ledger has it now."""
     reader = open_reader(store) if store is not None else None
     if reader is None:

@@ -25,8 +25,10 @@ from prometheus_client.registry import Collector
 from jobs.lifecycle import ItemState
 from jobs.record import ArtifactState
 from runner.errors import RunnerError
+from runner.ledger.opening import open_reader
+from runner.ledger.reading import LedgerReader
 from runner.ledger.rows import Row
-from runner.ledger.sqlite import LedgerReader, open_reader
+from runner.ledger.store import Store
 from runner.reporter import Reporter, RunOutcome, RunStarted, RunStatistics
 from runner.views import RunSummary, need_ledger, run_summary
 from runner.whole_files import whole_file
@@ -67,7 +69,7 @@ class _Known:
     speeds: Mapping[str, float]  # of a living run: limit -> requests a second
 
 
-def metrics_text(store: Path, run_id: str, *, live: RunStatistics | None = None) -> bytes:
+def metrics_text(store: Store, run_id: str, *, live: RunStatistics | None = None) -> bytes:
     """The figures in Prometheus's text format. `live` is what the running process knows besides. Raises RunnerError."""
     summary = run_summary(store, run_id)
     with need_ledger(store) as reader:
@@ -84,7 +86,7 @@ def _text(families: Iterable[Metric]) -> bytes:
 class MetricsFile(Reporter):
     """Writes a run's figures to a file every 30 s and at its end. That it cannot is told, and stops no run."""
 
-    def __init__(self, file: Path, *, store: Path, name: str, run_id: str, warn: Callable[[str], None]) -> None:
+    def __init__(self, file: Path, *, store: Store, name: str, run_id: str, warn: Callable[[str], None]) -> None:
         self._file = file
         self._store = store
         self._name = name

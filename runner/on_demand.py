@@ -1,7 +1,7 @@
 """What is imported only when it is asked for, because it is dear or need not be installed.
 
-The simulator draws, and a run for real has no use for drawing libraries; chat services, buckets, Parquet and
-metrics come with extras.
+The simulator draws, and a run for real has no use for drawing libraries; chat services, buckets, Parquet,
+metrics and databases come with extras.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from runner.settings import Settings
     from runner.tracing import Traces
 
-__all__ = ["bucket", "chat", "metrics", "parquet", "simulator", "traces"]
+__all__ = ["bucket", "chat", "metrics", "parquet", "postgres", "simulator", "traces"]
 
 
 def metrics() -> ModuleType:
@@ -62,6 +62,12 @@ def parquet() -> Callable[[Iterable[ResultRow], Path], int]:
     _need("duckdb", "Parquet", extra="parquet")
     write: Callable[[Iterable[ResultRow], Path], int] = importlib.import_module("runner.parquet").write_parquet
     return write
+
+
+def postgres() -> ModuleType:
+    """`runner.ledger.postgres`, imported now."""
+    _need("psycopg", "A database as --store", extra="postgres")
+    return importlib.import_module("runner.ledger.postgres")
 
 
 def traces() -> Traces | None:

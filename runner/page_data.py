@@ -23,6 +23,7 @@ from jobs.steps import Notice
 from jobs.yaml12 import load
 from runner.ledger import Note
 from runner.ledger.rows import Row
+from runner.ledger.store import Store
 from runner.places import from_here, is_bucket
 from runner.sources import read_manifest, read_sources
 from runner.views import RunSummary, need_ledger, run_summary
@@ -65,7 +66,7 @@ class PageData:
         return [replace(item, files=tuple(by_item.get(item.record.identity, ()))) for item in self.items]
 
 
-def position(store: Path, run_id: str) -> tuple[int, int, str]:
+def position(store: Store, run_id: str) -> tuple[int, int, str]:
     """What changes whenever the page does."""
     with need_ledger(store) as reader:
         notes = reader.ask("notes", {"run_id": run_id, "after": 0})
@@ -73,7 +74,7 @@ def position(store: Path, run_id: str) -> tuple[int, int, str]:
     return (*at, run_summary(store, run_id).state)
 
 
-def page_data(store: Path, run_id: str, *, now_s: float, tell: Callable[[Notice], str]) -> PageData:
+def page_data(store: Store, run_id: str, *, now_s: float, tell: Callable[[Notice], str]) -> PageData:
     """Read a run for its page; `tell` puts a notice in words."""
     summary = run_summary(store, run_id)
     with need_ledger(store) as reader, reader.snapshot():

@@ -23,7 +23,7 @@ from jobs.sources import Sources, needs
 from jobs.yaml12 import Document, load
 from runner.errors import LedgerUnusable, ManifestRejected, UsageError
 from runner.gathering import batched
-from runner.ledger.sqlite import open_reader
+from runner.ledger.opening import open_reader
 from runner.matching import Beside, Wanted
 from runner.models_cache import load_catalogue
 from runner.notify_check import notify_findings, showable

@@ -12,7 +12,7 @@ from jobs.resolving import Said, Word, refusal, resolved
 from jobs.verdict import refuses_key
 from runner.clock import Clock
 from runner.errors import AuthError, ServiceRefused, Unreachable, UsageError
-from runner.ledger.sqlite import open_ledger, open_reader
+from runner.ledger.opening import open_ledger, open_reader
 from runner.service import Service
 from runner.settings import Settings
 from runner.story import Story

@@ -31,6 +31,7 @@ from jobs.wording import listed
 from runner.addresses import base_url
 from runner.aws import VARIABLES
 from runner.errors import AuthError, RunnerError, UsageError
+from runner.ledger.store import LOCAL_FOLDER, Database, Store, is_database
 from runner.secret import Secret
 
 __all__ = [
@@ -48,11 +49,13 @@ __all__ = [
 ]
 
 BASE_URL: Final = "https://rivya.ai"
-STORE: Final = Path(".rivya/ledger.db")
+STORE: Final = LOCAL_FOLDER / "ledger.db"
 SIM_STORE: Final = "sim.db"
 # A rehearsal should take seconds: a clip that takes the real service a minute takes three seconds in the simulator.
 SIM_SPEED: Final = 20.0
 SIM_BASE_URL: Final = "http://127.0.0.1"  # until the simulator has its port
+SIM_ACCOUNT: Final = "sim"
+SIM_SERVICE: Final = "simulator"
 ACCOUNT: Final = "default"
 PROJECT_FILE: Final = "rivya-batch.toml"
 
@@ -62,7 +65,7 @@ ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType(
         "RIVYA_API_KEY": "the key",
         "RIVYA_API_KEY_FILE": "a file that holds the key and that only you can read",
         "RIVYA_BASE_URL": f"where the service is, default {BASE_URL}; http only for a loopback address",
-        "RIVYA_BATCH_STORE": f"the ledger, default {STORE} in the current folder",
+        "RIVYA_BATCH_STORE": f"the ledger: a file, or postgresql://USER@HOST/DB; default {STORE} in the current folder",
         "RIVYA_BATCH_BUDGET": "a hard cap in credits for every run",
         "RIVYA_BATCH_NOTIFY_SECRET": "what notifications are signed with",
         "RIVYA_BATCH_NOTIFY_SECRET_FILE": "a file that holds it and that only you can read",
@@ -98,7 +101,7 @@ class Settings:
     """Everything set outside the manifest. `origins` says for each field which layer decided it."""
 
     base_url: str = BASE_URL
-    store: Path = STORE
+    store: Store = STORE
     account: str = ACCOUNT
     caps: Caps = Caps()
     ceilings: Mapping[Dial, Ceiling] = field(
@@ -116,7 +119,7 @@ class Settings:
     @property
     def service(self) -> str:
         """What a ledger is bound to: the base URL, or the simulator, whose port is another each time."""
-        return "simulator" if self.embedded else self.base_url
+        return SIM_SERVICE if self.embedded else self.base_url
 
     def need_key(self) -> Secret:
         """The key. Raises `AuthError` when there is none or it cannot be used."""
@@ -140,18 +143,23 @@ class Settings:
 
     def simulated(self) -> Settings:
         """These settings for a run against the simulator: a ledger of its own, and no real key anywhere near it."""
-        store = self.store if self.origins.get("store") == "--store" else self.store.with_name(SIM_STORE)
         origins = MappingProxyType({**self.origins, **dict.fromkeys(("base_url", "account", "key"), "--sim")})
         return replace(
             self,
             base_url=SIM_BASE_URL,
             embedded=True,
-            store=store,
-            account="sim",
+            store=self._rehearsed(),
+            account=SIM_ACCOUNT,
             key=Secret("no-key-is-needed-here"),
             key_problem=None,
             origins=origins,
         )
+
+    def _rehearsed(self) -> Store:
+        """A database holds a rehearsal's ledger beside the real ones; a file is another one, unless it was meant."""
+        if isinstance(self.store, Database):
+            return self.store.whose(SIM_ACCOUNT, SIM_SERVICE)
+        return self.store if self.origins.get("store") == "--store" else self.store.with_name(SIM_STORE)
 
 
 def _size(cap: int | Rate) -> float:
@@ -188,10 +196,12 @@ def load_settings(
         _from_environment(environ),
         *_from_files(beside or Path.cwd(), user_config or user_config_file()),
     ]
+    service = str(base_url(_text(*_first(layers, "base_url", BASE_URL))))
+    account = _account(*_first(layers, "account", ACCOUNT))
     settings = Settings(
-        base_url=str(base_url(_text(*_first(layers, "base_url", BASE_URL)))),
-        store=Path(_text(*_first(layers, "store", str(STORE)))).expanduser(),
-        account=_account(*_first(layers, "account", ACCOUNT)),
+        base_url=service,
+        store=_store(_text(*_first(layers, "store", str(STORE))), account=account, service=service),
+        account=account,
         color=_color(_first(layers, "color", "auto")[0], environ),
         ci=bool(environ.get("CI")),
         origins=MappingProxyType(
@@ -264,7 +274,7 @@ def _from_toml(file: Path, allowed: tuple[str, ...]) -> _Layer:
                 f"{file} has a setting `{name}`, which {_why_not(name)}.", next_step=_instead(name, allowed)
             )
     for name in ("store", "api_key_file", "notify_secret_file"):
-        if name in values:  # a path in a file is meant from that file's folder
+        if name in values and not is_database(str(values[name])):  # a path in a file is meant from that file's folder
             values[name] = str(file.parent / Path(_text(values[name], str(file))).expanduser())
     return _Layer(values=values, origins=dict.fromkeys(values, str(file)))
 
@@ -300,6 +310,12 @@ def _text(value: object, origin: str) -> str:
     if not isinstance(value, str) or not value or "\0" in value:
         raise _wrong(value, origin, "a text")
     return value
+
+
+def _store(text: str, *, account: str, service: str) -> Store:
+    if is_database(text):
+        return Database(address=text, account=account, base_url=service)
+    return Path(text).expanduser()
 
 
 def _account(value: object, origin: str) -> str:

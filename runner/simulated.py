@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 
+from runner.ledger.store import local_place
 from runner.secret import Secret
 from runner.settings import SIM_SPEED, Settings
 from runner.sim.catalogue import packaged_catalogue
@@ -35,8 +36,9 @@ def draws() -> bool:
 async def simulated(settings: Settings) -> AsyncIterator[Settings]:
     """Settings that lead to a simulator of this process, for as long as the block lasts."""
     simulator = Simulator(_PROFILE, packaged_catalogue(), seed=SIM_SEED)
-    settings.store.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the first here makes it, for its owner alone
-    journal = settings.store.with_name(f"{settings.store.stem}-simulator.jsonl")
+    beside = local_place(settings.store)
+    beside.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # the first here makes it, for its owner alone
+    journal = beside.with_name(f"{beside.stem}-simulator.jsonl")
     fidelity: Fidelity = "real" if draws() else "fast"
     async with serve(simulator, speed=SIM_SPEED, journal=journal, fidelity=fidelity) as server:
         yield replace(settings, base_url=server.base_url, key=Secret(DEMO_KEY))

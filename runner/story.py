@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
 
 from jobs.lifecycle import EventType, ItemState
 from jobs.record import RUNNER, Artifact, Attempt, Record
@@ -20,8 +19,9 @@ from jobs.wording import listed
 from runner.clock import stamp
 from runner.commands import item_words, quoted
 from runner.errors import UsageError
+from runner.ledger.reading import LedgerReader
 from runner.ledger.rows import Row, artifact_of, attempt_of
-from runner.ledger.sqlite import LedgerReader
+from runner.ledger.store import Store
 from runner.places import from_here
 from runner.views import maybe_stamp, need_ledger
 
@@ -120,7 +120,7 @@ class Story:
         return item_words(self.item, run=self.run, identity=self.identity, is_found_by_key=self.is_found_by_key)
 
 
-def item_story(path: Path, run_id: str | None, item: str) -> Story:
+def item_story(path: Store, run_id: str | None, item: str) -> Story:
     """The whole story of the item people mean; raises `UsageError` when no item, or more than one, is called so."""
     with need_ledger(path) as reader, reader.snapshot():
         identity = _find(reader, run_id, item)

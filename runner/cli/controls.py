@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from jobs.escape import for_terminal
@@ -15,6 +14,7 @@ from runner.cli.voice import Voice
 from runner.commands import command_line
 from runner.control_call import ask_when_there
 from runner.errors import UsageError
+from runner.ledger.store import Store, local_place
 from runner.views import RunSummary, resolve_run, run_summary
 
 __all__ = ["ended_words", "steer"]
@@ -24,7 +24,7 @@ def steer(voice: Voice, run: str | None, ask: Mapping[str, object]) -> dict[str,
     """Ask the live run, tell its answer. Raises UsageError when it is not alive, refuses, or cannot be reached."""
     store = settings_for(voice).store
     run_id = resolve_run(store, run)
-    answer = ask_when_there(store, {**ask, "run": run_id}, gone=lambda: _gone(voice, store, run_id))
+    answer = ask_when_there(local_place(store), {**ask, "run": run_id}, gone=lambda: _gone(voice, store, run_id))
     if voice.json:
         voice.object({name: value for name, value in answer.items() if name not in ("v", "ok")})
     for line in () if voice.json else answer["said"]:
@@ -43,7 +43,7 @@ def ended_words(run: RunSummary, now_s: float) -> str:
     return f"it ended {duration(now_s - life.ended_at_s)} ago with exit code {run.exit_code}: {meaning}"
 
 
-def _gone(voice: Voice, store: Path, run_id: str) -> UsageError | None:
+def _gone(voice: Voice, store: Store, run_id: str) -> UsageError | None:
     """Why there is nobody to talk to."""
     run = run_summary(store, run_id)
     if run.state == "alive":

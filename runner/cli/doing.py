@@ -16,8 +16,7 @@ from runner.cli.voice import Voice
 from runner.commands import command_line
 from runner.errors import LedgerLocked
 from runner.launch import Launch
-from runner.ledger.file import resolved
-from runner.ledger.lock import holder
+from runner.ledger.opening import holder
 from runner.onward import Onward, Purse, day_of
 from runner.prepare import Prepared
 from runner.reporter import Reporters
@@ -42,7 +41,7 @@ def do(
     plan = prepared.plan
     is_watched = voice.is_live()
     launch = Launch(prepared=prepared, settings=settings, onward=onward, warn=lambda why: _warn(voice, why))
-    owner = holder(resolved(settings.store))
+    owner = holder(settings.store)
     if owner is not None:  # better now than after a `yes`
         locked = LedgerLocked(f"the ledger {settings.store} is in use by another run: {owner}. Nothing was sent.")
         run_async(launch.fail(locked))

@@ -143,6 +143,20 @@ ERRORS: Final[Mapping[str, str]] = MappingProxyType(
         "run-unknown": "The ledger has no run of this name. `rivya-batch ls` lists them.",
         "steering-refused": "The run was reached, and cannot do what was asked as it stands; the message says why. "
         "Nothing was changed.",
+        "store-address": "What --store or RIVYA_BATCH_STORE names is no address of a database. Write it as "
+        "postgresql://USER@HOST:PORT/DATABASE. Nothing was sent.",
+        "store-encoding": "The database does not keep text as UTF-8, so some prompts would not fit. Make another with "
+        "that encoding. Nothing was sent.",
+        "store-no-database": "The server is there, and has no database of this name. `createdb` makes one; the tables "
+        "come with the first run. Nothing was sent.",
+        "store-no-user": "The database's server does not know this user. Nothing was sent.",
+        "store-not-allowed": "The database's server does not let this user or this machine do what is needed: to "
+        "connect, or to make a ledger's schema (GRANT CREATE ON DATABASE). Nothing was sent.",
+        "store-password": "The database's server wants a password, or another one. It is best kept out of the address, "
+        "in the file that PGPASSFILE names. Nothing was sent.",
+        "store-too-old": "The database's server is an older PostgreSQL than a ledger can be kept in.",
+        "store-unreachable": "The database's server could not be reached, or was away for longer than a run waits. "
+        "What was bought is in it. Run the same command again when it is there; nothing is bought twice.",
         "task-taken": "The task belongs to another attempt of this ledger: adopting it would count one result twice.",
         "task-unknown": "The service knows no such task for this key. Nothing was changed.",
     }

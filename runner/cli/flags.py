@@ -30,7 +30,7 @@ def _flag(*names: str, **options: Any) -> Callable[[Function], Function]:
 
 
 _EVERYWHERE = (
-    _flag("--store", metavar="PATH", help="The ledger.  [default: .rivya/ledger.db here]"),
+    _flag("--store", metavar="PATH|URL", help="The ledger: a file or a database.  [default: .rivya/ledger.db here]"),
     _flag("--json", is_flag=True, help="Write JSON to stdout."),
     _flag("-q", "--quiet", is_flag=True, help="Say only what went wrong."),
     _flag("-v", "--verbose", count=True, help="Say more; twice shows where a fault happened."),

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import click
 
 from jobs.escape import for_terminal
 from runner.cli.voice import Voice
 from runner.errors import RunnerError
+from runner.ledger.store import Store
 from runner.settings import load_settings
 from runner.views import item_keys, list_runs, resolve_run
 
@@ -46,7 +46,7 @@ def _fitting(names: Iterator[str], incomplete: str) -> list[str]:
     return [name for name, _ in zip(fit, range(NAMES_MAX), strict=False)]
 
 
-def _store(ctx: click.Context) -> Path:
+def _store(ctx: click.Context) -> Store:
     voice = ctx.find_object(Voice) or Voice()
     settings = load_settings(flags={"store": voice.store})
     return (settings.simulated() if voice.sim else settings).store

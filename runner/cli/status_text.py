@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Final
 
 from jobs.escape import for_terminal
@@ -22,6 +21,7 @@ from runner.commands import command_line
 from runner.control_call import NobodyThere, ask_run
 from runner.errors import UsageError
 from runner.ledger import Note
+from runner.ledger.store import Store, local_place
 from runner.views import InFlight, RunSummary, notes, run_summary, slowest
 
 __all__ = ["Standing", "facts", "headline", "note_line", "one_line", "standing", "standing_object"]
@@ -49,13 +49,13 @@ class Standing:
     silence: str | None = None  # why a run that lives did not answer, where that is worth a word
 
 
-def standing(store: Path, run_id: str) -> Standing:
+def standing(store: Store, run_id: str) -> Standing:
     """Look at the ledger, and ask the run if it is alive."""
     run = run_summary(store, run_id)
     live = silence = None
     if run.state == "alive":
         try:
-            live = ask_run(store, {"do": "status", "run": run_id})["state"]
+            live = ask_run(local_place(store), {"do": "status", "run": run_id})["state"]
         except NobodyThere:
             pass  # it is just beginning or ending; the ledger has the rest
         except UsageError as problem:

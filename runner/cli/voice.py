@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from jobs.escape import json_text
+from runner.ledger.store import masked
 
 if TYPE_CHECKING:  # `--help` must not pay for what settings need
     from runner.settings import Settings
@@ -40,7 +41,7 @@ class Voice:
 
     def store_flag(self) -> list[str]:
         """What a command to copy needs to find the same ledger."""
-        return [*(["--sim"] if self.sim else []), *([] if self.store is None else ["--store", self.store])]
+        return [*(["--sim"] if self.sim else []), *([] if self.store is None else ["--store", masked(self.store)])]
 
     def data(self, text: str) -> None:
         """What was asked for, to stdout, with its own line breaks."""

@@ -57,6 +57,10 @@ class LedgerHandle(LedgerReads):
     async def write(self, work: Callable[[], T]) -> T:
         """Do this in a transaction, and return once that is durable."""
 
+    @abstractmethod
+    async def close(self) -> None:
+        """Write what is waiting, and let go."""
+
     async def begin_life(self, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
         life = await self.write(partial(writing.begin_life, self.db, run, items, at_s=at_s, pid=pid, host=host))
         self._life_id = life.life_id

@@ -22,6 +22,7 @@ from runner.ledger.rows import (
     record_of,
     upload_of,
 )
+from runner.ledger.store import Store
 
 __all__ = ["LedgerReader", "LedgerReads", "ReadsOfAnyShape"]
 
@@ -137,6 +138,7 @@ class LedgerReads:
 class LedgerReader(LedgerReads):
     """A look at a ledger from beside a run, also while that writes to it; for a `with`."""
 
+    store: Store
     account: str
     base_url: str
 

@@ -187,7 +187,7 @@ class SqliteReader(ReadsOfAnyShape):
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         shape = soundness.check_kind(_as_seam(connection), path)
         super().__init__(partial(_ask, connection, path), partial(_snapshot, connection), shape)
-        self.path = path
+        self.store = path
         self._connection = connection
         self.account, self.base_url = soundness.owner(_as_seam(connection), path)
 

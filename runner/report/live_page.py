@@ -55,7 +55,7 @@ class LivePage:
 
     def __init__(self, run_id: str, settings: Settings, catalogue: Catalogue, tell: Callable[[Notice], str]) -> None:
         self.run_id = run_id
-        self._store: Path = settings.store
+        self._store = settings.store
         self._catalogue = catalogue
         self._tell = tell
         self._source: Source | None = None

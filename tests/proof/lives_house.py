@@ -247,7 +247,7 @@ class House:
     def write_down(self, changes: Sequence[Change]) -> None:
         """A command that only writes, such as `resolve`."""
         ledger = self._shelf.open(self.clocks.wall_s)
-        for outcome in ledger._commit([Recording(ledger._writer, changes, None)]):
+        for outcome in ledger._commit([Recording(ledger.db, changes, None)]):
             assert outcome.error is None, outcome.error
         for change in changes:
             self.judge.durable(change)

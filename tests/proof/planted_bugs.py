@@ -377,8 +377,8 @@ BUGS: tuple[Bug, ...] = (
         name="the ledger does not check the cap",
         hurts="a second mistake of the core's goes over the budget",
         file="runner/ledger/queries.sql",
-        old="WHERE scope = :scope AND (:cap IS NULL OR reserved + settled + :bound <= :cap);",
-        new="WHERE scope = :scope AND (:cap IS NULL OR reserved + settled <= :cap);",
+        old="WHERE scope = :scope AND (CAST(:cap AS BIGINT) IS NULL OR reserved + settled + :bound <= :cap);",
+        new="WHERE scope = :scope AND (CAST(:cap AS BIGINT) IS NULL OR reserved + settled <= :cap);",
         hunter=LEDGER_MONEY,
     ),
     Bug(

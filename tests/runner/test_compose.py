@@ -17,7 +17,7 @@ from jobs.record import Change
 from runner.compose import balance, refresh_models, run_prepared
 from runner.ending import TROUBLES_MAX
 from runner.errors import AuthError, LedgerLocked
-from runner.ledger.sqlite import open_ledger
+from runner.ledger.opening import open_ledger
 from runner.models_cache import load_catalogue
 from runner.prepare import prepare
 from runner.sim.profile import REVOKED_KEY

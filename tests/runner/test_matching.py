@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from runner.errors import ManifestRejected
+from runner.ledger.store import local_place
 from runner.matching import Beside
 from runner.selection import Choices
 from tests.runner.trial import PLAIN, Desk
@@ -30,13 +31,13 @@ def trial(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Desk:
 
 def prompts(trial: Desk) -> list[str]:
     """Of all creates that were ever sent, as the ledger froze them."""
-    with closing(sqlite3.connect(trial.settings.store)) as connection:
+    with closing(sqlite3.connect(local_place(trial.settings.store))) as connection:
         bodies = connection.execute("SELECT body FROM attempts").fetchall()
     return sorted(json.loads(body)["prompt"] for (body,) in bodies)
 
 
 def edit(trial: Desk, statement: str) -> None:
-    with closing(sqlite3.connect(trial.settings.store)) as connection:
+    with closing(sqlite3.connect(local_place(trial.settings.store))) as connection:
         assert connection.execute(statement).rowcount == 1
         connection.commit()
 
@@ -68,7 +69,7 @@ def test_a_ledger_that_was_edited_changes_nothing_of_what_is_bought(trial: Desk,
     outcome = asyncio.run(trial.run())
 
     assert (outcome.exit_code, outcome.statistics.items, prompts(trial)) == (0, ALL, WANTED)
-    with closing(sqlite3.connect(trial.settings.store)) as connection:
+    with closing(sqlite3.connect(local_place(trial.settings.store))) as connection:
         wanted = connection.execute("SELECT count(*) FROM run_items WHERE wanted = 1").fetchone()
     assert wanted == (ALL,), "and the run has all results"
 

@@ -14,7 +14,7 @@ from jobs.lifecycle import EventType
 from jobs.record import Change
 from runner.clock import Clock
 from runner.compose import Run
-from runner.ledger.sqlite import open_ledger
+from runner.ledger.opening import open_ledger
 from runner.prepare import Prepared, prepare
 from runner.reporter import Reporter, RunOutcome, RunStarted
 from runner.secret import Secret

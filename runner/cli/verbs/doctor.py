@@ -20,6 +20,9 @@ from runner.cli.columns import columns
 from runner.cli.flags import verb
 from runner.cli.loading import settings_for
 from runner.cli.voice import Voice
+from runner.errors import RunnerError
+from runner.ledger.opening import open_reader
+from runner.ledger.store import Database, local_place
 from runner.settings import Settings
 from runner.version import VERSION
 
@@ -73,8 +76,8 @@ def _checks(settings: Settings) -> Iterator[Check]:
     yield _key(settings)
     if settings.notify_problem:
         yield Check(name="notify", verdict="warn", text=f"{settings.notify_problem} Nobody will be told of a run")
-    yield _store(settings.store)
-    yield _space(settings.store)
+    yield _store(settings.store) if isinstance(settings.store, Path) else _database(settings.store)
+    yield _space(local_place(settings.store))
 
 
 def _packages(name: str, packages: tuple[str, ...], *, needed: bool) -> Check:
@@ -118,6 +121,17 @@ def _store(store: Path) -> Check:
     if mode & 0o077:
         return Check(name="ledger", verdict="warn", text=f"{store} is open to others: chmod 600 {store}")
     return Check(name="ledger", verdict="ok", text=f"{store}, {store.stat().st_size:,} bytes")
+
+
+def _database(store: Database) -> Check:
+    try:
+        reader = open_reader(store)
+    except RunnerError as problem:
+        return Check(name="ledger", verdict="fail", text=f"{problem.message}; {problem.next_step}")
+    if reader is None:
+        return Check(name="ledger", verdict="ok", text=f"{store}, where the first run will make it")
+    with reader:
+        return Check(name="ledger", verdict="ok", text=f"{store}, {reader.position():,} events")
 
 
 def _space(store: Path) -> Check:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Final
 
 import click
@@ -16,6 +15,7 @@ from runner.cli.pieces import Piece, cut, glyphs_for
 from runner.cli.status_text import Standing, facts, headline, note_line, one_line, standing, standing_object
 from runner.cli.stderr_terminal import StderrTerminal
 from runner.cli.voice import Voice
+from runner.ledger.store import Store
 from runner.views import resolve_run
 
 __all__ = ["command"]
@@ -51,7 +51,7 @@ def _lines(voice: Voice, now: Standing) -> list[str]:
     return [headline(now), *(f"  {name:<9} {text}" for name, text in facts(now, flags=voice.store_flag()))]
 
 
-def _follow(voice: Voice, store: Path, run_id: str) -> Standing:
+def _follow(voice: Voice, store: Store, run_id: str) -> Standing:
     """Show how it goes until it ends; returns how it stood then."""
     teller = _Picture(voice) if voice.is_live() and StderrTerminal(voice).can_redraw else _Log(voice)
     now = standing(store, run_id)
