@@ -246,7 +246,7 @@ class Buying:
     def keep_back(self, send: Send, now: Now) -> Step | None:
         """A create that was decided on must not leave now: it waits like one that is sent again. None: it may leave."""
         is_held = self._is_held and not self.may_have_arrived(send.identity)
-        if not (self.silenced or is_held) and self._pacer.paused_until_s <= now.mono_s:
+        if not (self.silenced or is_held) and self._pacer.may_leave(now.mono_s):
             return None
         self._sending.discard(send.identity)
         self._state.limits.returned(self._pacer, send.token, now.mono_s)

@@ -27,7 +27,7 @@ from jobs.answers import Quota
 from jobs.rates import Rate
 from jobs.retry import RETRY_AFTER_CAP_S
 
-__all__ = ["Pacer", "PacerStatistics", "RateChange", "SharedWindow"]
+__all__ = ["Pacer", "PacerStatistics", "RateChange", "SharedWindow", "floor_of"]
 
 CUT_FACTOR = 0.5  # one episode of refusals halves the rate: the usual multiplicative decrease
 GROWTH_SHARE = 0.25  # per clean, used window: the usual careful increase above what is known to stand ...
@@ -136,7 +136,7 @@ class Pacer:
         self._cut_at_s = float("-inf")
         self._window_began_s = float("-inf")
         self._window_used = 0
-        self._floor = _floor(rate)
+        self._floor = floor_of(rate)
         self._refusals = 0
         self._stands = stands  # the present speed was used for a whole window, and nothing was refused
         self._fits: float | None = None  # the factor that stood before a step of growth; None: no step is being tried
@@ -183,7 +183,7 @@ class Pacer:
         """Take a slot. Call only when `due_s(now_s) <= now_s`; returns the token to give back with the answer."""
         assert self.due_s(now_s) <= now_s, f"{self.name}: a request left before its slot"
         late_s = now_s - self._next_even_s
-        began_s = self._next_even_s if late_s <= min(CATCH_UP_S_MAX, self.rate.window_s * CATCH_UP_SHARE) else now_s
+        began_s = self._next_even_s if late_s <= self._catch_up_s else now_s
         self._next_even_s = began_s + 1.0 / self.per_s
         self._token += 1
         self._left[self._token] = self._last_s = now_s
@@ -191,6 +191,10 @@ class Pacer:
         if self.shared is not None:
             self.shared.leave(self.name, self._token, now_s)
         return self._token
+
+    @property
+    def _catch_up_s(self) -> float:
+        return min(CATCH_UP_S_MAX, self.rate.window_s * CATCH_UP_SHARE)
 
     def left_at_s(self, token: int) -> float:
         """When a request that has no answer yet left."""
@@ -280,15 +284,22 @@ class Pacer:
         """
         before, scale = self.per_s, self.rate.per_second / rate.per_second
         is_full, is_higher = self._factor >= 1.0, scale < 1.0
-        self.rate, self._floor = rate, _floor(rate)
+        self.rate, self._floor = rate, floor_of(rate)
         self._factor = 1.0 if is_full and is_higher else max(self._floor, min(1.0, self._factor * scale))
         self._regrow_to, self._stood = min(1.0, self._regrow_to * scale), min(1.0, self._stood * scale)
         self._was = min(1.0, self._was * scale)
         self._stands, self._fits = self._stands and not is_higher, None
-        moved_s = self._next_even_s + 1.0 / self.per_s - 1.0 / before
+        self._space_anew(before, now_s)
+
+    def _space_anew(self, before_per_s: float, now_s: float) -> None:
+        moved_s = self._next_even_s + 1.0 / self.per_s - 1.0 / before_per_s
         self._next_even_s = max(moved_s, now_s)  # nothing to catch up of the time before
         self._window_began_s, self._window_used = now_s, 0
         self._clean = 0
+
+    def may_leave(self, now_s: float) -> bool:
+        """Whether what was decided on a moment ago may still leave now."""
+        return self.paused_until_s <= now_s
 
     @property
     def is_cut(self) -> bool:
@@ -419,5 +430,6 @@ class Pacer:
         return RateChange(name=self.name, before_per_s=before, after_per_s=self.per_s, reason="a clean, full window")
 
 
-def _floor(rate: Rate) -> float:
+def floor_of(rate: Rate) -> float:
+    """The share of a rate that is kept whatever is refused."""
     return max(FLOOR_FACTOR, min(FLOOR_FACTOR_MAX, 1.0 / (FLOOR_GAP_S * rate.per_second)))

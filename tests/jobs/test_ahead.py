@@ -7,6 +7,7 @@ import pytest
 from jobs.answers import Phase, SendEnd
 from jobs.calls import Calls
 from jobs.core import Core
+from jobs.leasing import LeasedPacer
 from jobs.rates import Rate
 from jobs.steps import Send
 from tests.jobs.core_steps import bought, waits_s
@@ -53,6 +54,21 @@ def test_a_create_whose_slot_has_come_leaves() -> None:
     core = after_one()
 
     assert core.keep_back(ahead(core, 9.5), at(10.0)) is None
+
+
+def test_a_lease_that_is_over_keeps_back_what_has_not_left() -> None:
+    """The process was stopped between the decision and the send, and others may have the slot."""
+    pacer = LeasedPacer("creates", SLOW)
+    core = made_core(*(made_item(number) for number in range(3)), creates=pacer)
+    pacer.lease(SLOW, MONO, until_s=MONO + 10.5)
+    bought(core)
+    send = ahead(core, 9.5)
+    late = core.keep_back(send, at(10.5))
+
+    assert late is not None
+    assert waits_s(core.next_create(at(11.0))) is None
+    pacer.lease(SLOW, MONO + 30.0, until_s=MONO + 40.0)
+    assert must_send(core, 30.0).key == send.key
 
 
 def test_a_stop_keeps_back_what_has_not_left_and_gives_its_credits_back() -> None:

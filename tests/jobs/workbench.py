@@ -88,7 +88,7 @@ def made_core(
     records: Mapping[str, Record] | None = None,
     retry: bool = False,
     again: bool = False,
-    creates: Rate = AT_ONCE,
+    creates: Rate | Pacer = AT_ONCE,
 ) -> Core:
     """A core with these items, new unless `records` knows better, in a life that starts at second 0."""
     plain = CoreSettings(account="default", scope="run", in_flight_max=10)
@@ -97,7 +97,7 @@ def made_core(
         replace(plain, **(settings or {})),  # type: ignore[arg-type]
         books=books or Books(cap=1000, reserved=sum(money.reserved for money in held)),
         prices=prices or {},
-        creates=Pacer("creates", creates),
+        creates=creates if isinstance(creates, Pacer) else Pacer("creates", creates),
         polls=Pacer("polls", AT_ONCE),
     )
     for item in items:

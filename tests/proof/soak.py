@@ -126,6 +126,13 @@ CAMPAIGNS: Mapping[str, Campaign] = {
         says="workers with a core each that share one budget, each seeing late what the others do",
         must_meet="tests.proof.shared_books:MUST_MEET",
     ),
+    "leases": Campaign(
+        play="tests.proof.leases:play",
+        count=20_000,
+        chunk=100,
+        says="workers that share a rate, dying, stopping and losing beats, under a service that counts exactly",
+        must_meet="tests.proof.leases:MUST_MEET",
+    ),
     "storms": Campaign(
         play="tests.proof.storms:play",
         count=6,

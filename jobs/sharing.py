@@ -1,0 +1,159 @@
+"""One account's limits, shared by workers that do not talk to one another: who has how much of them.
+
+Slots are leased, not calls. A limit of N calls in any window is N slots, and a slot is taken from the moment a call
+leaves until one window after its answer (`jobs.pacing`). Every worker has some of the N and keeps to them by itself, so
+no call asks anybody. About once a second it writes what it has and what it could use, reads what the others wrote, and
+takes or gives back: one transaction, one at a time for each account. What must hold then holds by addition alone:
+
+- What the rows have is never more than N, and no worker has more slots taken than its row says.
+- Who gives back stops first, and writes the smaller number as its slots come free. Who takes, takes only what no row
+  has, and uses it once that is written.
+- A share is used only until its lease is over by the worker's own clock, which began to count before the lease was
+  written. The row of a worker that is silent keeps its share for as long as one of its calls may still count.
+- Who starts has nothing. What it had in an earlier life comes back like that of any dead worker.
+
+How much each should have is the same for all who read the same rows: an equal part, and what one does not want is for
+the others (water-filling). Parts that cannot be halved go round. Places in flight are the same without a window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+__all__ = [
+    "ARRIVE_S",
+    "BEAT_S",
+    "LEASE_S",
+    "Grant",
+    "Part",
+    "Pool",
+    "Row",
+    "fair",
+    "granted",
+    "kept_s",
+    "teller",
+    "wanted",
+]
+
+# How often a worker writes its row: what becomes free is idle for about as long.
+BEAT_S = 1.0
+# A share is good for so long after the beat that wrote it: four beats may get lost, and a database may restart.
+LEASE_S = 5.0
+# A call that left while the lease held has reached the service by then, and no clock is wrong by as much.
+ARRIVE_S = 5.0
+# What cannot be shared out evenly goes round in turns of this length, and of this many windows: after its turn a slot
+# takes up to one to come free, and who is next must be left with time to use it.
+TURN_S = 20.0
+TURN_WINDOWS = 2.0
+# Who does not use all it has wants this much more than it uses, so that it can use more when it has to.
+HEADROOM_SHARE = 0.25
+
+
+class Pool(StrEnum):
+    """What is shared. Public words: rows in the database hold them."""
+
+    CREATES = "creates"
+    POLLS = "polls"
+    PLACES = "places"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What one worker has of one pool, and what it says about it. Moments are by the clock of the database."""
+
+    limit: int  # what its own settings allow the whole account
+    window_s: float = 0.0  # 0: no window, but so many at once
+    share: int = 0  # nobody else may use this
+    want: int = 0  # it could use so much now
+    used: int = 0
+    shares: tuple[float, float] = (1.0, 1.0)  # of the limit, for what it saw of the service: used, and known to stand
+    cut_at_s: float = 0.0  # when its calls were refused last; 0: never
+    paused_until_s: float = 0.0  # the service wants to be left alone
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One worker, as its last beat left it."""
+
+    worker: str
+    parts: Mapping[Pool, Part]
+    lease_until_s: float
+    free_at_s: float  # from then on nothing that it had can still count
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """What a beat comes to: `share` goes into the row, `use` is what the worker keeps to from now on."""
+
+    share: int
+    use: int
+    limit: int
+    window_s: float
+
+
+def kept_s(windows_s: Iterable[float]) -> float:
+    """For how long after the end of its lease the row of a silent worker keeps what it had."""
+    return ARRIVE_S + max(windows_s)
+
+
+def granted(pool: Pool, rows: Iterable[Row], worker: str, mine: Part, *, held: int, at_s: float) -> Grant:
+    """What a worker has after a beat at `at_s`; `held`: slots or places that it has taken now.
+
+    The row may have more than the worker is to use: what is taken and was to be given back.
+    """
+    others = [row for row in rows if row.worker != worker and row.free_at_s > at_s]
+    heard = {row.worker: row.parts[pool] for row in others if row.lease_until_s > at_s} | {worker: mine}
+    strictest = min(heard.values(), key=lambda part: (_pace(part), part.window_s))
+    limit, window_s = strictest.limit, strictest.window_s
+    level = limit
+    if pool is Pool.PLACES and (told := teller(pool, others, worker, mine, at_s=at_s)) is not None:
+        level = min(limit, max(1, round(told.limit * told.shares[0])))
+    turn = int(at_s // max(TURN_S, TURN_WINDOWS * window_s))
+    target = fair(level, {name: part.want for name, part in heard.items()}, turn=turn)[worker]
+    room = limit - sum(row.parts[pool].share for row in others)
+    use = max(0, min(target, room))
+    return Grant(share=max(use, held), use=use, limit=limit, window_s=window_s)
+
+
+def _pace(part: Part) -> float:
+    return part.limit / (part.window_s or 1.0)
+
+
+def fair(level: int, wants: Mapping[str, int], *, turn: int) -> dict[str, int]:
+    """An equal part for each, nobody more than it wants; what one leaves is for the others.
+
+    What is left over when parts are whole goes to some of those who want more, to others each turn.
+    """
+    shares: dict[str, int] = {}
+    left, ordered = level, sorted(wants, key=lambda name: (wants[name], name))
+    for n, name in enumerate(ordered):
+        each, over = divmod(left, len(ordered) - n)
+        if wants[name] > each:
+            ring = sorted(ordered[n:])
+            lucky = {ring[(turn * over + k) % len(ring)] for k in range(over)}
+            return shares | {one: each + (one in lucky) for one in ring}
+        shares[name] = wants[name]
+        left -= wants[name]
+    return shares
+
+
+def wanted(*, limit: int, waiting: int, held_up: bool, used: int) -> int:
+    """How much of a limit a worker could use: all of it while calls wait for nothing else.
+
+    Calls that wait for something else as well (`held_up`) leave as fast as that lets them.
+    """
+    if not waiting:
+        return 0
+    return min(limit, used + 1 + int(HEADROOM_SHARE * used)) if held_up else limit
+
+
+def teller(pool: Pool, rows: Iterable[Row], worker: str, mine: Part, *, at_s: float) -> Part | None:
+    """What the worker says that was refused last and still calls: it knows best what the service lets through."""
+    heard = [row.parts[pool] for row in rows if row.lease_until_s > at_s and row.worker != worker]
+    return max((part for part in (mine, *heard) if part.cut_at_s and part.want), key=_cut_at_s, default=None)
+
+
+def _cut_at_s(part: Part) -> float:
+    return part.cut_at_s

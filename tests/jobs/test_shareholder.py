@@ -1,0 +1,235 @@
+"""Workers that share a limit: how soon each has its part, and what they tell one another.
+
+What they keep to in all weathers is in `tests.proof.leases`.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from jobs.answers import Phase, SendEnd
+from jobs.rates import Rate
+from jobs.shareholder import Needs, Shareholder
+from jobs.sharing import ARRIVE_S, BEAT_S, LEASE_S, Pool, Row
+from tests.jobs.sharing_world import Account, Member, World, most_in_a_window
+
+MINUTE, SECOND = Rate(count=60, window_s=60.0), Rate(count=80, window_s=1.0)
+ALL = Needs(creates=10**6, polls=10**6, places=10**6)
+
+
+def crowd(rate: Rate, workers: int, seed: int = 1) -> tuple[World, Account, list[Member]]:
+    world, account = World(seed), Account("account", rate)
+    return world, account, [world.join(account, f"w{n}") for n in range(workers)]
+
+
+def sent_in(world: World, account: Account, for_s: float) -> int:
+    before = len(account.left_s)
+    world.run(for_s)
+    return len(account.left_s) - before
+
+
+@pytest.mark.parametrize("rate", [MINUTE, SECOND])
+def test_a_lone_worker_has_all_of_it_after_its_first_beat(rate: Rate) -> None:
+    world, _, (one,) = crowd(rate, 1)
+    world.run(2 * BEAT_S)
+
+    assert one.share == rate.count
+
+
+@pytest.mark.parametrize("rate", [MINUTE, SECOND])
+def test_workers_that_begin_together_have_equal_parts_after_a_few_beats(rate: Rate) -> None:
+    world, account, members = crowd(rate, 4)
+    world.run(4 * BEAT_S + rate.window_s)
+
+    assert {one.share for one in members} == {rate.count // 4}
+    assert sent_in(world, account, rate.window_s * 3) >= 2.75 * rate.count
+
+
+def test_who_joins_takes_over_slot_by_slot_and_the_pace_of_all_stays() -> None:
+    world, account, _ = crowd(MINUTE, 1)
+    world.run(120.0)
+    second = world.join(account, "late")
+
+    assert sent_in(world, account, 60.0) >= 45
+    assert second.share == 30
+    assert sent_in(world, account, 60.0) >= 59
+
+
+def test_slots_that_are_idle_change_hands_within_two_beats() -> None:
+    world, account, (one,) = crowd(MINUTE, 1)
+    one.backlog = 0
+    world.run(5.0)
+    second = world.join(account, "late")
+    world.run(2.5 * BEAT_S)
+
+    assert (one.share, second.share) == (0, 60)
+
+
+def test_with_fewer_slots_than_workers_each_has_its_turn() -> None:
+    world, account, members = crowd(Rate(count=2, window_s=60.0), 5)
+    world.run(3600.0)
+
+    assert most_in_a_window(account.arrived_s, 60.0) == 2
+    assert len(account.left_s) >= 0.9 * 2 * 60
+    assert min(len(one.sent_s) for one in members) >= 0.8 * len(account.left_s) / 5
+
+
+def test_a_worker_whose_lease_is_over_by_its_own_clock_sends_nothing() -> None:
+    world, account, (one,) = crowd(SECOND, 1)
+    world.run(3.0)
+    account.is_locked = True  # the database is away
+
+    assert sent_in(world, account, LEASE_S + BEAT_S) > 0
+    assert sent_in(world, account, 60.0) == 0
+    assert one.pacer.due_s(one.now_s()) == float("inf")
+
+
+def test_the_slots_of_a_dead_worker_work_again_once_nothing_of_it_can_count() -> None:
+    world, _, (first, second) = crowd(SECOND, 2)
+    world.run(5.0)
+    first.die()
+    world.run(LEASE_S + ARRIVE_S - 2 * BEAT_S)
+    assert second.share == 40
+
+    world.run(SECOND.window_s + 4 * BEAT_S)
+    assert second.share == 80
+
+
+def test_calls_that_take_long_to_arrive_are_waited_for_before_their_slots_go_to_others() -> None:
+    world, account, (far, near) = crowd(SECOND, 2)
+    far.way_s, near.way_s = 0.99 * ARRIVE_S, 0.001
+    world.run(10.0)
+    far.is_cut_off = True
+    world.run(30.0)
+
+    assert near.share == 80
+    assert most_in_a_window(account.arrived_s, 1.0) <= 80
+
+
+def test_who_leaves_in_order_leaves_free_slots_behind_and_keeps_only_what_still_counts() -> None:
+    world, _, (first, second) = crowd(MINUTE, 2)
+    world.run(10.0)
+    first.is_leaving = True
+    world.run(3 * BEAT_S)
+
+    assert first.is_dead
+    assert second.share >= 50  # what the other sent in ten seconds still counts
+    assert first.share + second.share == 60
+
+
+def test_a_restarted_worker_begins_with_nothing_but_what_nobody_has() -> None:
+    world, account, (first,) = crowd(MINUTE, 1)
+    world.run(40.0)
+    first.die()
+    again = world.join(account, "w0-again")
+    world.run(10.0)
+    assert again.share == 0
+
+    world.run(LEASE_S + ARRIVE_S + MINUTE.window_s)
+    assert again.share == 60
+    assert most_in_a_window(account.arrived_s, 60.0) <= 60
+
+
+@pytest.mark.parametrize(("workers", "used"), [(1, 0.85), (3, 0.85), (8, 0.7)])
+def test_a_limit_that_nobody_told_is_found_by_all_of_them_together(workers: int, used: float) -> None:
+    """Eight that each double their own part would be refused all the time."""
+    world, account, _ = crowd(Rate(count=120, window_s=60.0), workers)
+    account.allows = MINUTE
+    world.run(300.0)
+    through, refused = len(account.arrived_s), len(account.refused_s)
+    world.run(1800.0)
+
+    assert len(account.arrived_s) - through >= used * 30 * 60
+    assert len(account.refused_s) - refused <= 2 * 30
+
+
+class _Two:
+    """Two workers and a database that is a dictionary."""
+
+    def __init__(self, places: int = 40) -> None:
+        self.rows: dict[str, Row] = {}
+        self.now_s = 100.0
+        self.holders = [Shareholder(name, creates=MINUTE, polls=SECOND, places=places) for name in "ab"]
+
+    def beat(self, which: int, needs: Needs = ALL) -> None:
+        holder = self.holders[which]
+        rows = tuple(self.rows.values())
+        self.rows[holder.worker] = holder.beat(rows, needs, at_s=5000.0 + self.now_s, now_s=self.now_s)
+        holder.written(began_s=self.now_s, now_s=self.now_s)
+
+
+def test_what_the_service_asked_one_to_wait_all_wait() -> None:
+    two = _Two()
+    for which in (0, 1, 0, 1):
+        two.beat(which)
+    creates = two.holders[0].pacer(Pool.CREATES)
+    token = creates.leave(two.now_s)
+    creates.refused(token, two.now_s, wait_s=30.0, reason="HTTP 429")
+    two.now_s += 1.0
+    two.beat(0)
+    two.beat(1)
+
+    told = two.holders[1].pacer(Pool.CREATES)
+    assert told.paused_until_s == pytest.approx(130.0)
+    assert told.per_s == pytest.approx(0.5 * told.rate.per_second)
+    two.now_s += 1.0
+    two.beat(1)
+    assert two.rows["b"].parts[Pool.CREATES].paused_until_s == 0.0  # it says only what it was told itself
+
+
+def test_a_cut_slows_the_others_once_and_then_each_goes_by_what_it_sees() -> None:
+    two = _Two()
+    for which in (0, 1, 0, 1):
+        two.beat(which)
+    first, second = (holder.pacer(Pool.CREATES) for holder in two.holders)
+    first.refused(first.leave(two.now_s), two.now_s, wait_s=1.0, reason="HTTP 429")
+    two.beat(0)
+    two.beat(1)
+    slowed = second.shares
+    second.follow(0.75, 0.75, two.now_s)  # it has grown meanwhile
+    for _ in range(3):
+        two.now_s += 1.0
+        two.beat(0)
+        two.beat(1)
+
+    assert slowed == first.shares
+    assert second.shares[0] == 0.75
+
+
+def test_places_are_shared_like_slots_and_a_number_that_one_found_holds_for_all() -> None:
+    two = _Two()
+    two.beat(0, Needs(creates=1, places=99, running=0))
+    assert two.holders[0].places == 40
+    two.beat(1, Needs(creates=1, places=99, running=0))
+    two.beat(0, Needs(creates=1, places=99, running=4))
+    two.beat(1, Needs(creates=1, places=99, running=6))
+    assert [holder.places for holder in two.holders] == [20, 20]
+
+    limits = two.holders[0].limits
+    token = limits.pacers[0].leave(two.now_s)
+    refused = SendEnd(phase=Phase.ANSWERED, status=429, reason="too many at once")
+    limits.ended(limits.pacers[0], token, refused, two.now_s, running=4, spread=lambda: 0.5)
+    two.beat(0, Needs(creates=1, places=99, running=4))
+    two.beat(1, Needs(creates=1, places=99, running=6))
+
+    assert [holder.places for holder in two.holders] == [5, 5]  # ten ran when one more was refused
+    assert two.rows["b"].parts[Pool.PLACES].share == 6
+
+
+def test_places_of_tasks_that_were_taken_over_are_had_even_beyond_the_limit() -> None:
+    two = _Two(places=10)
+    two.beat(0, Needs(places=10, running=10))
+    two.beat(1, Needs(places=10, running=3))
+
+    assert two.rows["b"].parts[Pool.PLACES].share == 3
+    assert two.holders[1].places == 0
+
+
+def test_other_settings_hold_from_the_next_beat_on() -> None:
+    two = _Two()
+    two.beat(0)
+    two.holders[0].allow(creates=Rate(count=10, window_s=1.0), polls=SECOND, places=3)
+    two.beat(0)
+
+    assert two.holders[0].pacer(Pool.CREATES).rate == Rate(count=10, window_s=1.0)
+    assert two.holders[0].places == 3

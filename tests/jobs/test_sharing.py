@@ -1,0 +1,142 @@
+"""What a worker should have of a shared limit, from rows alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from jobs.sharing import ARRIVE_S, LEASE_S, Grant, Part, Pool, Row, fair, granted, kept_s, teller, wanted
+
+WANTS = st.dictionaries(st.text("abcdefgh", min_size=1, max_size=2), st.integers(0, 30), min_size=1, max_size=9)
+AT_S = 1000.0
+
+
+def row(worker: str, *, share: int = 0, want: int = 0, age_s: float = 0.0, limit: int = 60, **said: float) -> Row:
+    part = Part(limit=limit, window_s=60.0, share=share, want=want, cut_at_s=said.get("cut_at_s", 0.0))
+    until_s = AT_S - age_s + LEASE_S
+    return Row(
+        worker=worker, parts=dict.fromkeys(Pool, part), lease_until_s=until_s, free_at_s=until_s + kept_s([60.0])
+    )
+
+
+def grant(*rows: Row, want: int = 60, held: int = 0, limit: int = 60) -> Grant:
+    mine = Part(limit=limit, window_s=60.0, want=want)
+    return granted(Pool.CREATES, rows, "me", mine, held=held, at_s=AT_S)
+
+
+@pytest.mark.parametrize(
+    ("wants", "shares"),
+    [
+        ({"a": 60}, {"a": 60}),
+        ({"a": 99, "b": 99}, {"a": 30, "b": 30}),
+        ({"a": 5, "b": 99}, {"a": 5, "b": 55}),
+        ({"a": 0, "b": 99, "c": 99}, {"a": 0, "b": 30, "c": 30}),
+        ({"a": 5, "b": 20, "c": 99}, {"a": 5, "b": 20, "c": 35}),
+        ({"a": 3, "b": 4}, {"a": 3, "b": 4}),
+    ],
+)
+def test_each_has_an_equal_part_and_what_one_does_not_want_is_for_the_others(
+    wants: dict[str, int], shares: dict[str, int]
+) -> None:
+    assert fair(60, wants, turn=0) == shares
+
+
+@given(st.integers(0, 60), WANTS, st.integers(0, 99))
+def test_nothing_is_given_twice_nothing_wanted_is_left_and_nobody_has_two_more_than_another_who_wants_more(
+    level: int, wants: dict[str, int], turn: int
+) -> None:
+    shares = fair(level, wants, turn=turn)
+
+    assert shares.keys() == wants.keys()
+    assert sum(shares.values()) == min(level, sum(wants.values()))
+    assert all(0 <= shares[name] <= want for name, want in wants.items())
+    least = min((shares[name] for name, want in wants.items() if shares[name] < want), default=None)
+    assert least is None or max(shares.values()) <= least + 1
+
+
+@given(st.integers(1, 12), st.integers(1, 9))
+def test_with_fewer_slots_than_workers_they_go_round_and_nobody_waits_for_ever(workers: int, slots: int) -> None:
+    wants = {f"w{n}": 100 for n in range(workers)}
+    had = Counter[str]()
+    for turn in range(workers):
+        had.update(fair(slots, wants, turn=turn))
+
+    assert set(had.values()) == {slots}  # after as many turns as there are workers, all had the same
+
+
+def test_a_lone_worker_has_all_of_it_at_once() -> None:
+    assert grant() == Grant(share=60, use=60, limit=60, window_s=60.0)
+
+
+def test_who_takes_takes_only_what_no_row_has() -> None:
+    assert grant(row("other", share=60, want=60)).share == 0
+    assert grant(row("other", share=42, want=60)).share == 18
+    assert grant(row("other", share=30, want=60)).share == 30
+
+
+def test_who_gives_back_keeps_to_less_at_once_and_writes_less_as_its_slots_come_free() -> None:
+    other = row("other", want=60)
+
+    assert grant(other, held=60) == Grant(share=60, use=30, limit=60, window_s=60.0)
+    assert grant(other, held=41) == Grant(share=41, use=30, limit=60, window_s=60.0)
+    assert grant(other, held=12) == Grant(share=30, use=30, limit=60, window_s=60.0)
+
+
+def test_a_silent_worker_keeps_its_share_until_none_of_its_calls_can_count_and_has_no_part_of_what_is_shared_out() -> (
+    None
+):
+    silent_s = LEASE_S + ARRIVE_S + 60.0
+
+    assert grant(row("other", share=20, want=60, age_s=LEASE_S - 0.1)).share == 30
+    assert grant(row("other", share=20, want=60, age_s=LEASE_S)).share == 40
+    assert grant(row("other", share=20, want=60, age_s=silent_s - 0.1)).share == 40
+    assert grant(row("other", share=20, want=60, age_s=silent_s)).share == 60
+
+
+def test_who_comes_back_after_its_share_went_to_others_has_none_of_it_whatever_it_still_holds() -> None:
+    assert grant(row("other", share=60, want=60), row("me", share=20, age_s=99.0), held=3) == Grant(
+        share=3, use=0, limit=60, window_s=60.0
+    )
+
+
+def test_the_strictest_settings_hold_for_all() -> None:
+    assert grant(row("other", want=60, limit=40)).limit == 40
+    assert grant(row("other", share=20, want=60, limit=40)).use == 20
+    assert grant(row("other", want=60, limit=40, age_s=LEASE_S)).limit == 60
+
+
+def test_a_window_of_another_length_is_stricter_when_it_lets_fewer_through_in_a_second() -> None:
+    mine = Part(limit=2, window_s=1.0, want=2)
+
+    assert granted(Pool.CREATES, [row("other")], "me", mine, held=0, at_s=AT_S).window_s == 60.0
+
+
+def test_places_that_the_service_does_not_give_are_not_shared_out() -> None:
+    mine = Part(limit=60, want=60)
+    found = Part(limit=60, want=60, shares=(0.2, 0.2), cut_at_s=AT_S - 9)
+    other = Row(worker="o", parts={Pool.PLACES: found}, lease_until_s=AT_S + 1, free_at_s=AT_S + 9)
+
+    assert granted(Pool.PLACES, [other], "me", mine, held=0, at_s=AT_S).use == 6
+
+
+def test_who_was_refused_last_and_still_calls_knows_best() -> None:
+    rows = [row("a", want=1, cut_at_s=5.0), row("b", want=1, cut_at_s=7.0), row("idle", cut_at_s=9.0), row("c", want=1)]
+    quiet = Part(limit=60, window_s=60.0, want=1)
+
+    told = teller(Pool.CREATES, rows, "me", quiet, at_s=AT_S)
+
+    assert told is not None
+    assert told.cut_at_s == 7.0
+    assert teller(Pool.CREATES, rows[2:], "me", quiet, at_s=AT_S) is None
+
+
+@pytest.mark.parametrize(
+    ("waiting", "held_up", "used", "want"), [(0, False, 9, 0), (1, False, 0, 60), (9, True, 0, 1), (9, True, 20, 26)]
+)
+def test_who_waits_for_something_else_wants_a_little_more_than_it_uses(
+    waiting: int, held_up: bool, used: int, want: int
+) -> None:
+    assert wanted(limit=60, waiting=waiting, held_up=held_up, used=used) == want
