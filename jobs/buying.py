@@ -35,6 +35,9 @@ REFUSED_ALIKE = "refused_alike"
 _SILENCING = frozenset({Pause.AUTH, Pause.NETWORK, Pause.CONFIG, Pause.CREATES})
 
 
+# A create without an answer for so long hangs: what is answered at all is answered sooner. Its own end may take longer.
+HANGS_S = 60.0
+
 # A doubtful key is sent once more this long before it is too old, whatever the service asks for.
 WINDOW_MARGIN_S = 300.0
 
@@ -47,7 +50,7 @@ class Buying:
         self._pacer = pacer
         self._weather = Weather()
         self._resending = Resending(state.settings.send_policy, self._weather)
-        self._sending: set[str] = set()
+        self._sending: dict[str, float] = {}  # since when (monotonic seconds)
         self._epochs: dict[str, int] = {}  # items a person asked to buy again, with their new epoch
         self._breaker = Breaker()
         self.together = Together(state)
@@ -110,10 +113,10 @@ class Buying:
         if resend_s is not None and resend_s <= now.mono_s:
             paced_s = self._pacer.due_s(now.mono_s)
             return self._resend(now) if paced_s <= now.mono_s else until(paced_s)
-        if not (new and state.ready and self._may_buy()):
+        if not (new and state.ready and self._has_place):
             return until(resend_s)
-        if self._weather.bad_sends >= BAD_SENDS_MAX and self._weather.probe_due_s > now.mono_s:
-            return until(self._weather.probe_due_s)
+        if self._weather.bad_sends >= BAD_SENDS_MAX and (tested_s := self._tested_until_s()) > now.mono_s:
+            return until(earliest(resend_s, tested_s))
         pick = state.ready.pick(lambda item: state.books.fit(self.bound(item)), pass_over=self._passes_over)
         look_s = self.together.look_s(pick.fit, now)
         if look_s is not None:
@@ -180,12 +183,20 @@ class Buying:
             return item.credits
         return 0 if state.books.left is None else max(1, state.books.left)
 
-    def _may_buy(self) -> bool:
-        """After a row of bad sends one new key at a time may test the service, when no open one does."""
+    @property
+    def _has_place(self) -> bool:
+        """Whether anything new may be bought: nobody forbids it, and the user's number of tasks has room."""
         state = self._state
-        if state.pauses or len(state.slots) >= state.settings.in_flight_max:
-            return False
-        return self._weather.bad_sends < BAD_SENDS_MAX or not (len(self._resending) or self._sending)
+        return not state.pauses and len(state.slots) < state.settings.in_flight_max
+
+    def _tested_until_s(self) -> float:
+        """After a row of bad sends one new key at a time tests the service: how long the next one waits.
+
+        For an open one that is to be sent again, and for what is under way, unless that hangs.
+        """
+        if len(self._resending):
+            return math.inf
+        return max(self._weather.probe_due_s, max(self._sending.values(), default=-math.inf) + HANGS_S)
 
     def _buy(self, item: Item, now: Now, *, leave_s: float) -> Send:
         state = self._state
@@ -215,7 +226,7 @@ class Buying:
             self.together.before[item.identity] = before
         state.occupy(item.identity)
         self._resending.open(item.identity, now)
-        self._sending.add(item.identity)
+        self._sending[item.identity] = leave_s
         return Send(identity=item.identity, key=key, token=self._pacer.leave(leave_s), step=step, leave_s=leave_s)
 
     def _body(self, item: Item, key: str) -> bytes:
@@ -237,7 +248,7 @@ class Buying:
             step = state.move(identity, EventType.UNCERTAIN, now, {"reason": reason})
             self._leave(identity)
             return step
-        self._sending.add(identity)
+        self._sending[identity] = now.mono_s
         self._resending.leaves(identity, now.mono_s)
         key = state.attempt(identity).key
         token = self._pacer.leave(now.mono_s)
@@ -248,7 +259,7 @@ class Buying:
         is_held = self._is_held and not self.may_have_arrived(send.identity)
         if not (self.silenced or is_held) and self._pacer.may_leave(now.mono_s):
             return None
-        self._sending.discard(send.identity)
+        self._sending.pop(send.identity, None)
         self._state.limits.returned(self._pacer, send.token, now.mono_s)
         self._resending.put_off(send.identity, now.mono_s, needs_place=not self.may_have_arrived(send.identity))
         return self._given_up(now)
@@ -282,7 +293,7 @@ class Buying:
     def ended(self, send: Send, end: SendEnd, now: Now) -> Step:
         """One send ended: what it proves, and what follows."""
         state = self._state
-        self._sending.discard(send.identity)
+        self._sending.pop(send.identity, None)
         self.together.before.pop(send.identity, None)
         end = self._without_twin(send, end)
         verdict = judge(end)

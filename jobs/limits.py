@@ -199,7 +199,8 @@ class Limits:
             if refusal.pacer.is_cut or (refusal.pacer.is_found and refusal.pacer.is_full(refusal.now_s)):
                 return _Blame.OWN  # within a storm a number of tasks is a coincidence
             is_places = before is None or _alike(refusal.running, before.running)
-            return _Blame.PLACES if is_places and refusal.running and not self._tells else _Blame.OWN
+            is_places = is_places and self.places.may_be_full(refusal.running) and not self._tells
+            return _Blame.PLACES if is_places else _Blame.OWN
         if self.calls is not None or not self._is_window(refusal):
             return _Blame.OWN
         if before is not None and _alike(refusal.own, before.own) and not _alike(refusal.calls, before.calls):

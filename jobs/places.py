@@ -21,6 +21,10 @@ SLOW_START_SHARE = 4
 TRY_S = 8.0
 TRY_S_MIN = 1.0  # the first one
 TRY_S_MAX = 512.0
+# Refused with fewer tasks than this share of those that ran before, it is about something else: a storm.
+FALLS_SHARE = 0.5
+# What ran before is forgotten by this share with every task that is accepted; after six or so fewer are believed.
+MOST_FADES = 1 / 8
 # A try that went well is followed by the next after this share of the time.
 WENT_WELL_SHARE = 0.25
 
@@ -41,6 +45,7 @@ class Places:
         self.found: int | None = None
         self._try_s = TRY_S_MIN  # when one more is tried after the first refusal
         self._accepted = 0
+        self._most = 0.0  # tasks that ran at once of late
         self._cut_at_s = float("-inf")
         self._failed = 0  # tries
         self._try_at_s = float("-inf")
@@ -57,6 +62,7 @@ class Places:
     def accepted(self, running: int, *, left_at_s: float, now_s: float) -> PlacesChange | None:
         """A create became a task, so that `running` do now."""
         self._accepted += 1
+        self._most = max(running, self._most + MOST_FADES * (running - self._most))
         before = self.found
         if before is None or running <= before:
             return None
@@ -66,6 +72,10 @@ class Places:
             self._try_at_s = now_s + WENT_WELL_SHARE * self._wait_s()
             self.found, self._step = running + self._step, max(1, 2 * self._step)
         return PlacesChange(before=before, after=self.found, reason="one more was accepted")
+
+    def may_be_full(self, running: int) -> bool:
+        """Whether a refusal may be for want of a place, with so few tasks."""
+        return running > 0 and running >= FALLS_SHARE * self._most
 
     def refused(
         self, running: int, *, left_at_s: float, now_s: float, reason: str, try_s: float, asked_s: float = 0.0

@@ -236,3 +236,24 @@ def test_while_creates_are_slowed_down_a_number_of_tasks_is_a_coincidence(calls:
 
     assert "places" not in told
     assert calls.limits.places.found is None
+
+
+def test_with_much_fewer_tasks_than_ran_a_moment_ago_no_place_was_missing(calls: _Calls) -> None:
+    for running in range(60):
+        calls.went(calls.creates, running=running)
+    calls.now_s += 90.0  # most of them have ended
+
+    told = calls.was_refused(calls.creates, running=4)
+
+    assert "places" not in told
+    assert calls.limits.places.found is None
+
+
+def test_that_fewer_tasks_run_for_a_while_is_believed(calls: _Calls) -> None:
+    for running in range(60):
+        calls.went(calls.creates, running=running)
+    calls.went(calls.creates, 20, running=3)
+
+    told = calls.was_refused(calls.creates, running=4)
+
+    assert told["places"].data["after"] == 4
