@@ -272,7 +272,7 @@ class Buying:
             self._epochs[send.identity] = epoch
         state.books = state.books.moved(Money(reserved=-state.attempt(send.identity).reserved))
         state.records[send.identity] = before
-        self._sending.discard(send.identity)
+        self._sending.pop(send.identity, None)
         state.limits.returned(self._pacer, send.token, now.mono_s)
         self._leave(send.identity)
         state.ready.add(state.items[send.identity])
