@@ -10,24 +10,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from jobs.leasing import LeasedPacer
 from jobs.limits import Limits
+from jobs.needs import Needs
 from jobs.rates import Rate
-from jobs.sharing import LEASE_S, Grant, Part, Pool, Row, granted, kept_s, teller
+from jobs.sharing import BEAT_S, LEASE_S, MOVING_S_MIN, MOVING_SHARE, Grant, Part, Pool, Row, granted, kept_s, teller
 
-__all__ = ["Needs", "Shareholder"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Needs:
-    """What the work at hand could use of each pool (`jobs.sharing.wanted`), and how many tasks run."""
-
-    creates: int = 0
-    polls: int = 0
-    places: int = 0
-    running: int = 0
+__all__ = ["Shareholder"]
 
 
 class Shareholder:
@@ -59,6 +50,16 @@ class Shareholder:
     def pacer(self, pool: Pool) -> LeasedPacer:
         """Of creates, or of polls."""
         return self._pacers[pool]
+
+    @property
+    def gap_s(self) -> float:
+        """How soon to beat again: sooner while it waits for slots, or others for its own."""
+        moving_s = [
+            grant.window_s
+            for pool, grant in self._grants.items()
+            if pool is not Pool.PLACES and not grant.share == grant.use == grant.fair
+        ]
+        return min(BEAT_S, max(MOVING_S_MIN, MOVING_SHARE * min(moving_s))) if moving_s else BEAT_S
 
     # A beat
 
@@ -117,6 +118,7 @@ class Shareholder:
 
     def _said(self, pool: Pool, want: int, at_s: float, now_s: float) -> Part:
         pacer, own = self._pacers[pool], self._own[pool]
+        used, stood = pacer.shares
         is_own_cut = pacer.cut_at_s != self._followed_s[pool]
         is_own_pause = pacer.paused_until_s > max(now_s, self._heard_pause_s[pool])
         return Part(
@@ -124,7 +126,8 @@ class Shareholder:
             window_s=own.window_s,
             want=want,
             used=pacer.held(now_s),
-            shares=pacer.shares,
+            used_share=used,
+            stood_share=stood,
             cut_at_s=at_s - (now_s - pacer.cut_at_s) if is_own_cut else 0.0,
             paused_until_s=at_s + (pacer.paused_until_s - now_s) if is_own_pause else 0.0,
         )
@@ -139,7 +142,7 @@ class Shareholder:
             self._places_told = stands, at_s
         stands, cut_at_s = self._places_told
         want, used = needs.places, needs.running
-        return Part(limit=self._own_places, want=want, used=used, shares=(stands, stands), cut_at_s=cut_at_s)
+        return Part(limit=self._own_places, want=want, used=used, used_share=stands, cut_at_s=cut_at_s)
 
     def _listen(self, pool: Pool, rows: Sequence[Row], mine: Part, at_s: float, now_s: float) -> None:
         """A refusal slows all of them down once; from there on each goes by what it sees itself."""
@@ -152,5 +155,5 @@ class Shareholder:
         if told is None or now_s - (at_s - told.cut_at_s) <= max(pacer.cut_at_s, self._followed_s[pool]):
             return
         self._followed_s[pool] = now_s
-        if told.shares < pacer.shares:
-            pacer.follow(*told.shares, now_s)
+        if told.used_share < pacer.shares[0]:
+            pacer.follow(told.used_share, told.stood_share, now_s)

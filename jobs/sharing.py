@@ -18,11 +18,13 @@ the others (water-filling). Parts that cannot be halved go round. Places in flig
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from enum import StrEnum
 
 __all__ = [
+    "ALL",
     "ARRIVE_S",
     "BEAT_S",
     "LEASE_S",
@@ -33,16 +35,23 @@ __all__ = [
     "fair",
     "granted",
     "kept_s",
+    "parts_in",
+    "parts_text",
     "teller",
     "wanted",
 ]
 
 # How often a worker writes its row: what becomes free is idle for about as long.
 BEAT_S = 1.0
+# While a share is on its way from one to another both write this share of a window apart, but not more often than that.
+MOVING_SHARE = 0.25
+MOVING_S_MIN = 0.2
 # A share is good for so long after the beat that wrote it: four beats may get lost, and a database may restart.
 LEASE_S = 5.0
 # A call that left while the lease held has reached the service by then, and no clock is wrong by as much.
 ARRIVE_S = 5.0
+# Wanted by who would use whatever there is.
+ALL = 1_000_000
 # What cannot be shared out evenly goes round in turns of this length, and of this many windows: after its turn a slot
 # takes up to one to come free, and who is next must be left with time to use it.
 TURN_S = 20.0
@@ -68,9 +77,13 @@ class Part:
     share: int = 0  # nobody else may use this
     want: int = 0  # it could use so much now
     used: int = 0
-    shares: tuple[float, float] = (1.0, 1.0)  # of the limit, for what it saw of the service: used, and known to stand
+    used_share: float = 1.0  # of the limit, for what it saw of the service ...
+    stood_share: float = 1.0  # ... and what of it stood, or is to come back
     cut_at_s: float = 0.0  # when its calls were refused last; 0: never
     paused_until_s: float = 0.0  # the service wants to be left alone
+
+
+_PART = tuple(each.name for each in fields(Part))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +102,20 @@ class Grant:
 
     share: int
     use: int
+    fair: int  # what both are to become
     limit: int
     window_s: float
+
+
+def parts_text(parts: Mapping[Pool, Part]) -> str:
+    """As a row in the database holds them: JSON."""
+    return json.dumps({pool: asdict(part) for pool, part in parts.items()}, separators=(",", ":"))
+
+
+def parts_in(text: str) -> Mapping[Pool, Part]:
+    """The other way round. What another release wrote besides is left out, and what it did not write is at rest."""
+    said = json.loads(text)
+    return {pool: Part(**{name: said[pool][name] for name in _PART if name in said[pool]}) for pool in Pool}
 
 
 def kept_s(windows_s: Iterable[float]) -> float:
@@ -109,12 +134,12 @@ def granted(pool: Pool, rows: Iterable[Row], worker: str, mine: Part, *, held: i
     limit, window_s = strictest.limit, strictest.window_s
     level = limit
     if pool is Pool.PLACES and (told := teller(pool, others, worker, mine, at_s=at_s)) is not None:
-        level = min(limit, max(1, round(told.limit * told.shares[0])))
+        level = min(limit, max(1, round(told.limit * told.used_share)))
     turn = int(at_s // max(TURN_S, TURN_WINDOWS * window_s))
     target = fair(level, {name: part.want for name, part in heard.items()}, turn=turn)[worker]
     room = limit - sum(row.parts[pool].share for row in others)
     use = max(0, min(target, room))
-    return Grant(share=max(use, held), use=use, limit=limit, window_s=window_s)
+    return Grant(share=max(use, held), use=use, fair=target, limit=limit, window_s=window_s)
 
 
 def _pace(part: Part) -> float:
@@ -139,14 +164,14 @@ def fair(level: int, wants: Mapping[str, int], *, turn: int) -> dict[str, int]:
     return shares
 
 
-def wanted(*, limit: int, waiting: int, held_up: bool, used: int) -> int:
-    """How much of a limit a worker could use: all of it while calls wait for nothing else.
+def wanted(*, waiting: int, held_up: bool, used: int) -> int:
+    """How many slots a worker could use: any number while calls wait for nothing else.
 
     Calls that wait for something else as well (`held_up`) leave as fast as that lets them.
     """
     if not waiting:
         return 0
-    return min(limit, used + 1 + int(HEADROOM_SHARE * used)) if held_up else limit
+    return used + 1 + int(HEADROOM_SHARE * used) if held_up else ALL
 
 
 def teller(pool: Pool, rows: Iterable[Row], worker: str, mine: Part, *, at_s: float) -> Part | None:

@@ -179,3 +179,17 @@ SELECT commits, fenced FROM writers WHERE writer_id = :writer_id;
 -- Who the runner is, or was when it died.
 SELECT pid, host, since_s FROM writers
 WHERE role = 'runner' AND fenced = 0 AND ended_at_s IS NULL ORDER BY writer_id DESC;
+
+-- name: shares
+-- What all workers have of the account's limits, and the server's clock: one row of nobody where there are none.
+SELECT said.at_s, s.worker, s.parts, s.lease_until_s, s.free_at_s
+FROM (SELECT CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION) AS at_s) AS said
+LEFT JOIN shares AS s ON TRUE;
+
+-- name: keep_share
+-- Write what one worker has, and forget workers of whom nothing can count any more.
+WITH gone AS (DELETE FROM shares WHERE free_at_s <= :at_s AND worker <> :worker)
+INSERT INTO shares AS s (worker, parts, lease_until_s, free_at_s)
+VALUES (:worker, :parts, :lease_until_s, :free_at_s)
+ON CONFLICT (worker) DO UPDATE SET
+    parts = excluded.parts, lease_until_s = excluded.lease_until_s, free_at_s = excluded.free_at_s;

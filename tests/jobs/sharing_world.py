@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from random import Random
 
+from jobs.needs import Needs
 from jobs.rates import Rate
-from jobs.shareholder import Needs, Shareholder
+from jobs.shareholder import Shareholder
 from jobs.sharing import BEAT_S, Pool, Row, wanted
 
 __all__ = ["Account", "Chances", "Member", "World", "most_in_a_window"]
@@ -125,8 +126,7 @@ class Member:
     def needs(self) -> Needs:
         used = self.pacer.held(self.now_s())
         waiting = 0 if self.is_leaving else math.ceil(min(self.backlog, 1e6))
-        limit = self.pacer.rate.count if waiting == 0 else 10**9
-        return Needs(creates=wanted(limit=limit, waiting=waiting, held_up=self.held_up, used=used))
+        return Needs(creates=wanted(waiting=waiting, held_up=self.held_up, used=used))
 
     # Beats
 
@@ -190,7 +190,7 @@ class Member:
             self.holder.written(began_s=began_s, now_s=self.now_s())
             self.world.check(self.account)
             self.pump()
-        gap_s = BEAT_S * self.world.dice.uniform(0.9, 1.1) if is_heard else AGAIN_S
+        gap_s = self.holder.gap_s * self.world.dice.uniform(0.9, 1.1) if is_heard else AGAIN_S
         self.world.after(gap_s, lambda: self.when_it_runs(self.beat))
 
     # Creates

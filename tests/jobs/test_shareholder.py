@@ -8,8 +8,9 @@ from __future__ import annotations
 import pytest
 
 from jobs.answers import Phase, SendEnd
+from jobs.needs import Needs
 from jobs.rates import Rate
-from jobs.shareholder import Needs, Shareholder
+from jobs.shareholder import Shareholder
 from jobs.sharing import ARRIVE_S, BEAT_S, LEASE_S, Pool, Row
 from tests.jobs.sharing_world import Account, Member, World, most_in_a_window
 

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.sharing import ARRIVE_S, LEASE_S, Grant, Part, Pool, Row, fair, granted, kept_s, teller, wanted
+from jobs.sharing import (
+    ALL,
+    ARRIVE_S,
+    LEASE_S,
+    Grant,
+    Part,
+    Pool,
+    Row,
+    fair,
+    granted,
+    kept_s,
+    parts_in,
+    parts_text,
+    teller,
+    wanted,
+)
 
 WANTS = st.dictionaries(st.text("abcdefgh", min_size=1, max_size=2), st.integers(0, 30), min_size=1, max_size=9)
 AT_S = 1000.0
@@ -68,7 +84,7 @@ def test_with_fewer_slots_than_workers_they_go_round_and_nobody_waits_for_ever(w
 
 
 def test_a_lone_worker_has_all_of_it_at_once() -> None:
-    assert grant() == Grant(share=60, use=60, limit=60, window_s=60.0)
+    assert grant() == Grant(share=60, use=60, fair=60, limit=60, window_s=60.0)
 
 
 def test_who_takes_takes_only_what_no_row_has() -> None:
@@ -80,9 +96,9 @@ def test_who_takes_takes_only_what_no_row_has() -> None:
 def test_who_gives_back_keeps_to_less_at_once_and_writes_less_as_its_slots_come_free() -> None:
     other = row("other", want=60)
 
-    assert grant(other, held=60) == Grant(share=60, use=30, limit=60, window_s=60.0)
-    assert grant(other, held=41) == Grant(share=41, use=30, limit=60, window_s=60.0)
-    assert grant(other, held=12) == Grant(share=30, use=30, limit=60, window_s=60.0)
+    assert grant(other, held=60) == Grant(share=60, use=30, fair=30, limit=60, window_s=60.0)
+    assert grant(other, held=41) == Grant(share=41, use=30, fair=30, limit=60, window_s=60.0)
+    assert grant(other, held=12) == Grant(share=30, use=30, fair=30, limit=60, window_s=60.0)
 
 
 def test_a_silent_worker_keeps_its_share_until_none_of_its_calls_can_count_and_has_no_part_of_what_is_shared_out() -> (
@@ -98,7 +114,7 @@ def test_a_silent_worker_keeps_its_share_until_none_of_its_calls_can_count_and_h
 
 def test_who_comes_back_after_its_share_went_to_others_has_none_of_it_whatever_it_still_holds() -> None:
     assert grant(row("other", share=60, want=60), row("me", share=20, age_s=99.0), held=3) == Grant(
-        share=3, use=0, limit=60, window_s=60.0
+        share=3, use=0, fair=30, limit=60, window_s=60.0
     )
 
 
@@ -116,7 +132,7 @@ def test_a_window_of_another_length_is_stricter_when_it_lets_fewer_through_in_a_
 
 def test_places_that_the_service_does_not_give_are_not_shared_out() -> None:
     mine = Part(limit=60, want=60)
-    found = Part(limit=60, want=60, shares=(0.2, 0.2), cut_at_s=AT_S - 9)
+    found = Part(limit=60, want=60, used_share=0.2, cut_at_s=AT_S - 9)
     other = Row(worker="o", parts={Pool.PLACES: found}, lease_until_s=AT_S + 1, free_at_s=AT_S + 9)
 
     assert granted(Pool.PLACES, [other], "me", mine, held=0, at_s=AT_S).use == 6
@@ -134,9 +150,17 @@ def test_who_was_refused_last_and_still_calls_knows_best() -> None:
 
 
 @pytest.mark.parametrize(
-    ("waiting", "held_up", "used", "want"), [(0, False, 9, 0), (1, False, 0, 60), (9, True, 0, 1), (9, True, 20, 26)]
+    ("waiting", "held_up", "used", "want"), [(0, False, 9, 0), (1, False, 0, ALL), (9, True, 0, 1), (9, True, 20, 26)]
 )
 def test_who_waits_for_something_else_wants_a_little_more_than_it_uses(
     waiting: int, held_up: bool, used: int, want: int
 ) -> None:
-    assert wanted(limit=60, waiting=waiting, held_up=held_up, used=used) == want
+    assert wanted(waiting=waiting, held_up=held_up, used=used) == want
+
+
+def test_a_row_is_read_back_as_it_was_written_and_another_release_may_say_more_or_less() -> None:
+    parts = {pool: Part(limit=7, window_s=60.0, share=3, want=ALL, used=2, cut_at_s=5.5) for pool in Pool}
+    other = {pool: {"limit": 7, "mood": "fine"} for pool in Pool}
+
+    assert parts_in(parts_text(parts)) == parts
+    assert parts_in(json.dumps(other))[Pool.POLLS] == Part(limit=7)
