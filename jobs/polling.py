@@ -39,6 +39,8 @@ SCOUT_SHARE = 0.25
 # Unknown class, or later than all that are known: the next gap as a share of the task's age, or longer when polls are
 # dear. Detection is then never later than by that share, and a task that never ends costs few polls.
 GAP_SHARE = 0.05
+# The same where the whole run waits for this task's end: what is left is few tasks, and a delay is everybody's.
+GAP_SHARE_LAST = 0.02
 # No gap is longer than this share of the age, however sure it seems that no end is near.
 GAP_SHARE_MAX = 0.5
 # The longest gap while an end of an unknown class is expected, and of a task that is overdue.
@@ -177,11 +179,19 @@ class Polling:
         return least if is_urgent else max(least, PATIENT_LEVEL)
 
     def next_s(
-        self, price_class: str, ran_s: float, floors: PollFloors, *, level: int, spread: float, is_scout: bool
+        self,
+        price_class: str,
+        ran_s: float,
+        floors: PollFloors,
+        *,
+        level: int,
+        spread: float,
+        is_scout: bool,
+        is_last: bool = False,
     ) -> float:
         """At what age the next look is worth the price of a level, after one in vain at `ran_s` (0: none yet).
 
-        It grows with the level. `spread` is uniform in 0..1.
+        It grows with the level. `spread` is uniform in 0..1. `is_last`: nothing else is left to be bought.
         """
         floor_s = ran_s + floors.poll_gap_s if ran_s else floors.first_poll_s
         floor_s += JITTER_SHARE * spread * (floor_s - ran_s)
@@ -191,7 +201,7 @@ class Polling:
             is_below = level > PATIENT_LEVEL and not is_scout
             gap_s = min(GAP_S_MAX, _gap_by_age_s(ran_s, level + UNKNOWN_BELOW * is_below))
         elif ran_s >= table.end_s:
-            gap_s = min(GAP_S_MAX_OLD, _gap_by_age_s(ran_s, level))
+            gap_s = min(GAP_S_MAX_OLD, _gap_by_age_s(ran_s, level, GAP_SHARE_LAST if is_last else GAP_SHARE))
         else:
             gap_s = table.after(ran_s) - ran_s
             if is_scout and one is not None and one.seen < PROVEN_BY:
@@ -201,6 +211,6 @@ class Polling:
         return max(floor_s, ran_s + gap_s * (1.0 + JITTER_SHARE * (spread - 0.5)))
 
 
-def _gap_by_age_s(age_s: float, level: int) -> float:
+def _gap_by_age_s(age_s: float, level: int, share: float = GAP_SHARE) -> float:
     """The gap for a task whose end may come at any time, its chance falling with its age."""
-    return max(GAP_SHARE * age_s, math.sqrt(2.0 * _PRICES_S[level] * age_s))
+    return max(share * age_s, math.sqrt(2.0 * _PRICES_S[level] * age_s))

@@ -308,6 +308,7 @@ class Watching:
             level=level,
             spread=task.spread,
             is_scout=task.is_scout,
+            is_last=not self._more_to_come(),
         )
         if task.looked_s == task.accepted_s:
             age_s = min(age_s, state.settings.item_timeout_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,8 +26,10 @@ def learned(*seconds: float) -> Polling:
 KNOWN = learned(*(60.0 + n for n in range(-16, 17)))
 
 
-def next_s(known: Polling, ran_s: float, *, level: int = 0, spread: float = 0.5, is_scout: bool = False) -> float:
-    return known.next_s("m", ran_s, FLOORS, level=level, spread=spread, is_scout=is_scout)
+def next_s(
+    known: Polling, ran_s: float, *, level: int = 0, spread: float = 0.5, is_scout: bool = False, is_last: bool = False
+) -> float:
+    return known.next_s("m", ran_s, FLOORS, level=level, spread=spread, is_scout=is_scout, is_last=is_last)
 
 
 def looks_s(known: Polling, until_s: float, level: int = 0) -> list[float]:
@@ -111,6 +114,12 @@ def test_while_nothing_waits_for_ends_fewer_looks_are_worth_a_poll() -> None:
     for known in (Polling(), quick):
         urgent, patient = (known.least_level("m", FLOORS, is_urgent=is_urgent) for is_urgent in (True, False))
         assert urgent < patient
+
+
+def test_the_last_tasks_of_a_run_are_looked_at_more_often_when_they_take_longer_than_any_did() -> None:
+    gaps_s = {is_last: next_s(KNOWN, 300.0, is_last=is_last) - 300.0 for is_last in (False, True)}
+
+    assert gaps_s == {False: pytest.approx(15.0), True: pytest.approx(6.0)}
 
 
 def test_classes_that_were_not_looked_at_for_long_are_forgotten() -> None:
