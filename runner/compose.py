@@ -12,16 +12,11 @@ from pathlib import Path
 import anyio
 
 from jobs.answers import Uploaded
-from jobs.budget import Books
 from jobs.core import Core
 from jobs.item import ReferenceFile
-from jobs.pacing import Pacer
 from jobs.plan import Standing, typical_s
-from jobs.polling import PollFloors, Polling
-from jobs.runstate import CoreSettings
 from jobs.steps import Notice
 from jobs.unswept import unswept
-from jobs.verdict import SendPolicy
 from runner.admission import Admission
 from runner.aws import aws_access
 from runner.blobs import Blobs, LocalBlobs
@@ -37,6 +32,7 @@ from runner.interruption import Interruption, heard
 from runner.ledger import Ledger, RunInfo
 from runner.ledger.opening import open_ledger
 from runner.ledger.store import local_place
+from runner.making import made_core, terms_of
 from runner.models_cache import store_catalogue
 from runner.on_demand import bucket, traces
 from runner.open_files import make_room_for_files
@@ -206,38 +202,14 @@ class Run:
         )
 
     def _core(self) -> Core:
-        prepared, limits, manifest = self._prepared, self._prepared.limits, self._prepared.manifest
-        scope = prepared.plan.run_id
-        held = self._ledger.books(scope)
-        sends = manifest.retries.sends
-        settings = CoreSettings(
+        prepared = self._prepared
+        return made_core(
+            terms_of(prepared),
             account=self._settings.account,
-            scope=scope,
-            in_flight_max=limits.in_flight,
-            on_exhausted=manifest.budget.on_exhausted,
-            resubmit_failed=manifest.retries.resubmit_failed,
-            item_timeout_s=limits.timeout_s,
-            floors=PollFloors(first_poll_s=limits.first_poll_s, poll_gap_s=limits.poll_gap_s),
-            send_policy=SendPolicy() if sends is None else SendPolicy(resends_max=sends),
-            save_results=not prepared.choices.no_download,
-            halt_after=halt_after(prepared.choices.halt, len(prepared.items)),
+            ledger=self._ledger,
+            price_classes=prepared.plan.totals.classes,
             spread=self._spread,
-        )
-        polling = Polling()
-        for price_class, spans_s in self._ledger.ends_seen(sorted(prepared.plan.totals.classes)).items():
-            polling.recall(price_class, spans_s)
-        return Core(
-            settings,
-            books=Books(
-                cap=prepared.plan.cap_credits,
-                per_item=manifest.budget.per_item,
-                reserved=held.reserved,
-                settled=held.settled,
-            ),
-            prices=self._ledger.class_prices(),
-            creates=Pacer("creates", limits.creates),
-            polls=Pacer("polls", limits.polls),
-            polling=polling,
+            halt_after=halt_after(prepared.choices.halt, len(prepared.items)),
         )
 
     def _engine(self, core: Core, service: Service, fetcher: Fetcher) -> Engine:

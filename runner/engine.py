@@ -8,7 +8,7 @@ is handed to the ledger at once and ahead of all that follows from it; the ledge
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -34,7 +34,7 @@ from runner.onlooker import Onlooker
 from runner.reporter import Reporter, RunStatistics
 from runner.upload_queue import Upload, UploadQueue, pause_for
 
-__all__ = ["AHEAD_S", "Engine", "Lanes", "Look", "LookUp", "Saver", "Sender", "Uploader"]
+__all__ = ["AHEAD_S", "Engine", "Lanes", "Look", "LookUp", "Permit", "Saver", "Sender", "Uploader"]
 
 # Requests of one kind at once. A place in flight is held by a task of the service, not by a worker, so thousands of
 # tasks need no more workers; a service that takes two seconds for a create needs this many for 60 creates/s. They also
@@ -70,6 +70,9 @@ class Uploader(Protocol):
 
 # Looks up books that others move too.
 LookUp = Callable[[], Awaitable[Shared]]
+
+# Waits until a create of this item may leave, for the sake of others who may have the item by now.
+Permit = Callable[[str], Awaitable[None]]
 
 # Asks for a task's status at the pace of polls.
 Look = Callable[[str], Awaitable[SendEnd]]
@@ -117,6 +120,7 @@ class Engine:
         lanes: Lanes | None = None,
         typical_s: Mapping[str, float] | None = None,
         look_up: LookUp | None = None,
+        permit: Permit | None = None,
     ) -> None:
         self.core = core
         self.counts = _Counts()
@@ -128,6 +132,8 @@ class Engine:
         self._clock = clock
         self._limits = lanes or Lanes()
         self._look_up = look_up
+        self._permit = permit
+        self.stays = False  # while more items may come (`admitted`), it is not over for having nothing to do
         self._uploads = UploadQueue()
         self._over = False
         self._onlooker = Onlooker(core, began_s=clock.now().mono_s, typical_s=typical_s or {})
@@ -154,6 +160,11 @@ class Engine:
                 for lane in self._lanes:
                     lane.start(group)
         await self.commit(self.core.leave_unbought(self._clock.now()))
+
+    async def admitted(self, items: Iterable[Item], step: Step) -> None:
+        """More items were admitted to the core: take up what they need."""
+        self._uploads.know(items)
+        await self.steer(step)
 
     @property
     def over(self) -> bool:
@@ -215,9 +226,15 @@ class Engine:
 
         An end is final: workers have gone home, and who changes the core after that changes nothing they would see.
         """
-        self._over = self._over or self.core.finished()
+        self._over = self._over or (self.core.finished() and not self._stays_on)
         for lane in self._lanes if self._over else concerned:
             lane.wake()
+
+    @property
+    def _stays_on(self) -> bool:
+        """Whether there may be something to do though there is nothing."""
+        state = self.core.state
+        return self.stays and not state.stopping and state.pauses.keys() <= {Pause.PERSON}
 
     def _heed_reserve(self) -> None:
         """A ledger that lives on its reserve buys nothing more, and what is paid for goes on."""
@@ -313,6 +330,8 @@ class Engine:
         failpoint("intent.after_commit")
         while left_s := self._clock.left_s(send.leave_s):  # noqa: ASYNC110  # time is what it waits for
             await anyio.sleep(left_s)
+        if self._permit is not None:
+            await self._permit(send.identity)
         kept = self.core.keep_back(send, self._clock.now())
         if kept is not None:
             await self._settle(kept, self._create_lane)

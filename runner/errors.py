@@ -14,6 +14,7 @@
     |   |-- LedgerConflict          1   a write does not fit what the ledger holds; a fault of ours
     |   |-- LedgerLocked            9   another runner holds it
     |   |-- LedgerLost              9   another process took it over while this one was away
+    |   |-- LeaseLost               9   a shard of a worker went to another
     |   `-- LedgerUnusable          9   damaged, foreign, or from a newer release
     |-- DiskFull                    9   no room left for the ledger or a result
     |-- OutputUnusable              9   a result cannot be written where it should go
@@ -46,6 +47,7 @@ __all__ = [
     "DiskFull",
     "FetchError",
     "InternalError",
+    "LeaseLost",
     "LedgerConflict",
     "LedgerError",
     "LedgerLocked",
@@ -204,6 +206,13 @@ class LedgerConflict(LedgerError):
     exit_code = 1
     default_code = "ledger-conflict"
     default_next_step = InternalError.default_next_step
+
+
+class LeaseLost(LedgerError):
+    """A shard that this worker held may be another's by now. What it was about to do is left to that one."""
+
+    default_code = "lease-lost"
+    default_next_step = "nothing: the worker goes on with what it may claim"
 
 
 class LedgerLocked(LedgerError):
