@@ -18,7 +18,7 @@ from runner.ledger.group import Outcome
 from runner.ledger.reading import LedgerReads
 from runner.ledger.rows import Row
 from runner.ledger.statements import Statements
-from runner.ledger.writing import Recording
+from runner.ledger.writing import Fences, Recording
 
 __all__ = ["LedgerHandle"]
 
@@ -52,6 +52,7 @@ class LedgerHandle(LedgerReads):
         self.warnings = tuple(warnings)
         self.db = db
         self._life_id: int | None = None
+        self._shard_of: Callable[[str], tuple[int, int]] | None = None
 
     @abstractmethod
     async def write(self, work: Callable[[], T]) -> T:
@@ -71,7 +72,20 @@ class LedgerHandle(LedgerReads):
 
     async def record(self, changes: Sequence[Change]) -> None:
         if changes:
-            await self.write(Recording(self.db, changes, self._life_id))
+            await self.write(Recording(self.db, changes, self._life_id, self._fences(changes)))
+
+    def belong(self, shard_of: Callable[[str], tuple[int, int]]) -> None:
+        """From now on every item belongs to a shard: `shard_of` gives its number and fence. Others may claim it."""
+        self._shard_of = shard_of
+
+    def join_life(self, life_id: int) -> None:
+        """Write what happens as part of a life that another process began."""
+        self._life_id = life_id
+
+    def _fences(self, changes: Sequence[Change]) -> Fences:
+        if self._shard_of is None:
+            return ()
+        return tuple({self._shard_of(change.event.identity): None for change in changes})
 
     async def note(self, notices: Sequence[Notice], *, at_s: float, cap_credits: int | None = None) -> None:
         assert self._life_id is not None, "a note belongs to a life"
@@ -82,8 +96,12 @@ class LedgerHandle(LedgerReads):
     async def save_upload(self, upload: KnownUpload) -> None:
         await self.write(partial(writing.put_upload, self.db, upload))
 
+    async def question(self, work: Callable[[], T]) -> T:
+        """Ask this in a transaction, beside the writes and not on the loop."""
+        return await self.write(_Question(work))
+
     async def owner(self, task_id: str) -> str | None:
-        return await self.write(_Question(partial(self._owner, task_id)))
+        return await self.question(partial(self._owner, task_id))
 
     def _owner(self, task_id: str) -> str | None:
         rows = self.db.rows("task_key", {"task_id": task_id})

@@ -193,3 +193,89 @@ INSERT INTO shares AS s (worker, parts, lease_until_s, free_at_s)
 VALUES (:worker, :parts, :lease_until_s, :free_at_s)
 ON CONFLICT (worker) DO UPDATE SET
     parts = excluded.parts, lease_until_s = excluded.lease_until_s, free_at_s = excluded.free_at_s;
+
+-- name: hand_out
+-- A life begins to be worked on by several, or goes on with what an earlier one handed out.
+INSERT INTO handouts (run_id, life_id, terms, word) VALUES (:run_id, :life_id, :terms, 'go')
+ON CONFLICT (run_id) DO UPDATE SET
+    life_id = excluded.life_id, terms = excluded.terms, word = 'go', why = '', reason = '';
+
+-- name: say_terms
+-- The terms are others from now on.
+UPDATE handouts SET terms = :terms WHERE run_id = :run_id;
+
+-- name: say_word
+-- Tell all workers of a run, unless something that weighs more was said: nobody goes on after an end.
+UPDATE handouts SET word = :word, why = :why, reason = :reason
+WHERE run_id = :run_id AND word <> :word AND (word IN ('go', 'hold') OR :word = 'stop');
+
+-- name: handouts
+-- What is said of these runs.
+SELECT h.run_id, h.life_id, h.terms, h.word, h.why, h.reason
+FROM handouts AS h WHERE h.run_id IN (SELECT value FROM json_each(:runs) AS r);
+
+-- name: add_shard
+-- A piece to be worked on.
+INSERT INTO shards (run_id, items) VALUES (:run_id, :items) RETURNING shard_id;
+
+-- name: claim_shard
+-- Have a shard for a while, if nobody else has. Whoever had it before can write nothing of it any more.
+UPDATE shards SET worker = :worker, fence = fence + 1, lease_until = clock_timestamp() + make_interval(secs => :lease_s)
+WHERE shard_id = :shard_id AND state = 'open'
+AND (lease_until IS NULL OR lease_until < clock_timestamp() OR worker = :worker)
+RETURNING shard_id, run_id, fence, items;
+
+-- name: left_shards
+-- Open shards that somebody had and nobody has now, of runs that go on.
+SELECT s.shard_id FROM shards AS s JOIN handouts AS h ON h.run_id = s.run_id
+WHERE s.state = 'open' AND s.fence > 0 AND h.word <> 'stop'
+AND (s.lease_until IS NULL OR s.lease_until < clock_timestamp())
+ORDER BY s.shard_id LIMIT :limit;
+
+-- name: renew_shards
+-- Keep what one worker has.
+UPDATE shards SET lease_until = clock_timestamp() + make_interval(secs => :lease_s)
+WHERE state = 'open' AND worker = :worker AND lease_until IS NOT NULL
+RETURNING shard_id, fence;
+
+-- name: fences
+-- Of these shards, the fences. Until the end of the transaction nobody claims them.
+SELECT s.shard_id, s.fence FROM shards AS s
+WHERE s.shard_id IN (SELECT CAST(value AS BIGINT) FROM json_each(:shards) AS w) ORDER BY s.shard_id FOR SHARE OF s;
+
+-- name: close_shard
+-- Nothing more is to be done of it.
+UPDATE shards SET state = 'closed', items = '', lease_until = NULL WHERE shard_id = :shard_id AND fence = :fence;
+
+-- name: give_back_shards
+-- A worker that ends leaves what it has to others.
+UPDATE shards SET lease_until = NULL WHERE state = 'open' AND worker = :worker AND lease_until IS NOT NULL;
+
+-- name: withdraw_shard
+-- Take it back from whoever has it.
+UPDATE shards SET state = 'closed', items = '', lease_until = NULL, fence = fence + 1
+WHERE shard_id = :shard_id AND state = 'open';
+
+-- name: open_shards
+-- What is not done of a run, and whether somebody is at it.
+SELECT s.shard_id, s.items, s.fence, (s.lease_until IS NOT NULL AND s.lease_until > clock_timestamp()) AS is_held
+FROM shards AS s WHERE s.run_id = :run_id AND s.state = 'open' ORDER BY s.shard_id;
+
+-- name: standing_shards
+-- The same without the items.
+SELECT s.shard_id, s.fence, (s.lease_until IS NOT NULL AND s.lease_until > clock_timestamp()) AS is_held, s.worker
+FROM shards AS s WHERE s.run_id = :run_id AND s.state = 'open' ORDER BY s.shard_id;
+
+-- name: shared_books
+-- A run's books, and what of them open attempts hold: that may come back.
+SELECT b.reserved, b.settled, (
+    SELECT coalesce(sum(a.reserved), 0) FROM attempts AS a
+    WHERE a.scope = :scope AND a.state IN ('submitting', 'accepted')
+) AS back
+FROM books AS b WHERE b.scope = :scope;
+
+-- name: late_events
+-- What happened to a run's items after a moment, in order.
+SELECT e.seq, e.at_s, e.identity, e.type, e.data FROM events AS e
+JOIN run_items AS r ON r.run_id = :run_id AND r.identity = e.identity
+WHERE e.seq > :after ORDER BY e.seq;

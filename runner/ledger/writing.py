@@ -13,7 +13,7 @@ from jobs.item import Item
 from jobs.lifecycle import EventType
 from jobs.record import NO_MONEY, Artifact, Attempt, Change, Event, Money
 from jobs.steps import Notice
-from runner.errors import LedgerConflict
+from runner.errors import LeaseLost, LedgerConflict
 from runner.failpoints import failpoint
 from runner.gathering import batched
 from runner.ledger import OVER_CAP, KnownUpload, Life, RunInfo
@@ -31,10 +31,13 @@ from runner.ledger.rows import (
 )
 from runner.ledger.statements import Statements
 
-__all__ = ["Recording", "add_notes", "add_together", "begin_life", "end_life", "put_upload"]
+__all__ = ["Fences", "Recording", "add_notes", "add_together", "begin_life", "end_life", "put_upload"]
 
 # Events that say something about the item and nothing about its latest attempt.
 _NOT_OF_THE_ATTEMPT = frozenset({EventType.PLANNED, EventType.SKIPPED})
+
+# Shards, each with its fence: how often it had been claimed when its worker had it.
+Fences = tuple[tuple[int, int], ...]
 
 # Events that bring an attempt's result files.
 _ENDS = frozenset({EventType.SUCCEEDED, EventType.FAILED, EventType.WRITTEN_OFF})
@@ -112,18 +115,33 @@ class Recording:
     db: Statements
     changes: Sequence[Change]
     life_id: int | None
+    fences: Fences = ()  # of the shards that the changes belong to, as this writer knows them
 
     def __call__(self) -> None:
         """One by one, so that a refusal names its item."""
+        _stay_within([self])
         for change in self.changes:
             _add(self.db, [change], life_id=self.life_id)
 
 
 def add_together(recordings: Sequence[Recording]) -> None:
     """Do some calls with as few statements as they allow. Raises when one of them is refused, and says not which."""
+    _stay_within(recordings)
     _fit_in_turn(recordings)
     for db, life_id, changes in _portions(recordings):
         _add(db, changes, life_id=life_id)
+
+
+def _stay_within(recordings: Sequence[Recording]) -> None:
+    """Nothing is written of a shard that somebody else has claimed since, and nobody claims it until the commit."""
+    fences = dict(pair for recording in recordings for pair in recording.fences)
+    if not fences:
+        return
+    rows = recordings[0].db.rows("fences", {"shards": json_of([str(shard_id) for shard_id in fences])})
+    found = {row["shard_id"]: row["fence"] for row in rows}
+    for shard_id, fence in fences.items():
+        if found.get(shard_id) != fence:
+            raise LeaseLost(f"shard {shard_id} went to another worker")
 
 
 def _fit_in_turn(recordings: Sequence[Recording]) -> None:

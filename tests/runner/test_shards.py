@@ -1,0 +1,174 @@
+"""Shards in a real PostgreSQL: claims, leases, fences, and books that several move."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from jobs.budget import Books, Shared
+from jobs.core import Core
+from jobs.item import Item
+from jobs.lifecycle import ItemState
+from jobs.record import Record
+from jobs.shards import items_of, text_of
+from runner.errors import LeaseLost, LedgerConflict
+from runner.ledger import OVER_CAP, RunInfo
+from runner.ledger.postgres import PostgresLedger, open_ledger
+from runner.ledger.shards import Shards, Word
+from runner.ledger.store import Database
+from tests.jobs.workbench import at, made_core, made_item, must_send, seen
+from tests.postgres_server import database_of, shared_server
+
+RUN = RunInfo(
+    run_id="run", name="run", edition="", manifest_path="m", manifest_sha256="x", cap_credits=1000, out_dir="out"
+)
+ITEMS = [made_item(n) for n in range(4)]
+
+
+@pytest.fixture
+async def store() -> Database:
+    """A ledger with one run of four items in two shards, whose coordinator is gone again."""
+    store = database_of(shared_server())
+    ledger = open_ledger(store)
+    life = await ledger.begin_life(RUN, ITEMS, at_s=1.0, pid=1, host="h")
+    shards = Shards(ledger, "coordinator")
+    await shards.hand_out("run", life.life_id, "terms")
+    await shards.add("run", [text_of(ITEMS[:2]), text_of(ITEMS[2:])])
+    await ledger.close()
+    return store
+
+
+@pytest.fixture
+async def crew(store: Database) -> AsyncIterator[list[tuple[PostgresLedger, Shards]]]:
+    ledgers = [open_ledger(store, role="worker") for _ in range(2)]
+    for ledger in ledgers:
+        ledger.join_life(1)
+    yield [(ledger, Shards(ledger, f"worker-{n}")) for n, ledger in enumerate(ledgers)]
+    for ledger in ledgers:
+        await ledger.close()
+
+
+Crew = list[tuple[PostgresLedger, Shards]]
+
+
+async def test_a_shard_is_had_by_one_worker_at_a_time(crew: Crew) -> None:
+    (_, first), (_, second) = crew
+    one = await first.claim(1)
+
+    assert one is not None
+    assert (one.fence, items_of(one.items)) == (1, ITEMS[:2])
+    assert await second.claim(1) is None
+    assert (await second.claim(2)) is not None
+    assert await first.claim(7) is None
+
+
+async def test_a_worker_that_begins_anew_has_its_own_shards_at_once_with_another_fence(crew: Crew) -> None:
+    (_, first), _ = crew
+    await first.claim(1)
+    again = await first.claim(1)
+
+    assert again is not None
+    assert again.fence == 2
+    assert await first.renew() == {1: 2}
+
+
+async def test_what_is_given_back_or_silent_is_left_to_others(crew: Crew) -> None:
+    (_, first), (_, second) = crew
+    await first.claim(1)
+    assert await second.left(9) == []
+    await first.give_back()
+
+    assert await second.left(9) == [1]
+    claim = await second.claim(1)
+    assert claim is not None
+    assert claim.fence == 2
+    assert await first.renew() == {}
+
+
+async def test_nothing_is_left_of_a_run_that_stops(crew: Crew) -> None:
+    (_, first), (_, second) = crew
+    await first.claim(1)
+    await first.give_back()
+    await first.say("run", Word.STOP)
+
+    assert await second.left(9) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "holds"),
+    [
+        (Word.GO, Word.HOLD, Word.HOLD),
+        (Word.HOLD, Word.GO, Word.GO),
+        (Word.HOLD, Word.END, Word.END),
+        (Word.END, Word.GO, Word.END),
+        (Word.END, Word.HOLD, Word.END),
+        (Word.END, Word.STOP, Word.STOP),
+        (Word.STOP, Word.END, Word.STOP),
+    ],
+)
+async def test_nobody_goes_on_after_an_end(crew: Crew, first: Word, then: Word, holds: Word) -> None:
+    (_, shards), _ = crew
+    await shards.say("run", first)
+    await shards.say("run", then, why="auth")
+
+    assert (await shards.handouts(["run", "other"]))["run"].word is holds
+
+
+async def test_a_closed_shard_is_had_by_nobody(crew: Crew) -> None:
+    (_, first), (_, second) = crew
+    claim = await first.claim(1)
+    assert claim is not None
+    await first.close({1: claim.fence})
+
+    assert await second.claim(1) is None
+    assert [one.shard_id for one in await second.open("run")] == [2]
+
+
+async def test_a_write_of_a_shard_that_went_to_another_is_refused_with_the_intent_in_it(crew: Crew) -> None:
+    (zombie, first), (ledger, second) = crew
+    mine = await first.claim(1)
+    assert mine is not None
+    zombie.belong(lambda _: (1, mine.fence))
+    core = made_core(*ITEMS[:2], records=_planned(), prices={"m": 10})
+    await zombie.record(must_send(core, 0).step.changes)
+    await first.give_back()
+    theirs = await second.claim(1)
+    assert theirs is not None
+    ledger.belong(lambda _: (1, theirs.fence))
+
+    with pytest.raises(LeaseLost):
+        await zombie.record(must_send(core, 0).step.changes)
+    assert ledger.books("run").reserved == 10
+    assert ledger.records(["i1-1"])["i1-1"].state is ItemState.PLANNED
+    await ledger.record(must_send(made_core(ITEMS[1], records=_planned()), 0).step.changes)
+    assert ledger.books("run").reserved == 20
+
+
+async def test_writers_beside_one_another_are_held_to_one_budget(crew: Crew) -> None:
+    (one, shards), (two, _) = crew
+    cores = [_sharing(item) for item in ITEMS[:2]]
+    send, refused = (must_send(core, 0) for core in cores)
+    await one.record(send.step.changes)
+
+    with pytest.raises(LedgerConflict) as caught:
+        await two.record(refused.step.changes)
+    assert caught.value.code == OVER_CAP
+    cores[1].take_back(refused, at(0))
+    cores[1].found(found := await shards.books("run"), at(0).mono_s)
+    assert (found.reserved, found.settled, found.back) == (10, 0, 10)
+
+    await one.record(cores[0].create_ended(send, seen(), at(1)).changes)
+    assert (await shards.books("run")).back == 10
+
+
+def _sharing(item: Item) -> Core:
+    books = Books(cap=15, shared=Shared(reserved=0, settled=0, back=0))
+    return made_core(item, records=_planned(), prices={"m": 10}, books=books)
+
+
+def _planned() -> dict[str, Record]:
+    return {
+        item.identity: Record(identity=item.identity, state=ItemState.PLANNED, version=1, first_at_s=1.0)
+        for item in ITEMS
+    }
