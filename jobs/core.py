@@ -335,6 +335,14 @@ class Core:
         """Items of which a result is being saved."""
         return iter({identity for identity, _ in self._saving})
 
+    def under_way(self) -> set[str]:
+        """Items that something is still to be done for in this life."""
+        state = self.state
+        busy = {*state.slots, *state.owed, *self.saving, *(download.identity for download in self._downloads)}
+        if not state.stopping and state.pauses.keys() <= {Pause.PERSON}:
+            busy.update(state.missing, (item.identity for item in state.ready))
+        return busy
+
     @property
     def backlog(self) -> int:
         """Results that wait to be saved."""

@@ -10,18 +10,27 @@ import itertools
 import json
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from jobs.item import Item, ReferenceFile
 
-__all__ = ["ITEMS_MAX", "ITEMS_MIN", "cut", "items_of", "text_of"]
+__all__ = ["ITEMS_MAX", "ITEMS_MIN", "Handed", "cut", "handed_in", "text_of"]
 
 # Fewer, and handing out costs more than it gives; more, and too much waits for one worker, or for its successor.
 ITEMS_MIN: Final = 20
 ITEMS_MAX: Final = 200
 # So many shards for each worker even out that some are slower than others.
 SHARDS_A_WORKER: Final = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """An item as it was handed out."""
+
+    item: Item
+    version: int  # of its record then: what a person asked to buy again is bought once
+    wanted: bool = True  # else it was paid for, and is only seen through
 
 
 def cut(items: Sequence[Item], *, workers: int) -> list[tuple[Item, ...]]:
@@ -65,23 +74,26 @@ def _nearest(starts: Sequence[int], bound: int, slack: int) -> int:
     return min(near, key=lambda start: abs(start - bound), default=bound)
 
 
-def text_of(items: Iterable[Item]) -> str:
+def text_of(handed: Iterable[Handed]) -> str:
     """The items as JSON text, in ASCII: it holds whatever a prompt may, also half a surrogate pair. Their places in the
     manifest are left out: they are for who reads it.
     """
     files: dict[ReferenceFile, int] = {}
     written = []
-    for item in items:
-        numbers = [files.setdefault(file, len(files)) for file in item.references]
-        written.append({name: getattr(item, name) for name in _PLAIN} | {"references": numbers})
+    for one in handed:
+        numbers = [files.setdefault(file, len(files)) for file in one.item.references]
+        plain = {name: getattr(one.item, name) for name in _PLAIN} | {"references": numbers}
+        written.append({"item": plain, "version": one.version, "wanted": one.wanted})
     return _JSON.encode({"files": [asdict(file) for file in files], "items": written})
 
 
-def items_of(text: str) -> list[Item]:
+def handed_in(text: str) -> list[Handed]:
     """The items of a shard's text, exactly as they were."""
     told: dict[str, Any] = json.loads(text)
     files = [ReferenceFile(**file) for file in told["files"]]
-    return [_item(one, files) for one in told["items"]]
+    return [
+        Handed(item=_item(one["item"], files), version=one["version"], wanted=one["wanted"]) for one in told["items"]
+    ]
 
 
 def _item(told: dict[str, Any], files: Sequence[ReferenceFile]) -> Item:

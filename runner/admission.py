@@ -20,7 +20,7 @@ from runner.matching import Wanted, usable_uploads
 from runner.prepare import Prepared
 from runner.service import Service
 
-__all__ = ["Admission"]
+__all__ = ["Admission", "ask_time"]
 
 # By so much the wall clock runs ahead of the monotonic one when the machine slept; honest clocks differ by far less.
 SLEPT_S_MIN: Final = 2.0
@@ -56,7 +56,7 @@ class Admission:
         if opened or self.prepared.plan.count(Standing.NEW):
             # How old an intent is decides whether its key may be used again: ask the clock that counts, before the
             # first is written or taken up.
-            await self._ask_time(core)
+            await ask_time(core, self.service, self.clock)
         now = self.clock.now()
         for item, record in rest:
             await self._commit(engine, core.finish(item, record, now))
@@ -91,16 +91,6 @@ class Admission:
             found += [(item, records[item.identity]) for item in batch]
         return found
 
-    async def _ask_time(self, core: Core) -> None:
-        """Let the core know the service's clock. An answer that this machine slept over tells of a time long gone."""
-        for _ in range(LOOKS_MAX):
-            asked = self.clock.now()
-            end = await self.service.look()
-            heard = self.clock.now()
-            if (heard.wall_s - asked.wall_s) - (heard.mono_s - asked.mono_s) < SLEPT_S_MIN:
-                core.state.contact(end, heard)
-                return
-
     def _paid_for(self, wanted: Sequence[Wanted]) -> list[Wanted]:
         """Items of this run that this command did not select, or that the manifest lost, but whose purchase goes on."""
         run_id = self.prepared.plan.run_id
@@ -119,6 +109,17 @@ class Admission:
                     self.lost.add(identity)
                 found.append((rest.get(identity) or _no_longer_wanted(past[identity], record.attempt), record))
         return found
+
+
+async def ask_time(core: Core, service: Service, clock: Clock) -> None:
+    """Let the core know the service's clock. An answer that this machine slept over tells of a time long gone."""
+    for _ in range(LOOKS_MAX):
+        asked = clock.now()
+        end = await service.look()
+        heard = clock.now()
+        if (heard.wall_s - asked.wall_s) - (heard.mono_s - asked.mono_s) < SLEPT_S_MIN:
+            core.state.contact(end, heard)
+            return
 
 
 def _no_longer_wanted(past: PastItem, attempt: Attempt) -> Item:

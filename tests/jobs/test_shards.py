@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from jobs.findings import Place
 from jobs.identity import body_bytes, canonical
 from jobs.item import Item, ReferenceFile
-from jobs.shards import ITEMS_MAX, ITEMS_MIN, cut, items_of, text_of
+from jobs.shards import ITEMS_MAX, ITEMS_MIN, Handed, cut, handed_in, text_of
 from tests.jobs.workbench import made_item
 
 # Whatever a text may hold: half a surrogate pair, a zero, everything that JSON spells in its own way.
@@ -52,20 +52,24 @@ ITEMS = st.builds(
 )
 
 
-@given(st.lists(ITEMS, max_size=4))
-def test_items_come_out_of_their_text_as_they_went_in(items: list[Item]) -> None:
-    text = text_of(items)
+def _alone(item: Item) -> str:
+    return text_of([Handed(item=item, version=1)])
 
-    assert items_of(text) == items
+
+@given(st.lists(st.builds(Handed, item=ITEMS, version=st.integers(1, 99), wanted=st.booleans()), max_size=4))
+def test_items_come_out_of_their_text_as_they_went_in(handed: list[Handed]) -> None:
+    text = text_of(handed)
+
+    assert handed_in(text) == handed
     assert text.isascii()
     assert "\0" not in text  # no database has to know how to hold it
 
 
 @given(ITEMS)
 def test_what_is_sent_for_an_item_is_the_same_after_its_text_to_the_byte(item: Item) -> None:
-    (after,) = items_of(text_of([item]))
+    (after,) = handed_in(_alone(item))
 
-    assert _sent(after) == _sent(item)
+    assert _sent(after.item) == _sent(item)
 
 
 def _sent(item: Item) -> bytes | type[Exception]:
@@ -80,13 +84,13 @@ def _sent(item: Item) -> bytes | type[Exception]:
 
 def test_every_field_of_an_item_is_in_its_text_but_its_place() -> None:
     place = Place(file="m.yaml", line=1, column=1, end_column=2)
-    (after,) = items_of(text_of([replace(made_item(3, references=2), place=place)]))
+    (after,) = handed_in(_alone(replace(made_item(3, references=2), place=place)))
 
-    assert after == made_item(3, references=2)
+    assert after.item == made_item(3, references=2)
 
 
 def test_a_file_that_many_items_share_is_written_once() -> None:
-    text = text_of([made_item(n, references=1) for n in range(50)])
+    text = text_of(Handed(item=made_item(n, references=1), version=1) for n in range(50))
 
     assert text.count("sha256") == 1
 
@@ -146,6 +150,6 @@ def test_a_shard_begins_where_a_reference_begins_if_that_is_near() -> None:
 
 def test_numbers_and_texts_keep_their_kind() -> None:
     item = replace(made_item(), params={"a": 1, "b": 1.0, "c": "1", "d": True, "e": [1, {"f": None}]})
-    (after,) = items_of(text_of([item]))
+    (after,) = handed_in(_alone(item))
 
-    assert canonical(after.params) == canonical(item.params)
+    assert canonical(after.item.params) == canonical(item.params)

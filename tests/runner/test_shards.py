@@ -11,7 +11,7 @@ from jobs.core import Core
 from jobs.item import Item
 from jobs.lifecycle import ItemState
 from jobs.record import Record
-from jobs.shards import items_of, text_of
+from jobs.shards import Handed, handed_in, text_of
 from runner.errors import LeaseLost, LedgerConflict
 from runner.ledger import OVER_CAP, RunInfo
 from runner.ledger.postgres import PostgresLedger, open_ledger
@@ -34,7 +34,7 @@ async def store() -> Database:
     life = await ledger.begin_life(RUN, ITEMS, at_s=1.0, pid=1, host="h")
     shards = Shards(ledger, "coordinator")
     await shards.hand_out("run", life.life_id, "terms")
-    await shards.add("run", [text_of(ITEMS[:2]), text_of(ITEMS[2:])])
+    await shards.add("run", [_text(ITEMS[:2]), _text(ITEMS[2:])])
     await ledger.close()
     return store
 
@@ -49,6 +49,10 @@ async def crew(store: Database) -> AsyncIterator[list[tuple[PostgresLedger, Shar
         await ledger.close()
 
 
+def _text(items: list[Item]) -> str:
+    return text_of(Handed(item=item, version=1) for item in items)
+
+
 Crew = list[tuple[PostgresLedger, Shards]]
 
 
@@ -57,7 +61,7 @@ async def test_a_shard_is_had_by_one_worker_at_a_time(crew: Crew) -> None:
     one = await first.claim(1)
 
     assert one is not None
-    assert (one.fence, items_of(one.items)) == (1, ITEMS[:2])
+    assert (one.fence, [one.item for one in handed_in(one.items)]) == (1, ITEMS[:2])
     assert await second.claim(1) is None
     assert (await second.claim(2)) is not None
     assert await first.claim(7) is None

@@ -1,0 +1,197 @@
+"""One run in one worker: a core and an engine like those of a run of its own, but the items come shard by shard."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+from jobs.answers import Uploaded
+from jobs.core import resume_rank
+from jobs.item import ReferenceFile
+from jobs.lifecycle import IN_DOUBT
+from jobs.record import Record
+from jobs.shards import Handed
+from jobs.steps import NOTHING, Now, Step, join
+from jobs.terms import Terms, terms_in
+from jobs.verdict import Pause
+from runner.admission import ask_time
+from runner.blobs import Blobs
+from runner.clock import Clock
+from runner.engine import Engine, Lanes, Permit
+from runner.errors import LeaseLost, Unreachable
+from runner.exchange import Fetcher
+from runner.ledger.handle import LedgerHandle
+from runner.ledger.shards import Handout, Shards, Word
+from runner.making import made_core
+from runner.matching import usable_uploads
+from runner.reporter import Reporter
+from runner.saving import ResultSaver
+from runner.service import Service
+
+__all__ = ["Bench", "open_bench"]
+
+
+class Bench:
+    """Made by `open_bench`; `work` it, and `put` shards on it."""
+
+    def __init__(
+        self, handout: Handout, terms: Terms, engine: Engine, *, ledger: LedgerHandle, clock: Clock, service: Service
+    ) -> None:
+        self.handout = handout
+        self.engine = engine
+        self._terms = terms
+        self._ledger = ledger
+        self._clock = clock
+        self._service = service
+        self._classes: set[str] = set()
+        self._knows_time = False
+        self._parts: dict[int, frozenset[str]] = {}  # shard -> its items
+        self._over_before: frozenset[int] = frozenset()
+        engine.stays = True
+        self._heed_word(handout)
+
+    async def put(self, shard_id: int, handed: Sequence[Handed]) -> bool:
+        """Work on a shard as well; False where the run ended here meanwhile."""
+        await self._prepare(handed)
+        records = await asyncio.to_thread(self._ledger.records, [one.item.identity for one in handed])
+        digests = sorted({file.sha256 for one in handed for file in one.item.references})
+        uploads = await asyncio.to_thread(self._ledger.uploads, digests)
+        if self.engine.over:
+            return False
+        now, core = self._clock.now(), self.engine.core
+        core.state.uploads.update(usable_uploads(uploads, now_s=now.wall_s))
+        self._parts[shard_id] = frozenset(one.item.identity for one in handed)
+        known = [(one, records[one.item.identity]) for one in handed if one.item.identity in records]
+        known.sort(key=lambda one: resume_rank(one[1], one[0].item))
+        busy = core.under_way()
+        steps = [self._admit(one, record, now, busy) for one, record in known]
+        await self.engine.admitted([one.item for one in handed], join(*steps))
+        return True
+
+    async def _prepare(self, handed: Iterable[Handed]) -> None:
+        """What a run learns of the time and of its price classes when it begins."""
+        core = self.engine.core
+        if not self._knows_time:
+            self._knows_time = True
+            await ask_time(core, self._service, self._clock)
+        new = {one.item.price_class for one in handed} - self._classes
+        if not new:
+            return
+        self._classes |= new
+        prices = await asyncio.to_thread(self._ledger.class_prices)
+        for price_class in new & prices.keys():
+            core.state.price_seen(price_class, prices[price_class])
+        for price_class, spans_s in (await asyncio.to_thread(self._ledger.ends_seen, sorted(new))).items():
+            core.state.polling.recall(price_class, spans_s)
+
+    def _admit(self, one: Handed, record: Record, now: Now, busy: Container[str]) -> Step:
+        core, terms = self.engine.core, self._terms
+        before = core.state.records.get(record.identity)
+        if before is not None and (record.identity in busy or before.state in IN_DOUBT):
+            return NOTHING  # it is looked after already
+        if not one.wanted:
+            return core.finish(one.item, record, now)
+        is_asked = record.version == one.version  # else it was bought again since, as a person asked
+        return core.admit(one.item, record, now, retry=terms.retry and is_asked, again=terms.again and is_asked)
+
+    async def work(self) -> None:
+        """Until the run is over here: something ends it for all, or `end` was called and nothing is left."""
+        await self.engine.run()
+
+    async def end(self) -> None:
+        """Nothing more will be put here."""
+        self.engine.stays = False
+        await self.engine.steer(NOTHING)
+
+    @property
+    def pauses(self) -> Mapping[Pause, str]:
+        """Why nothing more is bought, but for a person's word."""
+        return {why: reason for why, reason in self.engine.core.state.pauses.items() if why is not Pause.PERSON}
+
+    @property
+    def shards(self) -> frozenset[int]:
+        """What lies here and is not done."""
+        return frozenset(self._parts)
+
+    def done(self) -> list[int]:
+        """Shards of which nothing is left to do, and was not when this was asked last: all of it is durable by then."""
+        if self.pauses or self.engine.core.state.stopping:
+            return []  # the end of the engine is the end of them
+        busy = self.engine.core.under_way()
+        over = frozenset(shard_id for shard_id, items in self._parts.items() if busy.isdisjoint(items))
+        done, self._over_before = over & self._over_before, over
+        for shard_id in done:
+            del self._parts[shard_id]
+        return sorted(done)
+
+    async def heed(self, handout: Handout) -> None:
+        """What is said to all who work on the run. Raises `LeaseLost` where the terms ask for another bench."""
+        if handout == self.handout:
+            return
+        terms, state = terms_in(handout.terms), self.engine.core.state
+        if replace(terms, cap_credits=None) != replace(self._terms, cap_credits=None):
+            raise LeaseLost("the run goes on under other terms")
+        self.handout, self._terms = handout, terms
+        self._ledger.join_life(handout.life_id)
+        state.books = replace(state.books, cap=terms.cap_credits)
+        self._heed_word(handout)
+        await self.engine.steer(NOTHING)
+
+    def _heed_word(self, handout: Handout) -> None:
+        core = self.engine.core
+        match handout.word:
+            case Word.GO:
+                core.let_go("")
+            case Word.HOLD:
+                core.hold("")
+            case Word.END:
+                core.state.pause(Pause(handout.why), handout.reason)
+            case Word.STOP:
+                self.engine.drain("the run is stopped")
+
+
+async def open_bench(
+    handout: Handout,
+    *,
+    account: str,
+    ledger: LedgerHandle,
+    shards: Shards,
+    fetcher: Fetcher,
+    blobs: Blobs,
+    service: Service,
+    clock: Clock,
+    reporter: Reporter,
+    spread: Callable[[], float],
+    permit: Permit,
+) -> Bench:
+    """A bench for a run, with nothing on it."""
+    terms = terms_in(handout.terms)
+    make = partial(made_core, terms, account=account, ledger=ledger, price_classes=(), spread=spread)
+    core = await asyncio.to_thread(partial(make, shared=await shards.books(terms.run_id)))
+    ledger.join_life(handout.life_id)
+    engine = Engine(
+        core,
+        ledger=ledger,
+        sender=service,
+        uploader=partial(_uploaded, ledger, clock),
+        saver=ResultSaver(
+            core, fetcher=fetcher, blobs=blobs, clock=clock, run_id=terms.run_id, sidecars=terms.sidecars
+        ),
+        reporter=reporter,
+        clock=clock,
+        lanes=Lanes(uploads=terms.uploads, downloads=terms.downloads),
+        look_up=partial(shards.books, terms.run_id),
+        permit=permit,
+    )
+    return Bench(handout, terms, engine, ledger=ledger, clock=clock, service=service)
+
+
+async def _uploaded(ledger: LedgerHandle, clock: Clock, reference: ReferenceFile, _: str) -> Uploaded:
+    """Whoever began the run has the files. A reference that grew too old meanwhile is one that it brings anew."""
+    known = await asyncio.to_thread(ledger.uploads, [reference.sha256])
+    usable = usable_uploads(known, now_s=clock.now().wall_s)
+    if reference.sha256 not in usable:
+        raise Unreachable(f"{reference.path} is not at the service; the command that began the run brings it there")
+    return usable[reference.sha256]

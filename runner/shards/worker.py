@@ -1,0 +1,224 @@
+"""A worker: it claims shards, works on them in one engine, and keeps its leases. What goes wrong ends it whole.
+
+It is its own process's one claimant. Whatever it is not sure of any more (a shard that went to another, an item that
+somebody moved, a database that stays away) ends everything under way here, as a crash would; whoever has the shards
+next, perhaps this process a moment later, goes on from the ledger. So there is one way to recover, and it is tried
+every day.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import anyio
+
+from jobs.shards import handed_in
+from jobs.terms import Terms, terms_in
+from runner.blobs import Blobs
+from runner.clock import Clock
+from runner.errors import LeaseLost
+from runner.exchange import Fetcher
+from runner.ledger.handle import LedgerHandle
+from runner.ledger.shards import LEASE_S, Handout, Shards, Word
+from runner.reporter import Reporter
+from runner.service import Service
+from runner.shards.bench import Bench, open_bench
+from runner.shards.lease import Lease
+
+__all__ = ["BEAT_S", "SHARDS_MAX", "Tools", "Worker"]
+
+# How often leases are renewed, and what is said to all is read: five may get lost before others take over.
+BEAT_S: Final = 1.0
+# Shards at once from the queue: a few hundred items, so that no slot waits for an item while others wait for an end.
+SHARDS_MAX: Final = 8
+# Shards that others left are taken over besides, so many a beat: nobody but this worker may be there to do it.
+TAKEN_OVER_A_BEAT: Final = 4
+# After a gap in its own beats a worker lets others come back first: a database that was away let all leases end.
+GRACE_S: Final = LEASE_S
+
+
+class OpenPlace(Protocol):
+    """Opens the place where a run's results go."""
+
+    async def __call__(self, terms: Terms) -> Blobs: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What a worker works with, whatever the run."""
+
+    account: str
+    service: Service
+    fetcher: Fetcher
+    open_place: OpenPlace
+    reporter: Reporter
+    clock: Clock
+    spread: Callable[[], float]
+    say: Callable[[str], None]  # a line for whoever watches this process
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    fence: int
+    over: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Worker:
+    """One worker on one ledger, until it is told to leave or something ends it."""
+
+    def __init__(self, ledger: LedgerHandle, shards: Shards, tools: Tools) -> None:
+        self._ledger = ledger
+        self._shards = shards
+        self._tools = tools
+        self._lease = Lease()
+        self._held: dict[int, _Held] = {}
+        self._fences: dict[str, tuple[int, int]] = {}  # item -> its shard, and the fence of that
+        self._bench: Bench | None = None
+        self._benches = asyncio.Condition()  # about `_bench`
+        self._leaving = False
+        self._beat_s = self._lease.ask_s()
+        self._patient_until_s = float("-inf")
+        self._group = anyio.create_task_group()
+        ledger.belong(self._fences.__getitem__)
+
+    async def run(self) -> None:
+        """Work on what others left and on what is taken meanwhile, until it is told to leave.
+
+        What makes going on unsafe is raised, as a group of RunnerErrors.
+        """
+        async with self._group:
+            for shard_id in await self._shards.renew():  # what this process had a moment ago
+                self._group.start_soon(self.take, shard_id)
+            while not self._leaving or self._bench is not None:
+                await self._beat()
+                await anyio.sleep(BEAT_S)
+            await self._shards.give_back()
+            self._group.cancel_scope.cancel()
+
+    def leave(self, why: str) -> None:
+        """First signal: take nothing new, let answers come in, leave the rest to others."""
+        self._leaving = True
+        if self._bench is not None:
+            self._bench.engine.drain(why)
+
+    def cut(self) -> None:
+        """Second signal: now."""
+        if self._bench is not None:
+            self._bench.engine.cut()
+
+    async def take(self, shard_id: int) -> None:
+        """Claim a shard and work on it; returns when nothing is left to do of it here, or somebody else has it."""
+        if self._leaving or shard_id in self._held:
+            return
+        asked_s = self._lease.ask_s()
+        claim = await self._shards.claim(shard_id)
+        if claim is None:
+            return
+        if not self._held:
+            self._lease.renewed(asked_s)
+        held = self._held[shard_id] = _Held(fence=claim.fence)
+        handed = handed_in(claim.items)
+        self._fences.update({one.item.identity: (shard_id, claim.fence) for one in handed})
+        while bench := await self._bench_for(claim.run_id):
+            if await bench.put(shard_id, handed):
+                self._tools.say(f"{claim.run_id}: shard {shard_id}, {len(handed)} items")
+                await held.over.wait()
+                return
+        del self._held[shard_id]  # the run is stopped, or this worker leaves
+
+    async def _bench_for(self, run_id: str) -> Bench | None:
+        """The bench of this run, once that of another run is done with; None where nothing may be begun."""
+        async with self._benches:
+            while not self._leaving:
+                handout = (await self._shards.handouts([run_id]))[run_id]
+                if handout.word is Word.STOP:
+                    return None
+                if self._bench is None:
+                    self._bench = await self._opened(handout)
+                    self._group.start_soon(self._work, self._bench)
+                if self._bench.handout.run_id == run_id and not self._bench.engine.over:
+                    return self._bench
+                await self._bench.end()
+                await self._benches.wait()
+        return None
+
+    async def _opened(self, handout: Handout) -> Bench:
+        tools = self._tools
+        return await open_bench(
+            handout,
+            account=tools.account,
+            ledger=self._ledger,
+            shards=self._shards,
+            fetcher=tools.fetcher,
+            blobs=await tools.open_place(terms_in(handout.terms)),
+            service=tools.service,
+            clock=tools.clock,
+            reporter=tools.reporter,
+            spread=tools.spread,
+            permit=self._permit,
+        )
+
+    async def _permit(self, _: str) -> None:
+        await self._lease.held()
+
+    async def _work(self, bench: Bench) -> None:
+        await bench.work()
+        await self._tell_pauses(bench)
+        if not self._leaving:
+            await self._close(sorted(bench.shards))
+        async with self._benches:
+            self._bench = None
+            self._benches.notify_all()
+
+    # Every second
+
+    async def _beat(self) -> None:
+        """Keep what is held, hear what is said, close what is done, take over what others left."""
+        asked_s = self._lease.ask_s()
+        if asked_s - self._beat_s > LEASE_S / 2:
+            self._patient_until_s = asked_s + GRACE_S
+        self._beat_s = asked_s
+        await asyncio.gather(self._renew(asked_s), self._hear(), self._take_over(asked_s))
+        bench = self._bench
+        if bench is not None:
+            await self._tell_pauses(bench)
+            await self._close(bench.done())
+
+    async def _renew(self, asked_s: float) -> None:
+        before = dict(self._held)
+        if not before:
+            return
+        kept = await self._shards.renew()
+        for shard_id, held in before.items():
+            if shard_id in self._held and kept.get(shard_id) != held.fence:
+                raise LeaseLost(f"shard {shard_id} went to another worker while this one was away")
+        self._lease.renewed(asked_s)
+
+    async def _hear(self) -> None:
+        bench = self._bench
+        if bench is not None:
+            run_id = bench.handout.run_id
+            await bench.heed((await self._shards.handouts([run_id]))[run_id])
+
+    async def _take_over(self, now_s: float) -> None:
+        if self._leaving or now_s < self._patient_until_s:
+            return
+        for shard_id in await self._shards.left(TAKEN_OVER_A_BEAT):
+            self._group.start_soon(self.take, shard_id)
+
+    async def _tell_pauses(self, bench: Bench) -> None:
+        """What keeps one worker from buying ends buying for all: it is as if one process ran all of it."""
+        if bench.handout.word not in (Word.GO, Word.HOLD):
+            return
+        for why, reason in bench.pauses.items():
+            await self._shards.say(bench.handout.run_id, Word.END, why=why.value, reason=reason)
+
+    async def _close(self, shard_ids: Sequence[int]) -> None:
+        held = {shard_id: self._held.pop(shard_id) for shard_id in shard_ids}
+        if held:
+            await self._shards.close({shard_id: one.fence for shard_id, one in held.items()})
+        for one in held.values():
+            one.over.set()
