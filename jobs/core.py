@@ -113,6 +113,10 @@ class Core:
         self._not_asked.add(item.identity)
         return self.admit(item, record, now)
 
+    def is_asked_for(self, identity: str) -> bool:
+        """Whether it may be bought; else it is only seen through."""
+        return identity not in self._not_asked
+
     def _rebuys(self, record: Record) -> bool:
         if record.identity in self._not_asked:
             return False

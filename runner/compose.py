@@ -7,6 +7,7 @@ import random
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -25,16 +26,19 @@ from runner.control_door import control_door
 from runner.control_helm import Helm
 from runner.ending import outcome_of
 from runner.engine import Engine, Lanes, Saver, Sender, Uploader
+from runner.errors import UsageError
 from runner.exchange import Fetcher, Transport
 from runner.failpoints import failpoint
 from runner.halting import halt_after
 from runner.interruption import Interruption, heard
 from runner.ledger import Ledger, RunInfo
+from runner.ledger.handle import LedgerHandle
 from runner.ledger.opening import open_ledger
-from runner.ledger.store import local_place
+from runner.ledger.shards import Shards
+from runner.ledger.store import Database, local_place
 from runner.making import made_core, terms_of
 from runner.models_cache import store_catalogue
-from runner.on_demand import bucket, traces
+from runner.on_demand import bucket, queue, traces
 from runner.open_files import make_room_for_files
 from runner.places import absolute, is_bucket
 from runner.prepare import Prepared
@@ -42,6 +46,7 @@ from runner.reporter import Reporter, Reporters, RunOutcome, RunStarted
 from runner.saving import ResultSaver
 from runner.service import Service
 from runner.settings import SIM_SPEED, Settings, aws_variables
+from runner.shards.conductor import Conducting, Conductor
 from runner.transport import AiohttpFetcher, AiohttpTransport
 from runner.uploads import ReadReference, read_reference
 
@@ -73,12 +78,14 @@ async def run_prepared(
     Ctrl-C and SIGTERM are heard unless the process is somebody else's; `interruption` says the same by a call.
     """
     make_room_for_files()
+    store = None if settings.engine == "local" else _shared_store(settings)
     blobs = await _results_at(prepared)
     ledger = open_ledger(settings.store, account=settings.account, base_url=settings.service)
     try:
         async with AsyncExitStack() as stack:
             transport = await stack.enter_async_context(AiohttpTransport(settings.base_url, settings.need_key()))
             fetcher = await stack.enter_async_context(AiohttpFetcher.beside(settings.base_url))
+            made = Engine if store is None else await _conductor(stack, store, ledger, prepared)
             run = Run(
                 prepared,
                 settings=settings,
@@ -86,6 +93,7 @@ async def run_prepared(
                 reporter=reporter,
                 clock=Clock(),
                 blobs=blobs,
+                made=made,
                 interruption=interruption,
                 hears_signals=hears_signals,
                 controlled=local_place(settings.store),
@@ -101,6 +109,33 @@ async def _results_at(prepared: Prepared) -> Blobs:
     if not is_bucket(prepared.place) or prepared.choices.no_download:
         return LocalBlobs(prepared.place)
     return await bucket()(prepared.place, aws_access(aws_variables(), home=Path.home()))
+
+
+def _shared_store(settings: Settings) -> Database:
+    """Where workers find what is handed out. Raises `UsageError` where they could not."""
+    if settings.embedded:
+        raise UsageError(
+            f"--engine {settings.engine} cannot use the simulator inside this command: workers are other processes. "
+            "Nothing was sent.",
+            next_step="start `rivya-batch sim`, set RIVYA_BASE_URL as it says, and leave --sim out",
+        )
+    if not isinstance(settings.store, Database):
+        raise UsageError(
+            f"--engine {settings.engine} needs a ledger that several machines reach. Nothing was sent.",
+            next_step="name a database with --store postgresql://USER@HOST/DATABASE",
+        )
+    return settings.store.whose(settings.account, settings.service)
+
+
+async def _conductor(
+    stack: AsyncExitStack, store: Database, ledger: LedgerHandle, prepared: Prepared
+) -> Callable[..., Engine]:
+    """What makes the engine of a run that others work on."""
+    handed_out = await stack.enter_async_context(queue().open_queue(store))
+    conducting = Conducting(
+        terms=terms_of(prepared), ledger=ledger, shards=Shards(ledger, "coordinator"), queue=handed_out
+    )
+    return partial(Conductor, conducting=conducting)
 
 
 class Run:
@@ -119,6 +154,7 @@ class Run:
         reporter: Reporter,
         clock: Clock,
         blobs: Blobs | None = None,
+        made: Callable[..., Engine] = Engine,
         read: ReadReference = read_reference,
         spread: Callable[[], float] = random.random,
         interruption: Interruption | None = None,
@@ -132,6 +168,7 @@ class Run:
         self._reporter = reporter if self._traces is None else Reporters(reporter, self._traces)
         self._clock = clock
         self._blobs = blobs or LocalBlobs(prepared.place)
+        self._made = made
         self._read = read
         self._spread = spread
         self._interruption = interruption or Interruption()
@@ -238,7 +275,7 @@ class Run:
         )
         if self._traces is not None:
             sender, uploader, saver = self._traces.around(sender, uploader, saver)
-        return Engine(
+        return self._made(
             core,
             ledger=self._ledger,
             sender=sender,

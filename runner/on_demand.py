@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from runner.settings import Settings
     from runner.tracing import Traces
 
-__all__ = ["bucket", "chat", "metrics", "parquet", "postgres", "simulator", "traces"]
+__all__ = ["bucket", "chat", "metrics", "parquet", "postgres", "queue", "simulator", "traces"]
 
 
 def metrics() -> ModuleType:
@@ -68,6 +68,12 @@ def postgres() -> ModuleType:
     """`runner.ledger.postgres`, imported now."""
     _need("psycopg", "A database as --store", extra="postgres")
     return importlib.import_module("runner.ledger.postgres")
+
+
+def queue() -> ModuleType:
+    """`runner.shards.procrastinate_queue`, imported now."""
+    _need("procrastinate", "A run on several machines", extra="postgres")
+    return importlib.import_module("runner.shards.procrastinate_queue")
 
 
 def traces() -> Traces | None:

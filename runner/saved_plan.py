@@ -22,7 +22,7 @@ Flags = Mapping[str, str | int | None]
 
 # All that a saved plan may set. A plan may come from a stranger, so it has no word on where requests go and which key
 # goes with them.
-SETTING_FLAGS = ("budget", "creates", "polls", "in_flight")
+SETTING_FLAGS = ("budget", "creates", "polls", "in_flight", "engine")
 
 
 def saved_plan(prepared: Prepared, *, flags: Flags) -> dict[str, object]:

@@ -79,6 +79,9 @@ ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType(
 # A settings or key file is a few lines; more than this is another file by mistake.
 FILE_BYTES_MAX: Final = 64 * 1024
 
+# `local` is one process; by the others whoever runs hands out, and `rivya-batch worker` works.
+ENGINES: Final = ("local", "procrastinate")
+
 _CAPS: Final = ("budget", "creates", "polls", "uploads", "downloads", "in_flight")
 _USER_KEYS: Final = ("store", "account", *_CAPS, "base_url", "api_key_file", "notify_secret_file")
 _PROJECT_KEYS: Final = ("store", "account", *_CAPS)
@@ -103,6 +106,7 @@ class Settings:
     base_url: str = BASE_URL
     store: Store = STORE
     account: str = ACCOUNT
+    engine: str = ENGINES[0]  # who works on a run: this process, or workers
     caps: Caps = Caps()
     ceilings: Mapping[Dial, Ceiling] = field(
         default_factory=lambda: MappingProxyType({})
@@ -202,6 +206,7 @@ def load_settings(
         base_url=service,
         store=_store(_text(*_first(layers, "store", str(STORE))), account=account, service=service),
         account=account,
+        engine=_text(*_first(layers, "engine", ENGINES[0])),
         color=_color(_first(layers, "color", "auto")[0], environ),
         ci=bool(environ.get("CI")),
         origins=MappingProxyType(

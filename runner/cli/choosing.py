@@ -20,7 +20,7 @@ from runner.errors import UsageError
 from runner.halting import halt_after
 from runner.saved_plan import SETTING_FLAGS, Flags, SavedPlan
 from runner.selection import Choices
-from runner.settings import Settings
+from runner.settings import ENGINES, Settings
 
 __all__ = ["Asked", "choosing"]
 
@@ -96,6 +96,7 @@ _OPTIONS = (
     click.option("--creates", metavar="RATE", help="Create at most so many tasks, such as 30/min."),
     click.option("--polls", metavar="RATE", help="Ask at most so often for statuses, such as 5/s."),
     click.option("--in-flight", metavar="N", help="Have at most N tasks under way."),
+    click.option("--engine", type=click.Choice(ENGINES), help="Who does the work: this process, or workers."),
     click.option(
         "--select",
         metavar="GLOB|@FILE",

@@ -25,6 +25,7 @@ VERBS: Final[Mapping[str, str]] = MappingProxyType(
         "check": "Report every mistake of a manifest at once, with its place.",
         "plan": "Show what a run would do and cost. Spends nothing.",
         "run": "Plan, ask, do. The same command again goes on where it stopped.",
+        "worker": "Work on what runs on other machines hand out.",
         "retry": "Buy again only what failed. Asks first.",
         "status": "Show how a run stands: counts, credits, what takes longest.",
         "stop": "End a live run from another shell, as the first Ctrl-C does.",

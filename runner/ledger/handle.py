@@ -78,6 +78,12 @@ class LedgerHandle(LedgerReads):
         """From now on every item belongs to a shard: `shard_of` gives its number and fence. Others may claim it."""
         self._shard_of = shard_of
 
+    @property
+    def life_id(self) -> int:
+        """The life that is written to."""
+        assert self._life_id is not None, "nothing is written before a life began"
+        return self._life_id
+
     def join_life(self, life_id: int) -> None:
         """Write what happens as part of a life that another process began."""
         self._life_id = life_id

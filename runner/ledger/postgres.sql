@@ -275,7 +275,5 @@ SELECT b.reserved, b.settled, (
 FROM books AS b WHERE b.scope = :scope;
 
 -- name: late_events
--- What happened to a run's items after a moment, in order.
-SELECT e.seq, e.at_s, e.identity, e.type, e.data FROM events AS e
-JOIN run_items AS r ON r.run_id = :run_id AND r.identity = e.identity
-WHERE e.seq > :after ORDER BY e.seq;
+-- What happened after a moment, in order.
+SELECT e.seq, e.at_s, e.identity, e.type, e.data FROM events AS e WHERE e.seq > :after ORDER BY e.seq;

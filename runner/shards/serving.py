@@ -1,0 +1,139 @@
+"""A worker's process: its connections, its queue, and beginning anew after whatever ended its work whole."""
+
+from __future__ import annotations
+
+import random
+import secrets
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from os import getpid
+from pathlib import Path
+from typing import Final
+
+import anyio
+
+from jobs.terms import Terms
+from runner.aws import aws_access
+from runner.blobs import Blobs, LocalBlobs
+from runner.clock import Clock
+from runner.errors import LeaseLost, LedgerConflict, LedgerUnusable
+from runner.interruption import Interruption, heard
+from runner.ledger.handle import LedgerHandle
+from runner.ledger.shards import Shards
+from runner.ledger.store import Database
+from runner.on_demand import bucket, postgres, queue
+from runner.open_files import make_room_for_files
+from runner.places import is_bucket
+from runner.reporter import Reporter
+from runner.service import Service
+from runner.settings import Settings, aws_variables
+from runner.shards.worker import SHARDS_MAX, Tools, Worker
+from runner.transport import AiohttpFetcher, AiohttpTransport
+
+__all__ = ["serve_shards"]
+
+# After these a worker looks at the ledger anew and goes on; anything else ends its process.
+_BEGUN_ANEW: Final = (LeaseLost, LedgerConflict, LedgerUnusable)
+AGAIN_S, AGAIN_S_MAX = 0.5, 15.0
+# Work that went on for so long had begun well.
+WELL_S: Final = 60.0
+
+
+async def serve_shards(settings: Settings, *, say: Callable[[str], None]) -> int | None:
+    """Work on what is handed out in this store until a signal comes; gives its number. Raises `RunnerError`."""
+    make_room_for_files()
+    assert isinstance(settings.store, Database), "shards are handed out in a database"
+    store = settings.store.whose(settings.account, settings.service)
+    interruption = Interruption()
+    async with AsyncExitStack() as stack:
+        transport = await stack.enter_async_context(AiohttpTransport(settings.base_url, settings.need_key()))
+        tools = Tools(
+            account=settings.account,
+            service=Service(transport),
+            fetcher=await stack.enter_async_context(AiohttpFetcher.beside(settings.base_url)),
+            open_place=_open_place,
+            reporter=Reporter(),
+            clock=Clock(),
+            spread=random.random,
+            say=say,
+        )
+        stack.enter_context(heard(interruption, signals=True))
+        process = _Process(store, tools, interruption)
+        await process.serve()
+    return interruption.signal
+
+
+class _Process:
+    def __init__(self, store: Database, tools: Tools, interruption: Interruption) -> None:
+        self._store = store
+        self._tools = tools
+        self._interruption = interruption
+        self._name = f"{socket.gethostname()}:{getpid()}:{secrets.token_hex(4)}"
+
+    async def serve(self) -> None:
+        again_s, told = AGAIN_S, ""
+        while self._interruption.signal is None:
+            began_s = anyio.current_time()
+            try:
+                await self._live()
+            except* _BEGUN_ANEW as group:
+                why = _first(group)
+                if anyio.current_time() - began_s > WELL_S:
+                    again_s = AGAIN_S
+                if why != told:
+                    self._tools.say(f"begins anew: {why}")
+                    told = why
+                await self._pause(again_s)
+                again_s = min(2 * again_s, AGAIN_S_MAX)
+
+    async def _live(self) -> None:
+        """From opening the ledger to closing it."""
+        ledger: LedgerHandle = await anyio.to_thread.run_sync(
+            lambda: postgres().open_ledger(self._store, role="worker")
+        )
+        try:
+            worker = Worker(ledger, Shards(ledger, self._name), self._tools)
+            self._tools.say(f"{self._name} is there")
+            async with anyio.create_task_group() as group:
+
+                async def take_queued(take: Callable[[int], Awaitable[None]]) -> None:
+                    await queue().serve(self._store, take, jobs=SHARDS_MAX, say=self._tools.say)
+
+                queued = anyio.CancelScope()
+
+                async def consume() -> None:
+                    with queued:
+                        await take_queued(worker.take)
+
+                def leave(why: str) -> None:
+                    queued.cancel()
+                    worker.leave(why)
+
+                group.start_soon(consume)
+                self._interruption.attach(drain=leave, cut=worker.cut)
+                await worker.run()
+                queued.cancel()
+        finally:
+            self._interruption.detach()
+            with anyio.CancelScope(shield=True):
+                await ledger.close()
+
+    async def _pause(self, seconds: float) -> None:
+        with anyio.move_on_after(seconds) as pause:
+            self._interruption.attach(drain=lambda _: pause.cancel(), cut=pause.cancel)
+            await anyio.sleep_forever()
+        self._interruption.detach()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> str:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)
+
+
+async def _open_place(terms: Terms) -> Blobs:
+    if not is_bucket(terms.place) or not terms.save_results:
+        return LocalBlobs(terms.place)
+    return await bucket()(terms.place, aws_access(aws_variables(), home=Path.home()))
