@@ -173,8 +173,13 @@ class Machines:
     def command(self, *words: str, folder: Path | None = None, log: str = "") -> Process:
         """Our command in a process of its own."""
         name = log or f"{len(self._processes)}-{words[0]}"
-        environ = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-        environ |= {"PYTHONPATH": str(Path(__file__).parents[1]), "CI": "1", **self._environ}
+        environ = {
+            "PYTHONPATH": str(Path(__file__).parents[1]),
+            "PATH": os.defpath,
+            "HOME": str(self.folder),
+            "CI": "1",
+        }
+        environ |= self._environ
         process = Process(
             [sys.executable, "-m", "runner", *words],
             folder=folder or self.folder,

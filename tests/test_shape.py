@@ -170,6 +170,7 @@ def test_the_simulator_knows_nothing_of_the_runner_so_that_it_can_disagree() -> 
                 for part in ("", "_link", "_lock", "_migrating", "_shares", "_trouble")
             },
         ),
+        ("procrastinate", {"runner/shards/procrastinate_queue.py"}),
     ],
 )
 def test_one_file_of_the_runner_touches_each_outside_thing(module: str, only: set[str]) -> None:

@@ -41,6 +41,7 @@ class Bench:
     ) -> None:
         self.handout = handout
         self.engine = engine
+        self.is_worked = False
         self._terms = terms
         self._ledger = ledger
         self._clock = clock

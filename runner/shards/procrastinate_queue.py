@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import anyio
-import psycopg
 from procrastinate import App, JobContext, PsycopgConnector
 from procrastinate.exceptions import AlreadyEnqueued, ConnectorException
 from procrastinate.jobs import Status
 from procrastinate.types import JSONValue
+from psycopg_pool import PoolTimeout
 
 from runner.ledger.store import Database
 
@@ -32,7 +32,7 @@ AGAIN_S, AGAIN_S_MAX = 0.5, 15.0
 CONNECTIONS_MAX: Final = 2
 
 _TASK: Final = "rivya_batch.shard"
-_TROUBLE: Final = (ConnectorException, psycopg.Error, OSError)
+_TROUBLE: Final = (ConnectorException, PoolTimeout, OSError)
 
 logging.getLogger("procrastinate").addHandler(logging.NullHandler())  # what matters of it is told by the worker
 logging.getLogger("procrastinate").propagate = False

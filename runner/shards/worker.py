@@ -124,6 +124,9 @@ class Worker:
         self._fences.update({one.item.identity: (shard_id, claim.fence) for one in handed})
         while bench := await self._bench_for(claim.run_id):
             if await bench.put(shard_id, handed):
+                if not bench.is_worked:  # not before: a run that ends would have ended without these
+                    bench.is_worked = True
+                    self._group.start_soon(self._work, bench)
                 self._tools.say(f"{claim.run_id}: shard {shard_id}, {len(handed)} items")
                 await held.over.wait()
                 return
@@ -138,7 +141,6 @@ class Worker:
                     return None
                 if self._bench is None:
                     self._bench = await self._opened(handout)
-                    self._group.start_soon(self._work, self._bench)
                 if self._bench.handout.run_id == run_id and not self._bench.engine.over:
                     return self._bench
                 await self._bench.end()
