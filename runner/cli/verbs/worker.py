@@ -31,7 +31,7 @@ def command(voice: Voice) -> int:
     if settings.embedded or not isinstance(settings.store, Database):
         raise UsageError(
             "A worker needs the database that runs hand out in.",
-            next_step="name it with --store postgresql://USER@HOST/DATABASE; for rehearsals `rivya-batch sim` serves all",
+            next_step="name it with --store postgresql://USER@HOST/DATABASE; to rehearse, start `rivya-batch sim`",
         )
 
     def say(line: str) -> None:
