@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from jobs.budget import Books, Shared
 from jobs.core import Core
+from jobs.limits import Limits
 from jobs.pacing import Pacer
 from jobs.polling import Polling
 from jobs.terms import Terms
@@ -51,8 +52,14 @@ def made_core(
     spread: Callable[[], float],
     halt_after: int | None = None,
     shared: Shared | None = None,
+    limits: Limits | None = None,
 ) -> Core:
-    """A core for items of these classes, with what the ledger knows; `shared` are books that others move too."""
+    """A core for items of these classes, with what the ledger knows.
+
+    `shared` are books that others move too, `limits` those that it has a part of; else all of the terms' are its own.
+    """
+    limits = limits or Limits(Pacer("creates", terms.creates), Pacer("polls", terms.polls))
+    creates, polls = limits.pacers
     held = ledger.books(terms.run_id)
     polling = Polling()
     for price_class, spans_s in ledger.ends_seen(sorted(price_classes)).items():
@@ -67,7 +74,8 @@ def made_core(
             shared=shared,
         ),
         prices=ledger.class_prices(),
-        creates=Pacer("creates", terms.creates),
-        polls=Pacer("polls", terms.polls),
+        creates=creates,
+        polls=polls,
         polling=polling,
+        limits=limits,
     )

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from runner.settings import Settings
     from runner.tracing import Traces
 
-__all__ = ["bucket", "chat", "metrics", "parquet", "postgres", "queue", "simulator", "traces"]
+__all__ = ["bucket", "chat", "metrics", "parquet", "postgres", "postgres_shares", "queue", "simulator", "traces"]
 
 
 def metrics() -> ModuleType:
@@ -68,6 +68,11 @@ def postgres() -> ModuleType:
     """`runner.ledger.postgres`, imported now."""
     _need("psycopg", "A database as --store", extra="postgres")
     return importlib.import_module("runner.ledger.postgres")
+
+
+def postgres_shares() -> ModuleType:
+    """`runner.ledger.postgres_shares`, imported now."""
+    return importlib.import_module("runner.ledger.postgres_shares")
 
 
 def queue() -> ModuleType:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+
+import anyio
 
 from jobs.answers import Uploaded
 from jobs.core import resume_rank
 from jobs.item import ReferenceFile
 from jobs.lifecycle import IN_DOUBT
+from jobs.rates import Rate
 from jobs.record import Record
 from jobs.shards import Handed
 from jobs.steps import NOTHING, Now, Step, join
@@ -20,7 +24,7 @@ from runner.admission import ask_time
 from runner.blobs import Blobs
 from runner.clock import Clock
 from runner.engine import Engine, Lanes, Permit
-from runner.errors import LeaseLost, Unreachable
+from runner.errors import LeaseLost, LedgerUnusable, Unreachable
 from runner.exchange import Fetcher
 from runner.ledger.handle import LedgerHandle
 from runner.ledger.shards import Handout, Shards, Word
@@ -29,6 +33,7 @@ from runner.matching import usable_uploads
 from runner.reporter import Reporter
 from runner.saving import ResultSaver
 from runner.service import Service
+from runner.shared_limits import SharedLimits
 
 __all__ = ["Bench", "open_bench"]
 
@@ -37,13 +42,22 @@ class Bench:
     """Made by `open_bench`; `work` it, and `put` shards on it."""
 
     def __init__(
-        self, handout: Handout, terms: Terms, engine: Engine, *, ledger: LedgerHandle, clock: Clock, service: Service
+        self,
+        handout: Handout,
+        terms: Terms,
+        engine: Engine,
+        *,
+        ledger: LedgerHandle,
+        limits: SharedLimits,
+        clock: Clock,
+        service: Service,
     ) -> None:
         self.handout = handout
         self.engine = engine
         self.is_worked = False
         self._terms = terms
         self._ledger = ledger
+        self._limits = limits
         self._clock = clock
         self._service = service
         self._classes: set[str] = set()
@@ -99,7 +113,14 @@ class Bench:
 
     async def work(self) -> None:
         """Until the run is over here: something ends it for all, or `end` was called and nothing is left."""
-        await self.engine.run()
+        self._limits.serve(self.engine)
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._limits.keep)
+            await self.engine.run()
+            group.cancel_scope.cancel()
+        self._limits.serve(None)
+        with suppress(LedgerUnusable):  # then its part comes back when its lease is over
+            await self._limits.leave()
 
     async def end(self) -> None:
         """Nothing more will be put here."""
@@ -132,8 +153,9 @@ class Bench:
         if handout == self.handout:
             return
         terms, state = terms_in(handout.terms), self.engine.core.state
-        if replace(terms, cap_credits=None) != replace(self._terms, cap_credits=None):
+        if _but_for_dials(terms) != _but_for_dials(self._terms):
             raise LeaseLost("the run goes on under other terms")
+        _allow(self._limits, terms)
         self.handout, self._terms = handout, terms
         self._ledger.join_life(handout.life_id)
         state.books = replace(state.books, cap=terms.cap_credits)
@@ -153,12 +175,23 @@ class Bench:
                 self.engine.drain("the run is stopped")
 
 
+def _but_for_dials(terms: Terms) -> Terms:
+    """What cannot change while a core works by it."""
+    any_rate = Rate(count=1, window_s=1.0)
+    return replace(terms, cap_credits=None, in_flight=0, creates=any_rate, polls=any_rate)
+
+
+def _allow(limits: SharedLimits, terms: Terms) -> None:
+    limits.allow(creates=terms.creates, polls=terms.polls, places=terms.in_flight)
+
+
 async def open_bench(
     handout: Handout,
     *,
     account: str,
     ledger: LedgerHandle,
     shards: Shards,
+    limits: SharedLimits,
     fetcher: Fetcher,
     blobs: Blobs,
     service: Service,
@@ -169,7 +202,10 @@ async def open_bench(
 ) -> Bench:
     """A bench for a run, with nothing on it."""
     terms = terms_in(handout.terms)
-    make = partial(made_core, terms, account=account, ledger=ledger, price_classes=(), spread=spread)
+    _allow(limits, terms)
+    make = partial(
+        made_core, terms, account=account, ledger=ledger, price_classes=(), spread=spread, limits=limits.limits
+    )
     core = await asyncio.to_thread(partial(make, shared=await shards.books(terms.run_id)))
     ledger.join_life(handout.life_id)
     engine = Engine(
@@ -186,7 +222,7 @@ async def open_bench(
         look_up=partial(shards.books, terms.run_id),
         permit=permit,
     )
-    return Bench(handout, terms, engine, ledger=ledger, clock=clock, service=service)
+    return Bench(handout, terms, engine, ledger=ledger, limits=limits, clock=clock, service=service)
 
 
 async def _uploaded(ledger: LedgerHandle, clock: Clock, reference: ReferenceFile, _: str) -> Uploaded:

@@ -106,9 +106,9 @@ class Conductor(Engine):
         await self._begin()
         while True:
             await self._hand_out()
+            standing = await self._shards.open(self._terms.run_id)  # ahead of the look: what is closed has happened
             await self._follow()
             await self._tell()
-            standing = await self._shards.open(self._terms.run_id)
             if self._is_at_end(standing):
                 return not any(one.is_held for one in standing)
             await self._sweep(standing)

@@ -22,13 +22,15 @@ from runner.interruption import Interruption, heard
 from runner.ledger.handle import LedgerHandle
 from runner.ledger.shards import Shards
 from runner.ledger.store import Database
-from runner.on_demand import bucket, postgres, queue
+from runner.on_demand import bucket, postgres, postgres_shares, queue
 from runner.open_files import make_room_for_files
 from runner.places import is_bucket
 from runner.reporter import Reporter
 from runner.service import Service
 from runner.settings import Settings, aws_variables
+from runner.shards.lease import running_s
 from runner.shards.worker import SHARDS_MAX, Tools, Worker
+from runner.shared_limits import SharedLimits
 from runner.transport import AiohttpFetcher, AiohttpTransport
 
 __all__ = ["serve_shards"]
@@ -45,7 +47,8 @@ async def serve_shards(settings: Settings, *, say: Callable[[str], None]) -> int
     make_room_for_files()
     assert isinstance(settings.store, Database), "shards are handed out in a database"
     store = settings.store.whose(settings.account, settings.service)
-    interruption = Interruption()
+    name = f"{socket.gethostname()}:{getpid()}:{secrets.token_hex(4)}"
+    clock = Clock(mono_s=running_s)
     async with AsyncExitStack() as stack:
         transport = await stack.enter_async_context(AiohttpTransport(settings.base_url, settings.need_key()))
         tools = Tools(
@@ -53,23 +56,46 @@ async def serve_shards(settings: Settings, *, say: Callable[[str], None]) -> int
             service=Service(transport),
             fetcher=await stack.enter_async_context(AiohttpFetcher.beside(settings.base_url)),
             open_place=_open_place,
+            limits_for=_Limits(store, name, clock).of,
             reporter=Reporter(),
-            clock=Clock(),
+            clock=clock,
             spread=random.random,
             say=say,
         )
+        interruption = Interruption()
         stack.enter_context(heard(interruption, signals=True))
-        process = _Process(store, tools, interruption)
-        await process.serve()
-    return interruption.signal
+        await _Process(store, name, tools, interruption).serve()
+        return interruption.signal
+
+
+class _Limits:
+    """What this process has of the account's limits: made with the first terms, because without them it has no word."""
+
+    def __init__(self, store: Database, name: str, clock: Clock) -> None:
+        self._store = store
+        self._name = name
+        self._clock = clock
+        self._limits: SharedLimits | None = None
+
+    def of(self, terms: Terms) -> SharedLimits:
+        if self._limits is None:
+            self._limits = SharedLimits(
+                postgres_shares().PostgresShares(self._store),
+                worker=self._name,
+                clock=self._clock,
+                creates=terms.creates,
+                polls=terms.polls,
+                places=terms.in_flight,
+            )
+        return self._limits
 
 
 class _Process:
-    def __init__(self, store: Database, tools: Tools, interruption: Interruption) -> None:
+    def __init__(self, store: Database, name: str, tools: Tools, interruption: Interruption) -> None:
         self._store = store
         self._tools = tools
         self._interruption = interruption
-        self._name = f"{socket.gethostname()}:{getpid()}:{secrets.token_hex(4)}"
+        self._name = name
 
     async def serve(self) -> None:
         again_s, told = AGAIN_S, ""

@@ -27,6 +27,7 @@ from runner.reporter import Reporter
 from runner.service import Service
 from runner.shards.bench import Bench, open_bench
 from runner.shards.lease import Lease
+from runner.shared_limits import SharedLimits
 
 __all__ = ["BEAT_S", "SHARDS_MAX", "Tools", "Worker"]
 
@@ -54,6 +55,7 @@ class Tools:
     service: Service
     fetcher: Fetcher
     open_place: OpenPlace
+    limits_for: Callable[[Terms], SharedLimits]  # the same whatever the terms, once there are any
     reporter: Reporter
     clock: Clock
     spread: Callable[[], float]
@@ -148,14 +150,15 @@ class Worker:
         return None
 
     async def _opened(self, handout: Handout) -> Bench:
-        tools = self._tools
+        tools, terms = self._tools, terms_in(handout.terms)
         return await open_bench(
             handout,
             account=tools.account,
             ledger=self._ledger,
             shards=self._shards,
             fetcher=tools.fetcher,
-            blobs=await tools.open_place(terms_in(handout.terms)),
+            limits=tools.limits_for(terms),
+            blobs=await tools.open_place(terms),
             service=tools.service,
             clock=tools.clock,
             reporter=tools.reporter,
