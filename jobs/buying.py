@@ -33,7 +33,8 @@ REFUSED_ALIKE = "refused_alike"
 
 # Pauses after which not even an open attempt is sent again in this life.
 _SILENCING = frozenset({Pause.AUTH, Pause.NETWORK, Pause.CONFIG, Pause.CREATES})
-
+# Pauses after which no new one leaves, decided on or not. What was decided on fits a budget that is used up since.
+_ENDING = frozenset({Pause.CREDITS, Pause.DISK, Pause.HALT})
 
 # A create without an answer for so long hangs: what is answered at all is answered sooner. Its own end may take longer.
 HANGS_S = 60.0
@@ -255,12 +256,17 @@ class Buying:
         return Send(identity=identity, key=key, token=token, step=NOTHING, leave_s=now.mono_s)
 
     def keep_back(self, send: Send, now: Now) -> Step | None:
-        """A create that was decided on must not leave now: it waits like one that is sent again. None: it may leave."""
+        """A create that was decided on must not leave now: it waits like one that is sent again, or is given up when
+        there is nothing to wait for. None: it may leave.
+        """
         is_held = self._is_held and not self.may_have_arrived(send.identity)
-        if not (self.silenced or is_held) and self._pacer.may_leave(now.mono_s):
+        is_over = not _ENDING.isdisjoint(self._state.pauses) and self._never_left(send.identity)
+        if not (self.silenced or is_held or is_over) and self._pacer.may_leave(now.mono_s):
             return None
         self._sending.pop(send.identity, None)
         self._state.limits.returned(self._pacer, send.token, now.mono_s)
+        if is_over:
+            return self._undo(send.identity, now)
         self._resending.put_off(send.identity, now.mono_s, needs_place=not self.may_have_arrived(send.identity))
         return self._given_up(now)
 
@@ -415,13 +421,22 @@ class Buying:
         An attempt that this life opened, and of which no byte left, is no purchase: its credits are free again. Of one
         that an earlier life opened, or that is under way, a send may have left unseen.
         """
-        state, step = self._state, NOTHING
-        for identity, restarted in self._resending.give_up():
-            attempt = state.attempt(identity)
-            if not (restarted or attempt.sends or attempt.ambiguous):
-                data = {"code": NOT_SENT_CODE, "message": "no byte of its create left this machine", "by": RUNNER}
-                step = join(step, state.move(identity, EventType.REJECTED, now, data))
-            self._leave(identity)
+        step = NOTHING
+        for identity in self._resending.give_up():
+            if self._never_left(identity):
+                step = join(step, self._undo(identity, now))
+            else:
+                self._leave(identity)
+        return step
+
+    def _never_left(self, identity: str) -> bool:
+        attempt = self._state.attempt(identity)
+        return not (attempt.sends or attempt.ambiguous or self._resending[identity].restarted)
+
+    def _undo(self, identity: str, now: Now) -> Step:
+        data = {"code": NOT_SENT_CODE, "message": "no byte of its create left this machine", "by": RUNNER}
+        step = self._state.move(identity, EventType.REJECTED, now, data)
+        self._leave(identity)
         return step
 
 

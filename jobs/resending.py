@@ -157,10 +157,9 @@ class Resending:
         if self._open[identity].tries:
             self._budget.resent(now_s)
 
-    def give_up(self) -> list[tuple[str, bool]]:
-        """Nothing waits any more: those that did, and whether an earlier life had opened them."""
-        waiting = sorted((*self._waiting, *self._placeless))
-        left = [(identity, self._open[identity].restarted) for _, _, identity in waiting]
+    def give_up(self) -> list[str]:
+        """Nothing waits any more: those that did."""
+        left = [identity for _, _, identity in sorted((*self._waiting, *self._placeless))]
         self._waiting.clear()
         self._placeless.clear()
         return left

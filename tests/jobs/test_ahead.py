@@ -10,6 +10,7 @@ from jobs.core import Core
 from jobs.leasing import LeasedPacer
 from jobs.rates import Rate
 from jobs.steps import Send
+from jobs.verdict import Pause
 from tests.jobs.core_steps import bought, waits_s
 from tests.jobs.workbench import MONO, at, events_of, made_core, made_item, must_send, refused, seen
 
@@ -140,3 +141,36 @@ def test_a_slot_that_hangs_on_an_answer_is_none_to_decide_on_before_it_came() ->
     answer = core.next_create(at(5.0), ahead_s=0.05)
 
     assert waits_s(answer) == pytest.approx(5.0 + 1 / 30)
+
+
+@pytest.mark.parametrize("pause", [Pause.CREDITS, Pause.DISK, Pause.HALT])
+def test_what_was_decided_on_before_buying_ended_is_not_bought(pause: Pause) -> None:
+    core = after_one()
+    send = ahead(core, 9.5)
+    core.state.pause(pause, "it is over")
+    step = core.keep_back(send, at(10.0))
+
+    assert step is not None
+    assert [(change.event.type, change.event.data["code"]) for change in step.changes] == [("rejected", "not_sent")]
+    assert core.state.books.reserved == 10, "the first item's alone"
+    assert len(core.state.slots) == 1
+    assert not core.buying.busy
+
+
+def test_what_was_decided_on_before_the_budget_was_used_up_is_bought() -> None:
+    core = after_one()
+    send = ahead(core, 9.5)
+    core.state.pause(Pause.BUDGET, "the next item does not fit")
+
+    assert core.keep_back(send, at(10.0)) is None
+
+
+def test_a_create_that_was_refused_before_buying_ended_is_still_sent_again() -> None:
+    core = after_one()
+    send = ahead(core, 9.5)
+    core.create_ended(send, refused(429, "rate_limited"), at(10.1))
+    core.state.pause(Pause.HALT, "too many failed")
+    again = must_send(core, 100.0)
+
+    assert again.key == send.key
+    assert core.keep_back(again, at(100.0)) is None
