@@ -85,3 +85,13 @@ class Uploaded:
     duration_token: str | None = field(default=None, repr=False)
     duration_s: float | None = None
     expires_at: str | None = None
+
+    @property
+    def in_body(self) -> dict[str, object]:
+        """As it stands in the body of a create."""
+        item: dict[str, object] = {"url": self.url, "kind": self.kind, "name": self.name, "mimeType": self.mime_type}
+        if self.duration_s is not None:
+            item["durationSeconds"] = self.duration_s
+        if self.duration_token is not None:
+            item["durationToken"] = self.duration_token
+        return item

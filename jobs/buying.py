@@ -10,7 +10,7 @@ import math
 from collections.abc import Container, Mapping
 from dataclasses import replace
 
-from jobs.answers import SendEnd, TaskSeen, Uploaded
+from jobs.answers import SendEnd, TaskSeen
 from jobs.breaker import REFUSALS_MAX, Breaker
 from jobs.budget import Fit
 from jobs.identity import body_bytes, idempotency_key
@@ -164,8 +164,9 @@ class Buying:
 
     @property
     def _is_held(self) -> bool:
-        """A person paused the run: what makes a task waits until they let it go on, also what was decided on."""
-        return Pause.PERSON in self._state.pauses
+        """What makes a task waits for somebody or something, also what was decided on, and then goes on."""
+        pauses = self._state.pauses
+        return bool(pauses) and (Pause.PERSON in pauses or Pause.POLLS in pauses)
 
     @property
     def _passes_over(self) -> bool:
@@ -236,7 +237,7 @@ class Buying:
             model=item.model,
             prompt=item.prompt,
             params=item.params,
-            reference_items=[_reference_item(uploaded) for uploaded in held],
+            reference_items=[uploaded.in_body for uploaded in held],
             client_request_id=key,
         )
 
@@ -438,17 +439,3 @@ class Buying:
         step = self._state.move(identity, EventType.REJECTED, now, data)
         self._leave(identity)
         return step
-
-
-def _reference_item(uploaded: Uploaded) -> dict[str, object]:
-    item: dict[str, object] = {
-        "url": uploaded.url,
-        "kind": uploaded.kind,
-        "name": uploaded.name,
-        "mimeType": uploaded.mime_type,
-    }
-    if uploaded.duration_s is not None:
-        item["durationSeconds"] = uploaded.duration_s
-    if uploaded.duration_token is not None:
-        item["durationToken"] = uploaded.duration_token
-    return item

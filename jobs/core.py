@@ -214,6 +214,10 @@ class Core:
         """
         return self._watching.next(now, is_last=self._watching.busy and self._is_done())
 
+    def overdue(self, now: Now) -> Step | Wait:
+        """Tasks that stall now because their time is over, however their looks fare; or until when there is none."""
+        return self._watching.overdue(now)
+
     def poll_ended(self, poll: Poll, end: SendEnd, now: Now) -> Step:
         """One status request ended."""
         return self._watched(poll.identity, self._watching.ended(poll, end, now))
@@ -378,6 +382,8 @@ class Core:
             return False
         if Pause.PERSON in state.pauses and (state.ready or self._lacking):
             return False  # somebody will say how it goes on
+        if state.pauses.keys() == {Pause.POLLS} and (state.ready or self._lacking):
+            return False  # so will a status
         return bool(state.pauses) or not (state.ready or self._lacking)
 
     def leave_unbought(self, now: Now) -> Step:

@@ -126,6 +126,12 @@ class RunState:
         self.pauses[why] = reason
         return (Notice(name="paused", data={"why": why.value, "reason": reason}),)
 
+    def resume(self, why: Pause, reason: str) -> tuple[Notice, ...]:
+        """What this pause waited for has come."""
+        if self.pauses.pop(why, None) is None:
+            return ()
+        return (Notice(name="resumed", data={"why": why.value, "reason": reason}),)
+
     def occupy(self, identity: str) -> None:
         """The item's attempt is in flight. A class without a price seen waits for it to show one."""
         self.slots.add(identity)
@@ -195,8 +201,8 @@ class RunState:
             return ()
         if self._unanswered_since_s is None:
             self._unanswered_since_s = now.mono_s
-        if now.mono_s - self._unanswered_since_s < UNREACHABLE_AFTER_S:
-            return ()
+        if now.mono_s - self._unanswered_since_s < UNREACHABLE_AFTER_S or Pause.POLLS in self.pauses:
+            return ()  # creates are not tried while they wait for statuses, and were answered before
         return self.pause(Pause.NETWORK, f"no usable answer for {UNREACHABLE_AFTER_S / 60:g} min, last: {end.reason}")
 
     def server_s(self, now: Now) -> float:

@@ -31,13 +31,17 @@ class VerdictKind(StrEnum):
 
 
 class Pause(StrEnum):
-    """Why nothing new is bought in this life. What is paid for is still polled and downloaded, if it can be."""
+    """Why nothing new is bought. What is paid for is still polled and downloaded, if it can be.
+
+    For the rest of this life, but for those that somebody or something may end: `POLLS`, `PERSON`, and `BUDGET`.
+    """
 
     AUTH = "auth"
     CREDITS = "credits"
     BUDGET = "budget"
     NETWORK = "network"
     CREATES = "creates"  # creates get no usable answer, whatever polls get
+    POLLS = "polls"  # no status is answered: nobody sees what was bought. Until one is
     CONFIG = "config"
     DISK = "disk"
     HALT = "halt"  # more items failed than `--halt` allows

@@ -42,6 +42,7 @@ class On(StrEnum):
     SERVICE = "service"  # it answered badly; one create at a time tests it
     PAUSE = "pause"  # of the rest of this life
     RESUME = "resume"  # by the person who paused it, or another
+    STATUS = "status"  # of any task: none was answered for long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +121,8 @@ class _Look:
         place_s = buying.place_s()
         if Pause.PERSON in self._core.state.pauses and not buying.may_have_arrived(identity):
             return On.RESUME, None
+        if Pause.POLLS in self._core.state.pauses and not buying.may_have_arrived(identity):
+            return On.STATUS, None
         if place_s > now_s and not buying.may_have_arrived(identity):
             return On.PLACE, _finite(place_s - now_s)
         paced_s = self._core.pacers[0].due_s(now_s)
@@ -149,8 +152,10 @@ def _queued(core: Core, now: Now) -> Iterator[Queued]:
     state = core.state
     if state.pauses or state.stopping:
         why = next(iter(state.pauses.values()), "the run is stopping")
-        is_held = not state.stopping and state.pauses.keys() == {Pause.PERSON}
-        yield Queued(items=len(state.ready) + len(state.missing), on=On.RESUME if is_held else On.PAUSE, why=why)
+        on = On.PAUSE
+        if not state.stopping and state.pauses.keys() <= {Pause.PERSON, Pause.POLLS}:
+            on = On.RESUME if Pause.PERSON in state.pauses else On.STATUS
+        yield Queued(items=len(state.ready) + len(state.missing), on=on, why=why)
         return
     yield Queued(items=len(state.missing), on=On.UPLOAD)
     unpriced = state.ready.held_back

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Container
 from dataclasses import dataclass
 
@@ -14,6 +15,7 @@ from jobs.polling import Noticed
 from jobs.record import NO_CREDITS_CODE, Attempt
 from jobs.retry import RETRY_AFTER_CAP_S
 from jobs.runstate import RunState
+from jobs.sight import Sight
 from jobs.steps import NOTHING, Notice, Now, Poll, Step, Wait, earliest, join, tell, until
 from jobs.verdict import Pause, refuses_key
 
@@ -24,6 +26,12 @@ VANISH_GRACE_S = 60.0
 
 # Pauses in which nothing is asked for either.
 _SILENCING = frozenset({Pause.AUTH, Pause.NETWORK})
+
+# Tasks that stall in one step, and so in one commit: many may be bought in a second.
+STALLED_AT_ONCE_MAX = 256
+# Entries of tasks whose time runs, for each task that is watched and beyond, before those of others are thrown out.
+TIMED_MAX = 2
+TIMED_SPARE = 64
 
 _WATCHED = frozenset({ItemState.ACCEPTED, ItemState.VANISHED, ItemState.STALLED})
 
@@ -59,6 +67,8 @@ class Watching:
         self._asking: set[int] = set()  # by token: a look back and a new task of one item may be asked for at once
         self._tasks: dict[str, _Task] = {}
         self.noticed = Noticed()
+        self._timed: deque[tuple[float, str]] = deque()  # tasks as they were taken in, the first first
+        self._sight = Sight()
         self._past = PollHeap()  # failed and charged: asked for again when nothing else is due
         self._looks: dict[str, int] = {}  # key of the attempt -> how often it was asked for
         self._looks_owed = 0  # how many of those that earlier lives left this one does not end without
@@ -76,6 +86,9 @@ class Watching:
             task.is_scout = state.polling.is_scout(state.items[identity].price_class)
             task.spread = state.settings.spread()
         self._tasks[identity] = task
+        self._timed.append((now.mono_s, identity))
+        if len(self._timed) > TIMED_SPARE + TIMED_MAX * len(self._tasks):
+            self._timed = deque(entry for entry in self._timed if self._is_timed(*entry))
         self._plan(identity, now)
 
     def look_back(self, identity: str, now: Now) -> None:
@@ -96,10 +109,47 @@ class Watching:
         """When the chosen are asked for next; one that is being asked for has no such moment."""
         return self._queue.moments(self._worth_at, chosen)
 
+    @property
+    def _silenced(self) -> bool:
+        return self._state.stopping or not _SILENCING.isdisjoint(self._state.pauses)
+
+    def overdue(self, now: Now) -> Step | Wait:
+        """Tasks whose time is over, or until when there is none.
+
+        Only the word is theirs by time. Their places, and the end of the run, wait for one more look each: where polls
+        are scarce they may have ended long ago, and what was bought in their place could not be seen either. While no
+        status is answered there is nothing to wait for, and nothing is bought. What an earlier life left has as long
+        again, so that it is looked at first.
+        """
+        steps, timeout_s = list[Step](), self._state.settings.item_timeout_s
+        if self._silenced:
+            return until(None)
+        while self._timed and len(steps) < STALLED_AT_ONCE_MAX:
+            since_s, identity = self._timed[0]
+            if self._is_timed(since_s, identity):
+                if since_s + timeout_s > now.mono_s:
+                    break
+                step = self._stalled(identity, now)
+                steps += [step] if step.changes else []
+                self._free_if_blind(identity)
+            self._timed.popleft()
+        return join(*steps) if steps else until((self._timed[0][0] if self._timed else now.mono_s) + timeout_s)
+
+    def _free_if_blind(self, *identities: str) -> None:
+        state = self._state
+        for identity in identities:
+            if Pause.POLLS in state.pauses and state.records[identity].state is ItemState.STALLED:
+                state.release(identity)
+
+    def _is_timed(self, since_s: float, identity: str) -> bool:
+        """Whether an entry is of a task that is watched, and not of one that ended and was bought again."""
+        task = self._tasks.get(identity)
+        return task is not None and task.accepted_s <= since_s
+
     def next(self, now: Now, *, is_last: bool) -> Poll | Wait:
         """The next status request, or how long there is none. `is_last`: no more looks at tasks that may go on."""
         state = self._state
-        if state.stopping or not _SILENCING.isdisjoint(state.pauses):
+        if self._silenced:
             return until(None)
         due_s = self._first_due_s(now)
         if due_s is None or (is_last and self._queue.first is not None):
@@ -147,6 +197,10 @@ class Watching:
         self._asking.discard(poll.token)
         state.owed.discard(poll.identity)
         notices = state.pace(self._pacer, poll.token, end, now) + state.contact(end, now)
+        shown = end.task if end.task is not None and end.task.id == poll.task_id else None
+        if shown is not None:
+            self._sight.seen()
+            notices += state.resume(Pause.POLLS, "a status was answered")
         told = tell(notices)
         if state.attempt(poll.identity).task_id != poll.task_id:
             return told  # a look back, and the item was bought again meanwhile: this says nothing of its new attempt
@@ -155,13 +209,27 @@ class Watching:
         if refuses_key(end.status, end.error):
             self._again(poll.identity, now)
             return join(told, tell(state.pause(Pause.AUTH, end.reason)))
-        if end.task is not None and end.task.id == poll.task_id:
-            return join(told, self.seen(poll.identity, end.task, end, now))
+        if shown is not None:
+            return join(told, self.seen(poll.identity, shown, end, now))
         if end.phase is Phase.ANSWERED and end.status == 404:
             return join(told, self._not_found(poll.identity, end, now))
         asked_s = min(end.retry_after_s or 0.0, RETRY_AFTER_CAP_S)
         self._again(poll.identity, now, at_least_s=asked_s, is_look=not end.is_limited)
-        return join(told, self._overdue(poll.identity, now))
+        return join(told, self._in_vain(poll.identity, end, now), self._overdue(poll.identity, now))
+
+    def _in_vain(self, identity: str, end: SendEnd, now: Now) -> Step:
+        """A look told nothing: while none does, nobody would see what is bought."""
+        state, sight = self._state, self._sight
+        sight.in_vain(identity, now.mono_s)
+        if Pause.POLLS in state.pauses and sight.is_lost(now.mono_s):
+            return tell(state.pause(Pause.NETWORK, f"{sight.trouble(now.mono_s, now.mono_s)}, last: {end.reason}"))
+        trouble = sight.trouble(now.mono_s, self._pacer.paused_until_s)
+        if trouble is None or Pause.NETWORK in state.pauses:
+            return NOTHING
+        told = tell(state.pause(Pause.POLLS, f"{trouble} (last: {end.reason}); buying goes on when one is"))
+        if told.notices:
+            self._free_if_blind(*state.slots)
+        return told
 
     def seen(self, identity: str, task: TaskSeen, end: SendEnd, now: Now) -> Step:
         """The service showed the task. Unknown words of status are no end."""
@@ -258,17 +326,20 @@ class Watching:
         return step
 
     def _overdue(self, identity: str, now: Now) -> Step:
-        state = self._state
-        if state.records[identity].state is not ItemState.ACCEPTED:
+        """A look did not show the end. One after the timeout was the last that the task's place waits for."""
+        step = self._stalled(identity, now)
+        if self._state.records[identity].state is ItemState.STALLED and identity in self._state.slots:
+            self._state.release(identity)
+        return step
+
+    def _stalled(self, identity: str, now: Now) -> Step:
+        state, timeout_s = self._state, self._state.settings.item_timeout_s
+        is_over = self._tasks[identity].accepted_s + timeout_s <= now.mono_s
+        if not is_over or state.records[identity].state is not ItemState.ACCEPTED:
             return NOTHING
-        if self._age_s(identity, now) < state.settings.item_timeout_s:
-            return NOTHING
-        timeout_s = state.settings.item_timeout_s
         told = f"{timeout_s:g} s" if timeout_s < 120.0 else f"{timeout_s / 60:g} min"
         reason = f"no end {told} after it was accepted (limits.timeout); it may still finish"
-        step = state.move(identity, EventType.STALLED, now, {"reason": reason})
-        state.release(identity)
-        return step
+        return state.move(identity, EventType.STALLED, now, {"reason": reason})
 
     def _again(
         self, identity: str, now: Now, *, runs: bool = False, at_least_s: float = 0.0, is_look: bool = True
@@ -310,7 +381,7 @@ class Watching:
             is_scout=task.is_scout,
             is_last=not self._more_to_come(),
         )
-        if task.looked_s == task.accepted_s:
+        if task.looked_s < task.accepted_s + state.settings.item_timeout_s:
             age_s = min(age_s, state.settings.item_timeout_s)
         return max(task.accepted_s + age_s, task.not_before_s)
 

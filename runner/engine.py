@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Never, Protocol
 
 import anyio
 from aiolimiter import AsyncLimiter
@@ -145,6 +145,7 @@ class Engine:
         self._create_lane = Lane("creates", clock, crew=CREATE_CREW, ask=self._next_create, work=self._create)
         self._poll_lane = Lane("polls", clock, crew=POLL_CREW, ask=self._next_poll, work=self._poll)
         self._download_lane = Lane("downloads", clock, crew=DOWNLOAD_CREW, ask=self._next_download, work=self._download)
+        self._timeout_lane = Lane("timeouts", clock, crew=1, ask=self._next_timeout, work=_no_work)
 
     async def run(self) -> None:
         """Work until nothing more can be done in this life.
@@ -157,7 +158,7 @@ class Engine:
         self._heed_reserve()
         with self._scope:
             async with anyio.create_task_group() as group:
-                for lane in self._lanes:
+                for lane in (*self._lanes, self._timeout_lane):
                     lane.start(group)
         await self.commit(self.core.leave_unbought(self._clock.now()))
 
@@ -227,14 +228,14 @@ class Engine:
         An end is final: workers have gone home, and who changes the core after that changes nothing they would see.
         """
         self._over = self._over or (self.core.finished() and not self._stays_on)
-        for lane in self._lanes if self._over else concerned:
+        for lane in (*self._lanes, self._timeout_lane) if self._over else concerned:
             lane.wake()
 
     @property
     def _stays_on(self) -> bool:
         """Whether there may be something to do though there is nothing."""
         state = self.core.state
-        return self.stays and not state.stopping and state.pauses.keys() <= {Pause.PERSON}
+        return self.stays and not state.stopping and state.pauses.keys() <= {Pause.PERSON, Pause.POLLS}
 
     def _heed_reserve(self) -> None:
         """A ledger that lives on its reserve buys nothing more, and what is paid for goes on."""
@@ -358,13 +359,24 @@ class Engine:
         failpoint("poll.before")
         end = await self._sender.status(poll.task_id)
         failpoint("poll.after")
+        taken = len(self.core.state.slots)
         step = self.core.poll_ended(poll, end, self._clock.now())
         if not step.changes:
-            await self._settle(step, self._poll_lane)
+            frees = bool(step.notices) or len(self.core.state.slots) < taken  # a pause is over, or a place is free
+            await self._settle(step, self._poll_lane, *([self._create_lane] if frees else []))
             return
         failpoint("terminal.before_commit")
         await self._settle(step, *self._lanes)
         failpoint("settle.after_commit")
+
+    async def _next_timeout(self) -> Wait | None:
+        """Tasks stall by time, also while looks are under way. What is bought later is due later: no news wakes it."""
+        while not self._over:
+            answer = self.core.overdue(self._clock.now())
+            if isinstance(answer, Wait):
+                return answer
+            await self._settle(answer)
+        return None
 
     # Downloads
 
@@ -406,6 +418,10 @@ class Engine:
             self._queue_uploads()
         self._look(*concerned)
         await self.commit(step)
+
+
+async def _no_work(_: Never) -> None:
+    """What stalls needs no request."""
 
 
 def _limiter(rate: Rate | None) -> AsyncLimiter | None:

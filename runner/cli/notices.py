@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 from jobs.escape import for_terminal
@@ -16,6 +17,21 @@ __all__ = ["told"]
 # A shorter pause is over before anybody has read of it.
 PAUSE_WORTH_TELLING_S: Final = 30.0
 
+# name -> the line, with what the notice says in its places
+_WORDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "paused": "no new creates: {reason}",
+        "resumed": "creates go on: {reason}",
+        "left": "a result of {item} is left for the next run: {why}",
+        "shut": "{times} items with {what} were refused alike, the rest is not bought: {why}",
+        "refund": "{credits} credits came back for {item}",
+        "drift": "{price_class} cost {before} credits and costs {now} now ({item})",
+        "price": "{item} cost {charged} credits, {expected} were expected",
+        "ledger": "warning: {why}",
+        "kept": "{item}: {why}",
+    }
+)
+
 
 def told(notice: Notice) -> str:
     """A notice as one safe line; empty for one that is only for programs."""
@@ -24,28 +40,12 @@ def told(notice: Notice) -> str:
         return "" if notice.name == "stopped" else for_terminal(steered)
     data = {name: for_terminal(str(value)) for name, value in notice.data.items()}
     match notice.name:
-        case "paused":
-            return f"no new creates: {data['reason']}"
         case "rate":
             return _speed_words(notice, data)
         case "places":
             return _places_words(notice, data)
-        case "left":
-            return f"a result of {data['item']} is left for the next run: {data['why']}"
-        case "shut":
-            return (
-                f"{data['times']} items with {data['what']} were refused alike, the rest is not bought: {data['why']}"
-            )
-        case "refund":
-            return f"{data['credits']} credits came back for {data['item']}"
-        case "drift":
-            return f"{data['price_class']} cost {data['before']} credits and costs {data['now']} now ({data['item']})"
-        case "price":
-            return f"{data['item']} cost {data['charged']} credits, {data['expected']} were expected"
-        case "ledger":
-            return f"warning: {data['why']}"
-        case "kept":
-            return f"{data['item']}: {data['why']}"
+        case name if name in _WORDS:
+            return _WORDS[name].format_map(data)
         case _:
             return f"{notice.name}: " + ", ".join(f"{name} {value}" for name, value in data.items())
 

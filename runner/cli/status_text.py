@@ -34,7 +34,7 @@ WAIT_WORTH_TELLING_S: Final = 5.0
 _WINDOWS: Final = {1.0: "second", 60.0: "minute", 3600.0: "hour"}
 
 # Notes that a person who looks at a run wants to see, besides steering.
-_WORTH_SHOWING: Final = frozenset({"paused", "places", "price", "rate", "shut"})
+_WORTH_SHOWING: Final = frozenset({"paused", "places", "price", "rate", "resumed", "shut"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,6 +47,8 @@ def waiting_notes(waiting: Waiting) -> list[Note]:
             return [Note(f"poll limiter{_left(waiting.for_s)}", 0, "held")]
         case On.DOWNLOAD:
             return [Note("download", 0)]
+        case On.STATUS:
+            return [Note("an answered status of any task", 0, "held")]
         case _:
             return [Note("the next run, which goes on with it", 0, "held")]
 
@@ -71,6 +73,8 @@ def queued_notes(queued: Queued) -> list[Note]:
             return [Note(f"create limiter{_left(queued.for_s)}", 0), Note(why, 1, "faint")]
         case On.RESUME:
             return [Note("resume", 0, "held")]
+        case On.STATUS:
+            return [Note("an answered status", 0, "held"), Note(why, 1)]
         case _:
             return [Note("the next run", 0, "held")]
 

@@ -42,6 +42,7 @@ MUST_MEET = (
     *(f"{kind.value} {doubt}" for kind in VerdictKind for doubt in ("in doubt", "in no doubt")),
     *(f"durable {event}" for event in _EVENTS),
     *(f"poll {told}" for told in ("running of accepted", "404 of accepted", "paid of vanished", "paid of stalled")),
+    "stalled by time",
     "crash",
     "crash with something not durable",
 )

@@ -186,6 +186,16 @@ def _poll(world: World, move: Move) -> None:
     laws(world)
 
 
+def _late(world: World, _: Move) -> bool:
+    """The time of a task is over."""
+    step = world.own_core().overdue(world.now())
+    if not isinstance(step, Step):
+        return False
+    world.counts["stalled by time"] += 1
+    world.say(step)
+    return True
+
+
 def _tick(world: World, _: Move) -> bool:
     """Time passes only when the core has nothing to ask for, and waits for a moment."""
     core = world.own_core()
@@ -279,7 +289,7 @@ def calm(world: World) -> World:
 def next_when_calm(world: World, way: list[Move]) -> World | None:
     """The next state when nothing goes wrong, None at the end; the move is added to the way."""
     possible = [move for move in moves(world) if benign(move) or move == Move("restart")]
-    for kind in ("commit", "upload", "lose", "reset", "send", "ask", "poll", "end", "restart", "tick"):
+    for kind in ("commit", "upload", "lose", "reset", "send", "ask", "poll", "late", "end", "restart", "tick"):
         for move in possible:
             if move.kind == kind:
                 way.append(move)
@@ -299,6 +309,7 @@ _HAPPEN: Mapping[str, Callable[[World, Move], bool | None]] = {
     "end": _end,
     "hang": _hang,
     "jump": _jump,
+    "late": _late,
     "lose": _lose,
     "lost": _lost,
     "poll": _poll,

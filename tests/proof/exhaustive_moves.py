@@ -77,6 +77,9 @@ def _of_a_life(world: World, core: Core) -> Iterator[Move]:
     if world.root.reference and core.wanted_uploads():
         yield Move("upload")
     yield from _polls(world, core)
+    timed = core._watching._timed
+    if timed and timed[0][0] + world.root.item_timeout_s <= world.now_s:
+        yield Move("late")
     if world.left.ticks:
         yield Move("tick")
     if not world.queue and not world.sends and core.finished():

@@ -108,7 +108,7 @@ MUST_MEET = (
     *(f"answer lost, {then}" for then in ("then replay", "then crash, then replay")),
     *(f"crash with {what} under way" for what in ("a commit", "a create", "an answer")),
     *(f"jump {clock}" for clock in ("suspend", "wall")),
-    *("person wrong", "crash", "stop", "surprise", "notice refund", "notice shut"),
+    *("person wrong", "crash", "stop", "surprise", "stalled by time", "notice refund", "notice resumed", "notice shut"),
 )
 
 

@@ -43,8 +43,8 @@ class Life:
     __slots__ = (
         "adopted", "again", "ask_creates", "ask_polls", "base_s", "began_s", "commits", "core", "crash_after",
         "create_wake_s", "creating", "dead", "dice", "durable_s", "events", "heap", "last", "left", "mono_s", "now",
-        "poll_wake_s", "polling", "records", "retry", "saving", "scope", "service", "stirred", "stop_after", "turns",
-        "uploading", "world",
+        "poll_wake_s", "polling", "records", "retry", "saving", "scope", "service", "stirred", "stop_after",
+        "timeout_wake_s", "turns", "uploading", "world",
     )  # fmt: skip
 
     def __init__(self, world: Scenario, *, last: bool) -> None:
@@ -58,6 +58,7 @@ class Life:
         self.commits: deque[tuple[float, Step]] = deque()
         self.durable_s = self.mono_s
         self.create_wake_s = self.poll_wake_s = NEVER_S
+        self.timeout_wake_s = self.mono_s + world.settings.item_timeout_s  # as the core would say with nothing to watch
         self.stirred = True  # the core was told something: is the life over?
         self.ask_creates = self.ask_polls = True
         self.creating: dict[str, Send] = {}
@@ -105,12 +106,12 @@ class Life:
                 self._ask()
                 if core.finished():
                     break
-                wake_s = min(self.create_wake_s, self.poll_wake_s)
+                wake_s = min(self.create_wake_s, self.poll_wake_s, self.timeout_wake_s)
             self.turns += 1
             if self.turns > TURNS_MAX or self.mono_s - self.began_s > LIFE_S_MAX:
                 raise world.fail(f"no end after {self.turns} turns: {self.picture()}")
             if not heap or heap[0][0] > wake_s:
-                if wake_s == NEVER_S:
+                if not heap and self.create_wake_s == self.poll_wake_s == NEVER_S:
                     raise world.fail(f"stuck: nothing under way and nobody waits for a moment: {self.picture()}")
                 self._advance(wake_s)
                 continue
@@ -200,6 +201,8 @@ class Life:
             self.ask_creates, self.create_wake_s = False, self._asked_for_creates()
         if self.ask_polls or self.poll_wake_s <= self.mono_s:
             self.ask_polls, self.poll_wake_s = False, self._asked_for_polls()
+        if self.timeout_wake_s <= self.mono_s:
+            self.timeout_wake_s = self._asked_for_timeouts()
         while (download := core.next_download()) is not None:
             self.saving += 1
             self._later(self._span_s(5.0), self._saved, download)
@@ -232,6 +235,13 @@ class Life:
             self.polling += 1
             self._later(self._span_s(self.world.poll_takes_s), self._poll_ended, answer)
         return NEVER_S
+
+    def _asked_for_timeouts(self) -> float:
+        while isinstance(answer := self.core.overdue(self.now), Step):
+            self.world.met("stalled by time")
+            self.commit(answer)
+            self.stirred = True
+        return self._until(answer)
 
     def _until(self, wait: Wait) -> float:
         if wait.until_s is None:
@@ -320,9 +330,11 @@ class Life:
             end = self.service.status(self.world.true_s, poll.task_id)
         if self.service.struck:
             self._count_faults(state.value)
+        taken = len(self.core.state.slots)
         step = self.core.poll_ended(poll, end, self.now)
         self.commit(step)
-        self._stir(creates=bool(step.changes), polls=True)
+        frees = bool(step.changes or step.notices) or len(self.core.state.slots) < taken
+        self._stir(creates=frees, polls=True)
 
     def _saved(self, download: Download) -> None:
         self.saving -= 1
