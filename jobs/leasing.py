@@ -7,6 +7,8 @@ from jobs.rates import Rate
 
 __all__ = ["LeasedPacer"]
 
+_SHUT = float("-inf")
+
 
 class LeasedPacer(Pacer):
     """It begins with nothing; `rate` is the limit of all."""
@@ -15,7 +17,7 @@ class LeasedPacer(Pacer):
 
     def __init__(self, name: str, rate: Rate) -> None:
         super().__init__(name, rate)
-        self._until_s = float("-inf")  # nothing leaves from then on: others may have the slots
+        self._until_s = _SHUT  # nothing leaves from then on: others may have the slots
 
     def due_s(self, now_s: float) -> float:
         """As of any pacer; infinity also means after the next lease."""
@@ -26,25 +28,26 @@ class LeasedPacer(Pacer):
         """Whether what was decided on a moment ago may still leave now."""
         return super().may_leave(now_s) and now_s < self._until_s
 
-    def lease(self, rate: Rate, now_s: float, *, until_s: float) -> None:
+    def lease(self, rate: Rate, now_s: float, *, until_s: float, at_once: int = 1) -> None:
         """Keep to this part, and only until then.
 
         What was learned of the service's limit is a share of it, and the same share of a larger part. Slots that were
-        added came free elsewhere, at the pace of all: some may leave at once, or they would wait for the pace of few.
+        added came free elsewhere, at the pace of all: `at_once` of them may leave now, and need not wait for that of
+        the few that are here.
         """
-        self._until_s = until_s
-        if rate == self.rate:
+        is_new, self._until_s = self._until_s == _SHUT, until_s
+        if rate == self.rate and not is_new:
             return
-        before, added = self.per_s, rate.count - self.rate.count
+        before, added = self.per_s, rate.count - (0 if is_new else self.rate.count)
         self.rate, self._floor = rate, floor_of(rate)
         self._factor = max(self._floor, self._factor)
         self._space_anew(before, now_s)
         if added > 0:
-            self._next_even_s = now_s - min((added - 1) / self.per_s, self._catch_up_s)
+            self._next_even_s = now_s - min((min(added, at_once) - 1) / self.per_s, self._catch_up_s)
 
     def shut(self) -> None:
         """Nothing leaves until there is another lease."""
-        self._until_s = float("-inf")
+        self._until_s = _SHUT
 
     @property
     def shares(self) -> tuple[float, float]:

@@ -20,6 +20,9 @@ from jobs.sharing import BEAT_S, LEASE_S, MOVING_S_MIN, MOVING_SHARE, Grant, Par
 
 __all__ = ["Shareholder"]
 
+# Slots that come from others are used at once up to what the whole account sends in two beats: so many came free.
+AT_ONCE_S = 2.0 * BEAT_S
+
 
 class Shareholder:
     """It begins with nothing. Rates and `places` are what its settings allow the whole account.
@@ -112,7 +115,9 @@ class Shareholder:
         if rate is None:
             self._pacers[pool].shut()
         else:
-            self._pacers[pool].lease(rate, now_s, until_s=self.until_s)
+            grant = self._grants[pool]
+            at_once = math.ceil(AT_ONCE_S * grant.limit / (grant.window_s or 1.0))
+            self._pacers[pool].lease(rate, now_s, until_s=self.until_s, at_once=at_once)
 
     # What workers tell one another
 

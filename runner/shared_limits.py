@@ -127,7 +127,7 @@ class SharedLimits:
         while True:
             self._hurried = anyio.Event()
             try:
-                await self._beat()
+                await self.beat()
                 gap_s = self._holder.gap_s * (1.0 + JITTER_SHARE * (2.0 * self._spread() - 1.0))
             except LedgerUnusable:
                 gap_s = AGAIN_S
@@ -143,7 +143,8 @@ class SharedLimits:
 
         await self._shares.beat(last)
 
-    async def _beat(self) -> None:
+    async def beat(self) -> None:
+        """One beat, now. Raises `LedgerUnusable`."""
         began_s = self._clock.now().mono_s
         await self._shares.beat(self._decide)
         self._holder.written(began_s=began_s, now_s=self._clock.now().mono_s)

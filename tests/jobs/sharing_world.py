@@ -53,6 +53,7 @@ class Account:
     rows: dict[str, Row] = field(default_factory=dict)
     is_locked: bool = False
     queue: list[Callable[[], None]] = field(default_factory=list)
+    members: list[Member] = field(default_factory=list)
     allows: Rate | None = None  # what the service lets through, where that is less than its users think
     left_s: list[float] = field(default_factory=list)
     arrived_s: list[float] = field(default_factory=list)  # and were let through
@@ -244,14 +245,13 @@ class World:
         self.dice = Random(seed)
         self.chances = chances or Chances()
         self.now_s = 1_000_000.0
-        self.members: list[Member] = []
         self._coming: list[tuple[float, int, Callable[[], None]]] = []
         self._order = 0
 
     def join(self, account: Account, name: str, *, backlog: float = math.inf, rate: Rate | None = None) -> Member:
         member = Member(self, account, name, rate=rate)
         member.backlog = backlog
-        self.members.append(member)
+        account.members.append(member)
         self.after(BEAT_S * self.dice.random(), lambda: member.when_it_runs(member.beat))
         return member
 
@@ -274,7 +274,7 @@ class World:
         self.now_s = until_s
 
     def alive(self, account: Account) -> Iterator[Member]:
-        return (one for one in self.members if one.account is account and not one.is_dead)
+        return (one for one in account.members if not one.is_dead)
 
     def check(self, account: Account) -> None:
         """What workers keep to is never more than there is, and never more than the rows say."""

@@ -62,7 +62,7 @@ def play(number: int) -> Mapping[str, int]:
 def _do(deed: str, world: World, account: Account, dice: Random, met: Counter[str]) -> None:
     alive = list(world.alive(account))
     if deed == "join" or not alive:
-        world.join(account, f"w{len(world.members)}")
+        world.join(account, f"w{len(account.members)}")
         return
     one = dice.choice(alive)
     match deed:
