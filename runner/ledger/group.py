@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import TypeVar, cast
 
 __all__ = ["GroupCommit", "Outcome", "Statistics"]
@@ -27,6 +27,9 @@ T = TypeVar("T")
 
 # Keeps one commit, and with it everybody's wait, short: about 10 ms of statements.
 CALLS_PER_COMMIT_MAX = 256
+
+# What is looked after beside the commits may wait this long.
+IDLE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +57,8 @@ class _Call:
 class GroupCommit:
     """The one writer. `commit` does some calls in one transaction and says what each gave; it never raises.
 
-    `finish` is called once, by the committing side, after the last commit.
+    `finish` is called once, by the committing side, after the last commit; `idle` in its thread, every second in which
+    nothing was to be written.
     """
 
     def __init__(
@@ -63,9 +67,11 @@ class GroupCommit:
         *,
         finish: Callable[[], None],
         in_thread: bool,
+        idle: Callable[[], None] | None = None,
     ) -> None:
         self._commit = commit
         self._finish = finish
+        self._idle = idle
         self._calls = 0
         self._commits = 0
         self._closed = False
@@ -111,7 +117,7 @@ class GroupCommit:
 
     def _serve(self) -> None:
         try:
-            while (first := self._queue.get()) is not None:
+            while (first := self._next()) is not None:
                 calls, last = self._take_after(first)
                 outcomes = self._done(calls)
                 with suppress(RuntimeError):  # the loop has ended without waiting; what was written stays written
@@ -123,6 +129,15 @@ class GroupCommit:
                 self._finish()
             finally:
                 self._ended.set()  # whatever happened: somebody may be waiting for it
+
+    def _next(self) -> _Call | None:
+        if self._idle is None:
+            return self._queue.get()
+        while True:
+            try:
+                return self._queue.get(timeout=IDLE_S)
+            except Empty:
+                self._idle()
 
     def _take_after(self, first: _Call) -> tuple[list[_Call], bool]:
         """What is queued by now, and whether the end is."""

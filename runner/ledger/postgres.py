@@ -91,11 +91,11 @@ class PostgresLedger(LedgerHandle):
         self._patience_s = patience_s
         self._now = now
         self._commits = 0
-        self._trouble: Trouble | None = None
+        self._trouble: Trouble | None = None  # what every further write gets
         self._process = os.getpid()
         self._closed = False
         self._is_alone = False
-        self._group = GroupCommit(self._commit, finish=self._finish, in_thread=True)
+        self._group = GroupCommit(self._commit, finish=self._finish, in_thread=True, idle=self._look_after_lock)
 
     async def close(self) -> None:
         """Write what is waiting and release the lock, which goes last."""
@@ -123,9 +123,10 @@ class PostgresLedger(LedgerHandle):
                 return self._transact(works)
             except psycopg.Error as error:
                 self._trouble = translated(self.store, error)
-            except LedgerLost as error:
-                self._trouble = partial(type(error), error.message, next_step=error.next_step)
-        return [Outcome(error=self._trouble()) for _ in works]
+            except LedgerLost:
+                self._trouble = self._given_up()
+        trouble = self._trouble
+        return [Outcome(error=trouble()) for _ in works]
 
     def _transact(self, works: Sequence[Callable[[], object]]) -> Sequence[Outcome]:
         """Once, however often it must be begun. `done` is what a commit gave that may have become durable."""
@@ -171,20 +172,40 @@ class PostgresLedger(LedgerHandle):
         )
         if said == "UPDATE 1":
             return True
-        (standing,) = self._writer.rows("writer", {"writer_id": self.writer_id})
+        standing = self._standing()
         self._writer.undo()
         if may_be_done and standing["commits"] == number:
             return False
-        raise _lost(self.store, "another process became the runner of this account, or took over what this one did")
+        raise _lost(self.store)
 
     def _keep_lock(self) -> None:
-        """Have the account's lock, again if the server or the connection was away."""
+        """Have the account's lock, again if the server or the connection was away. Raises `LedgerLost` when fenced.
+
+        Somebody who has the lock now, and has fenced nobody yet, is about to.
+        """
         if self._lock is None or self._lock.is_held():
             return
         patience = Patience(self._patience_s)
-        while not self._lock.take():
-            if not patience.wait():
-                raise _lost(self.store, "the lock that makes this process the account's one runner went to another")
+        while self._standing()["fenced"] or not self._lock.take():
+            if self._standing()["fenced"] or not patience.wait():
+                raise _lost(self.store)
+
+    def _look_after_lock(self) -> None:
+        """The same while nothing is to be written: nobody shall take over from a run that only waits for its tasks."""
+        if self._trouble is None:
+            with suppress(psycopg.Error):  # the next commit has the patience
+                try:
+                    self._keep_lock()
+                except LedgerLost:
+                    self._trouble = self._given_up()
+
+    def _standing(self) -> Row:
+        return self._writer.rows("writer", {"writer_id": self.writer_id})[0]
+
+    def _given_up(self) -> Trouble:
+        if self._lock is not None:
+            self._lock.release()
+        return partial(_lost, self.store)
 
     def _do_in_turn(self, works: Sequence[Callable[[], object]]) -> list[Outcome]:
         self._is_alone = len(works) == 1
@@ -386,5 +407,8 @@ def _translating(store: Database) -> Iterator[None]:
         raise trouble() from error
 
 
-def _lost(store: Database, why: str) -> LedgerLost:
-    return LedgerLost(f"the ledger in {store} is no longer this process's to write: {why}")
+def _lost(store: Database) -> LedgerLost:
+    return LedgerLost(
+        f"the ledger in {store} is no longer this process's to write: its connection was lost for a while, and another "
+        "process took over"
+    )

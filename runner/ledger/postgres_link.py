@@ -56,6 +56,7 @@ _KEEPALIVES: Final = {
 # No text of PostgreSQL may hold a zero, not even one that JSON spells. No prompt and no name has one; what a service
 # says may.
 _ZERO: Final = "\0"
+_ZERO_SPELLED: Final = "\\u0000"
 _ZERO_SHOWN: Final = "\N{SYMBOL FOR NULL}"
 _ZERO_IN_JSON: Final = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 
@@ -172,7 +173,7 @@ class Link:
                 connection.close()
 
     def _execute(self, name: str, params: Mapping[str, object]) -> psycopg.Cursor[_PlainRow]:
-        return self.connection.execute(self._queries[name], {key: _plain(params[key]) for key in params})
+        return self.connection.execute(self._queries[name], {key: _plain(key, params[key]) for key in params})
 
     def _connected(self) -> psycopg.Connection[_PlainRow]:
         connection = psycopg.connect(
@@ -227,19 +228,19 @@ def _check_server(store: Database, connection: psycopg.Connection[Any]) -> None:
         )
 
 
-def _plain(value: object) -> object:
-    return _without_zero(value) if isinstance(value, str) else value
-
-
-def _without_zero(text: str) -> str:
-    text = text.replace(_ZERO, _ZERO_SHOWN) if _ZERO in text else text
-    return _ZERO_IN_JSON.sub(rf"\1{_ZERO_SHOWN}", text) if "\\u0000" in text else text
+def _plain(column: str, value: object) -> object:
+    """The value without a zero. `data` is JSON that the server reads, and it would stumble over a zero there."""
+    if not isinstance(value, str):
+        return value
+    if column == "data" and _ZERO_SPELLED in value:
+        return _ZERO_IN_JSON.sub(rf"\1{_ZERO_SHOWN}", value)
+    return value.replace(_ZERO, _ZERO_SHOWN) if _ZERO in value else value
 
 
 def _json(rows: Sequence[Mapping[str, object]]) -> str:
-    """Rows as one parameter. The JSON that stands in them as text is spelled twice, and so is a zero in it."""
-    if any("\\u0000" in value or _ZERO in value for row in rows for value in row.values() if isinstance(value, str)):
-        rows = [{key: _plain(value) for key, value in row.items()} for row in rows]
+    """Rows as one parameter."""
+    if any(_ZERO in text or _ZERO_SPELLED in text for row in rows for text in row.values() if isinstance(text, str)):
+        rows = [{key: _plain(key, value) for key, value in row.items()} for row in rows]
     return orjson.dumps(rows, default=_text_of_bytes).decode()
 
 
