@@ -71,10 +71,19 @@ class Server:
 
     def start(self) -> None:
         """Start it, again if it was killed, and wait until it answers."""
+        self._process = self._begun()
+        deadline_s = time.monotonic() + _START_S_MAX
+        while not self._answers():
+            assert time.monotonic() < deadline_s, (self._home / "log").read_text(errors="replace")
+            if self._process.poll() is not None:  # the kernel was still clearing up after the last one
+                self._process = self._begun()
+            time.sleep(0.02)
+
+    def _begun(self) -> subprocess.Popen[bytes]:
         options = [word for name, value in self._settings.items() for word in ("-c", f"{name}={value}")]
         where = ["-c", "listen_addresses=127.0.0.1", "-c", f"unix_socket_directories={self._home}"]
         with (self._home / "log").open("ab") as log:
-            self._process = subprocess.Popen(
+            return subprocess.Popen(
                 [_programs() / "postgres", "-D", self._home / "data", "-p", str(self.port), *where, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -82,21 +91,16 @@ class Server:
                 preexec_fn=_end_with_the_parent,  # noqa: PLW1509 - the child only calls the system
                 **_as(self._owner),
             )
-        deadline_s = time.monotonic() + _START_S_MAX
-        while not self._answers():
-            assert self._process.poll() is None, (self._home / "log").read_text(errors="replace")
-            assert time.monotonic() < deadline_s, "the server did not come up"
-            time.sleep(0.02)
 
     def kill(self) -> None:
         """Kill it with all its processes, without a word."""
         process, self._process = self._process, None
         if process is not None:
-            children = _children(process.pid)
-            process.kill()
-            for child in children:
+            process.send_signal(signal.SIGSTOP)  # so that it has no more children
+            for child in _children(process.pid):
                 with suppress(ProcessLookupError):
                     os.kill(child, signal.SIGKILL)
+            process.kill()
             process.wait()
 
     def stop(self) -> None:
