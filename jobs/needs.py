@@ -28,9 +28,10 @@ def needs_of(core: Core, now_s: float, *, places: int) -> Needs:
     running = len(state.slots)
     sends = 0 if buying.silenced else running - buying.running
     waiting = sends + (0 if state.pauses or state.stopping else len(state.ready))
-    held_up = (running > 0 and running >= state.settings.in_flight_max) or buying.place_s() > now_s
+    held_up = running >= state.settings.in_flight_max or buying.place_s() > now_s
     # One of a task's looks may be due as often as that, and somebody may look who has no task: a link that died.
-    looks = math.ceil(polls.rate.window_s / state.settings.floors.poll_gap_s)
+    least_s = polls.rate.window_s / polls.rate.count
+    looks = math.ceil(polls.rate.window_s / max(least_s, state.settings.floors.poll_gap_s))
     return Needs(
         creates=wanted(waiting=waiting, held_up=held_up, used=creates.held(now_s)),
         polls=looks * (1 + running + len(state.owed)),

@@ -83,6 +83,7 @@ class Bench:
         busy = core.under_way()
         steps = [self._admit(one, record, now, busy) for one, record in known]
         await self.engine.admitted([one.item for one in handed], join(*steps))
+        self._limits.hurry()
         return True
 
     async def _prepare(self, handed: Iterable[Handed]) -> None:

@@ -164,3 +164,43 @@ def test_a_row_is_read_back_as_it_was_written_and_another_release_may_say_more_o
 
     assert parts_in(parts_text(parts)) == parts
     assert parts_in(json.dumps(other))[Pool.POLLS] == Part(limit=7)
+
+
+class Workers:
+    """What some workers keep to, have taken, and have written."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.rows: dict[str, Row] = {}
+        self.use: Counter[str] = Counter()
+        self.held: Counter[str] = Counter()
+
+    def beat(self, worker: str, *, want: int, is_written: bool, is_heard: bool) -> None:
+        mine, held = Part(limit=self.limit, window_s=60.0, want=want), self.held[worker]
+        grant = granted(Pool.CREATES, self.rows.values(), worker, mine, held=held, at_s=AT_S)
+        self.use[worker] = min(self.use[worker], grant.use)
+        if is_written:
+            self.rows[worker] = row(worker, share=grant.share, want=want, limit=self.limit)
+        if is_written and is_heard:
+            self.use[worker] = grant.use
+
+    def check(self) -> None:
+        shares = {worker: row.parts[Pool.CREATES].share for worker, row in self.rows.items()}
+        assert sum(shares.values()) <= self.limit
+        for worker, share in shares.items():
+            assert max(self.use[worker], self.held[worker]) <= share
+
+
+STEPS = st.tuples(st.sampled_from("abcd"), st.integers(0, 12), st.integers(0, 12), st.booleans(), st.booleans())
+
+
+@given(st.integers(1, 9), st.lists(STEPS, max_size=40))
+def test_whatever_is_taken_freed_written_and_heard_of_in_whatever_order_the_rows_cover_it_and_add_up(
+    limit: int, steps: list[tuple[str, int, int, bool, bool]]
+) -> None:
+    workers = Workers(limit)
+    for worker, takes, want, is_written, is_heard in steps:
+        workers.held[worker] = min(takes, max(workers.held[worker], workers.use[worker]))
+        workers.check()
+        workers.beat(worker, want=want, is_written=is_written, is_heard=is_heard)
+        workers.check()
