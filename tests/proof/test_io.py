@@ -86,7 +86,9 @@ def test_a_run_whose_disk_fails_ends_with_9_and_the_same_command_finishes_it(tmp
     assert str(path) in first.text
     assert "Traceback" not in first.text
     if kind == "full":
-        assert first.last["counts"] == {"succeeded": first.last["creates"], "planned": 8 - first.last["creates"]}
+        counts = first.last["counts"]
+        assert counts.get("succeeded", 0) == first.last["creates"], "what was decided on by then is given up"
+        assert counts.keys() <= {"planned", "rejected", "succeeded"}
         assert f"{BALLAST_BYTES:,} bytes" in first.last["pauses"]["disk"]
     else:
         assert "SQLITE_IOERR" in first.last["error"]["message"]
