@@ -58,8 +58,9 @@ class LedgerLock:
         """Leave a line for the next owner. It is an aid: without it, that owner knows less and does the same."""
         if self._fd is not None:
             with suppress(OSError):
-                os.ftruncate(self._fd, len(self._says))
-                os.pwrite(self._fd, text.encode() + b"\n", len(self._says))
+                line = text.encode() + b"\n"
+                os.pwrite(self._fd, line, len(self._says))  # over the one before: a kill in between leaves one of them
+                os.ftruncate(self._fd, len(self._says) + len(line))
 
     @property
     def held(self) -> bool:

@@ -43,6 +43,10 @@ T = TypeVar("T")
 # A ledger that is as it was left is read whole only up to this size: a tenth of a second, some five thousand items.
 READ_WHOLE_BYTES_MAX = 16_000_000
 
+# Commits after which the mark is left anew, so that after a kill, too, a ledger that was put back is known as one. It
+# costs a fiftieth of a millisecond, and what so few commits hold is minutes old: its keys are known to the service.
+MARK_EVERY = 64
+
 
 class _Named:
     """The statements of the ledger on one connection."""
@@ -87,6 +91,7 @@ class SqliteLedger(LedgerHandle):
         self._ballast = ballast
         self._inode = path.stat().st_ino
         self._trouble: Trouble | None = None
+        self._unmarked = 0  # commits since the mark was left
         self._group = GroupCommit(self._commit, finish=self._finish, in_thread=in_thread)
 
     async def close(self) -> None:
@@ -115,9 +120,14 @@ class SqliteLedger(LedgerHandle):
             )
         if self._trouble is None:
             try:
-                return self._transact_in_room(works)
+                outcomes = self._transact_in_room(works)
             except sqlite3.Error as error:
                 self._trouble = _translated(error, self.path)
+            else:
+                self._unmarked += 1
+                if self._unmarked == MARK_EVERY:
+                    self._leave_mark()
+                return outcomes
         self._leave_mark()
         return [Outcome(error=self._trouble()) for _ in works]
 
@@ -175,6 +185,7 @@ class SqliteLedger(LedgerHandle):
 
     def _leave_mark(self) -> None:
         """After trouble the next owner reads the whole file before it believes it."""
+        self._unmarked = 0
         with suppress(sqlite3.Error, OSError):
             self._mark = Mark.now(_as_seam(self._writer), self.path)
         if self._mark is not None:

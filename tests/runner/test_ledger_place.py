@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.ledger import place
+from runner.ledger import place, sqlite
 from runner.ledger.lock import holder
 from runner.ledger.place import Mark, file_system
 from tests.runner.ledger_cases import begin, item
@@ -82,6 +82,25 @@ def test_a_ledger_from_a_backup_says_how_much_it_lacks(path: Path, tmp_path: Pat
 
     assert "put back from a backup" in told
     assert warnings(path) == ""
+
+
+@pytest.mark.parametrize("commits", [1, 2])
+def test_a_ledger_that_is_put_back_after_a_kill_says_so_too(
+    path: Path, tmp_path: Path, commits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "MARK_EVERY", commits)
+    shutil.copy(path, tmp_path / "backup")
+
+    async def buy() -> None:
+        ledger = opened(path, in_thread=False)
+        teller = await begin(ledger, TWO)
+        await ledger.record([teller.intent(TWO)])
+        ledger._lock.release()  # all that is left of a process that was killed
+
+    asyncio.run(buy())
+    shutil.copyfile(tmp_path / "backup", path)
+
+    assert "put back from a backup" in warnings(path)
 
 
 def test_another_ledger_in_its_place_is_told(path: Path, tmp_path: Path) -> None:
