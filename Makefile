@@ -2,7 +2,7 @@
 
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test soak check bench lock clean
+.PHONY: help setup demo demo-machines test soak check bench lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -13,7 +13,7 @@ PYTHONS := python3 python3.14 python3.13 python3.12 python3.11
 IS_NEW_ENOUGH := import sys; sys.exit(sys.version_info < (3, 11))
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 setup: $(READY)  ## create .venv with everything pinned; again only when pyproject.toml or the lock changed
 
@@ -51,6 +51,9 @@ demo: $(READY)  ## run a sweep against the simulator and write its page: no key,
 	@cd out/demo && "$(CURDIR)/$(BIN)/rivya-batch" report --sim -q >/dev/null
 	@echo "in out/demo: the clips in out/, the ledger in .rivya/sim.db, the results in results.jsonl"
 	@echo "look at it: open $(CURDIR)/out/demo/out/sweep/report.html in a browser"
+
+demo-machines: $(READY)  ## a database, two workers and one run on them, on this machine: no key, no credits, under a minute
+	@$(BIN)/python -m tests.demo_machines
 
 # A file's tests share what is dear to make, or add up what they met, so one process plays a whole file. In the order of
 # collection: the long files stand in the middle, and the end is small.

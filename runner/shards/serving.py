@@ -99,6 +99,7 @@ class _Process:
 
     async def serve(self) -> None:
         again_s, told = AGAIN_S, ""
+        self._tools.say(f"{self._name} is there")
         while self._interruption.signal is None:
             began_s = anyio.current_time()
             try:
@@ -108,7 +109,7 @@ class _Process:
                 if anyio.current_time() - began_s > WELL_S:
                     again_s = AGAIN_S
                 if why != told:
-                    self._tools.say(f"begins anew: {why}")
+                    self._tools.say(f"begins anew in a moment: {why}")
                     told = why
                 await self._pause(again_s)
                 again_s = min(2 * again_s, AGAIN_S_MAX)
@@ -120,7 +121,6 @@ class _Process:
         )
         try:
             worker = Worker(ledger, Shards(ledger, self._name), self._tools)
-            self._tools.say(f"{self._name} is there")
             async with anyio.create_task_group() as group:
 
                 async def take_queued(take: Callable[[int], Awaitable[None]]) -> None:

@@ -1,0 +1,91 @@
+"""Several machines on one run, as processes: the same results as one, and deaths that cost nothing but time."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.machines import Machines, manifest
+from tests.proof.machines import play
+
+# What differs from one time to the next, and says nothing of the results themselves.
+OF_THE_MOMENT = {"task_id", "request_id", "created_at", "finished_at", "url", "urls", "life", "seconds", "at"}
+
+
+@pytest.fixture
+def machines(tmp_path: Path) -> Iterator[Machines]:
+    with Machines(tmp_path) as machines:
+        yield machines
+
+
+def test_the_same_manifest_gives_the_same_rows_on_one_machine_and_on_several(machines: Machines) -> None:
+    alone = manifest(machines.folder / "alone", items=60, references=True)
+    run = machines.run(alone, store=str(machines.folder / "alone.db"))
+    assert run.wait() == 0, run.said
+    several = manifest(machines.folder / "several", items=60, references=True)
+    workers = [machines.worker(), machines.worker()]
+    run = machines.run(several, "--engine", "procrastinate")
+    assert run.wait() == 0, run.said
+
+    rows = machines.rows(several)
+    assert [_lasting(row) for row in rows] == [
+        _lasting(row) for row in machines.rows(alone, store=str(machines.folder / "alone.db"))
+    ]
+    assert len(rows) == 66
+    assert all(worker.is_there for worker in workers)
+    again = machines.run(several, "--engine", "procrastinate")
+    assert again.wait() == 0, again.said
+    assert "66 of 66 done" in again.said or "nothing" in again.said
+
+
+def _lasting(row: Any) -> Any:
+    if isinstance(row, dict):
+        return {name: _lasting(value) for name, value in row.items() if name not in OF_THE_MOMENT}
+    return [_lasting(one) for one in row] if isinstance(row, list) else row
+
+
+@pytest.mark.parametrize("scene", ["worker", "database", "coordinator", "zombie", "budget"])
+def test_a_death_in_the_middle_loses_nothing_and_buys_nothing_twice(scene: str, tmp_path: Path) -> None:
+    play(scene, items=400, folder=tmp_path)
+
+
+def test_a_worker_that_is_told_to_go_leaves_what_it_has_to_the_others(machines: Machines) -> None:
+    file = manifest(machines.folder / "work", items=200, creates="60/s")
+    first = machines.worker()
+    run = machines.run(file, "--engine", "procrastinate")
+    first.says("many: shard")
+    second = machines.worker()
+    second.says("is there")
+    first.send(signal.SIGTERM)
+
+    assert first.wait() == 143, first.said
+    assert run.wait() == 0, run.said
+    assert len(machines.facts("task")) == 200
+
+
+def test_the_first_signal_ends_the_run_on_all_machines_and_the_same_command_goes_on(machines: Machines) -> None:
+    file = manifest(machines.folder / "work", items=200, creates="40/s")
+    worker = machines.worker()
+    run = machines.run(file, "--engine", "procrastinate")
+    worker.says("many: shard")
+    run.send(signal.SIGINT)
+    assert run.wait() == 130, run.said
+    stopped_at = len(machines.facts("task"))
+
+    assert stopped_at < 200
+    again = machines.run(file, "--engine", "procrastinate")
+    assert again.wait() == 0, again.said
+    assert set(machines.made().values()) == {1}
+    assert len(machines.facts("task")) == 200
+
+
+def test_an_engine_with_workers_needs_a_store_that_they_reach(machines: Machines) -> None:
+    file = manifest(machines.folder / "work", items=20)
+    run = machines.run(file, "--engine", "procrastinate", store=str(machines.folder / "alone.db"))
+
+    assert run.wait() == 2
+    assert "--store postgresql://" in run.said
