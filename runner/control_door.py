@@ -62,6 +62,7 @@ def _listen(path: Path) -> tuple[socket.socket, int]:
         why = distrust(path)
         if why is not None:
             raise UsageError(f"{path} {why}")
+    path.parent.mkdir(mode=0o700, exist_ok=True)  # beside a database there is no ledger that made it
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".ctl-") as folder:
         made = Path(folder, "s")
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)

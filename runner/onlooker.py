@@ -44,6 +44,10 @@ class Onlooker:
         if took is not None:
             self._durations.learn(*took)
 
+    def recount(self) -> None:
+        """The records are others than what was told of them."""
+        self._census = None
+
     def look(
         self,
         now: Now,

@@ -49,7 +49,7 @@ T = TypeVar("T")
 Role = Literal["runner", "worker"]
 
 # A writer that is stopped in the middle of a transaction holds up all the others; the server undoes it after this.
-_IDLE_LIMIT: Final = sql.Literal("5s")
+_IDLE_LIMIT: Final = sql.Literal("3s")
 # One statement of a commit takes milliseconds; this only ends what would never end.
 _STATEMENT_LIMIT: Final = sql.Literal("60s")
 

@@ -91,7 +91,8 @@ class Conductor(Engine):
             self._over = True
             await self._shards.say(self._terms.run_id, Word.STOP)
             await self._follow()
-            await self._mirror.settle()
+            if not await self._mirror.settle():
+                self._onlooker.recount()
             if is_quiet:  # nobody else writes: what the budget left is told as such
                 self._show_unbought()
                 await self.commit(self.core.leave_unbought(self._clock.now()))

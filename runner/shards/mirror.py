@@ -72,21 +72,22 @@ class Mirror:
             return []
         latest = await self._records(dict.fromkeys(row["identity"] for row in fresh))
         changes = [change for row in fresh if (change := self._folded(row, latest[row["identity"]])) is not None]
-        for identity, record in latest.items():
-            if state.records[identity].version <= record.version:
-                self._stand(identity, record)
+        for identity in latest:
+            self._stand(state.records[identity])
         return changes
 
-    async def settle(self) -> None:
-        """At the end: every item as the ledger has it."""
-        for identity, record in (await self._records(self._core.state.records)).items():
-            self._stand(identity, record)
+    async def settle(self) -> bool:
+        """At the end: every item as the ledger has it. Whether that is as it was seen to come about."""
+        before = dict(self._core.state.records)
+        for record in (await self._records(before)).values():
+            self._stand(record)
+        return before == self._core.state.records
 
     async def _records(self, identities: Mapping[str, object]) -> dict[str, Record]:
         return await asyncio.to_thread(self._ledger.records, list(identities))
 
     def _folded(self, row: Row, latest: Record) -> Change | None:
-        """An event that the record here does not have yet."""
+        """An event that the record here does not have yet. The latest record may have more of them than were seen."""
         state = self._core.state
         before = state.records[row["identity"]]
         if before.version >= latest.version:
@@ -103,10 +104,10 @@ class Mirror:
         scope = after.attempt.scope if after.attempt else state.settings.scope
         return Change(event=event, record=after, delta=delta(before, event, after), scope=scope)
 
-    def _stand(self, identity: str, record: Record) -> None:
+    def _stand(self, record: Record) -> None:
         state = self._core.state
-        state.records[identity] = record
+        state.records[record.identity] = record
         if record.state in OPEN:
-            state.slots.add(identity)
+            state.slots.add(record.identity)
         else:
-            state.slots.discard(identity)
+            state.slots.discard(record.identity)
