@@ -121,6 +121,7 @@ class Engine:
         typical_s: Mapping[str, float] | None = None,
         look_up: LookUp | None = None,
         permit: Permit | None = None,
+        ahead_s: float = AHEAD_S,
     ) -> None:
         self.core = core
         self.counts = _Counts()
@@ -133,6 +134,7 @@ class Engine:
         self._limits = lanes or Lanes()
         self._look_up = look_up
         self._permit = permit
+        self._ahead_s = ahead_s
         self.stays = False  # while more items may come (`admitted`), it is not over for having nothing to do
         self._uploads = UploadQueue()
         self._over = False
@@ -299,7 +301,7 @@ class Engine:
 
     async def _next_create(self) -> Send | Wait | None:
         while not self._over:
-            answer = self.core.next_create(self._clock.now(), ahead_s=AHEAD_S)
+            answer = self.core.next_create(self._clock.now(), ahead_s=self._ahead_s)
             if isinstance(answer, Wait) and self._look_up is not None and await self._looked_up(self._look_up):
                 continue
             if not isinstance(answer, Step):

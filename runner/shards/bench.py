@@ -7,6 +7,7 @@ from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 import anyio
 
@@ -36,6 +37,10 @@ from runner.service import Service
 from runner.shared_limits import SharedLimits
 
 __all__ = ["Bench", "open_bench"]
+
+
+# Several writers wait for one another's commits, because all of them move the same books.
+AHEAD_S: Final = 0.25
 
 
 class Bench:
@@ -222,6 +227,7 @@ async def open_bench(
         lanes=Lanes(uploads=terms.uploads, downloads=terms.downloads),
         look_up=partial(shards.books, terms.run_id),
         permit=permit,
+        ahead_s=AHEAD_S,
     )
     return Bench(handout, terms, engine, ledger=ledger, limits=limits, clock=clock, service=service)
 
