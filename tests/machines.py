@@ -124,18 +124,18 @@ class Machines:
     def __init__(self, folder: Path, *, window: str = "creates:80/1", speed: float = 10.0, fast: bool = True) -> None:
         self.folder = folder
         self.database = Server()
-        self.journal = folder / "sim.jsonl"
         self._window = window
         self._speed = speed
         self._fast = fast
         self._processes: list[Process] = []
         self._environ: dict[str, str] = {}
+        self.journal = folder
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.database.start()
         try:
-            self._serve()
+            self.serve()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -150,7 +150,9 @@ class Machines:
             process.wait()
         self.database.stop()
 
-    def _serve(self) -> None:
+    def serve(self) -> None:
+        """A service that knows nothing yet, for all that begins from now on."""
+        self.journal = self.folder / f"sim-{len(self._processes)}.jsonl"
         line = [
             "sim",
             "--state",

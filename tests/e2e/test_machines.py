@@ -13,7 +13,7 @@ from tests.machines import Machines, manifest
 from tests.proof.machines import play
 
 # What differs from one time to the next, and says nothing of the results themselves.
-OF_THE_MOMENT = {"task_id", "request_id", "created_at", "finished_at", "url", "urls", "life", "seconds", "at"}
+OF_THE_MOMENT = ("_at", "task_id", "request_id", "url")
 
 
 @pytest.fixture
@@ -26,31 +26,31 @@ def test_the_same_manifest_gives_the_same_rows_on_one_machine_and_on_several(mac
     alone = manifest(machines.folder / "alone", items=60, references=True)
     run = machines.run(alone, store=str(machines.folder / "alone.db"))
     assert run.wait() == 0, run.said
+    machines.serve()  # to the first one, its references uploaded anew would be other bodies under the same keys
     several = manifest(machines.folder / "several", items=60, references=True)
     workers = [machines.worker(), machines.worker()]
     run = machines.run(several, "--engine", "procrastinate")
     assert run.wait() == 0, run.said
 
     rows = machines.rows(several)
-    assert [_lasting(row) for row in rows] == [
-        _lasting(row) for row in machines.rows(alone, store=str(machines.folder / "alone.db"))
-    ]
     assert len(rows) == 66
+    for row, other in zip(rows, machines.rows(alone, store=str(machines.folder / "alone.db")), strict=True):
+        assert _lasting(row) == _lasting(other)
     assert all(worker.is_there for worker in workers)
     again = machines.run(several, "--engine", "procrastinate")
     assert again.wait() == 0, again.said
-    assert "66 of 66 done" in again.said or "nothing" in again.said
+    assert len(machines.facts("task")) == 66
 
 
 def _lasting(row: Any) -> Any:
     if isinstance(row, dict):
-        return {name: _lasting(value) for name, value in row.items() if name not in OF_THE_MOMENT}
+        return {name: _lasting(value) for name, value in row.items() if not name.endswith(OF_THE_MOMENT)}
     return [_lasting(one) for one in row] if isinstance(row, list) else row
 
 
 @pytest.mark.parametrize("scene", ["worker", "database", "coordinator", "zombie", "budget"])
 def test_a_death_in_the_middle_loses_nothing_and_buys_nothing_twice(scene: str, tmp_path: Path) -> None:
-    play(scene, items=400, folder=tmp_path)
+    play(scene, items=160, folder=tmp_path)
 
 
 def test_a_worker_that_is_told_to_go_leaves_what_it_has_to_the_others(machines: Machines) -> None:

@@ -88,12 +88,12 @@ def _database(stage: Stage) -> None:
 
 
 def _coordinator(stage: Stage) -> None:
-    """Whoever runs is killed, and runs again after five seconds."""
+    """Whoever runs is killed, and runs again after two seconds."""
     stage.await_share(0.25)
     stage.struck_s = time.time()
     stage.run.send(signal.SIGKILL)
     stage.run.wait()
-    time.sleep(5.0)
+    time.sleep(2.0)
     stage.run = stage.machines.run(stage.file, "--engine", "procrastinate")
 
 
