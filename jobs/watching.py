@@ -198,7 +198,8 @@ class Watching:
         state.owed.discard(poll.identity)
         notices = state.pace(self._pacer, poll.token, end, now) + state.contact(end, now)
         shown = end.task if end.task is not None and end.task.id == poll.task_id else None
-        if shown is not None:
+        is_gone = end.phase is Phase.ANSWERED and end.status == 404
+        if shown is not None or is_gone:
             self._sight.seen()
             notices += state.resume(Pause.POLLS, "a status was answered")
         told = tell(notices)
@@ -211,7 +212,7 @@ class Watching:
             return join(told, tell(state.pause(Pause.AUTH, end.reason)))
         if shown is not None:
             return join(told, self.seen(poll.identity, shown, end, now))
-        if end.phase is Phase.ANSWERED and end.status == 404:
+        if is_gone:
             return join(told, self._not_found(poll.identity, end, now))
         asked_s = min(end.retry_after_s or 0.0, RETRY_AFTER_CAP_S)
         self._again(poll.identity, now, at_least_s=asked_s, is_look=not end.is_limited)

@@ -157,6 +157,17 @@ def test_a_404_is_an_answer_to_a_status() -> None:
     assert play.notices == []
 
 
+def test_a_task_that_is_gone_ends_the_wait_for_a_status_too() -> None:
+    core = made_core(*(made_item(n) for n in range(2)), prices={"m": 10}, settings={"save_results": False})
+    bought(core)
+    core.poll_ended(must_poll(core, 10), refused(429, "rate_limited", retry_after_s=1800.0), at(10))
+
+    core.poll_ended(must_poll(core, 1900), refused(404, "not_found"), at(1900))
+
+    assert core.state.pauses == {}
+    assert must_send(core, 1900).identity == "i1-1"
+
+
 def test_a_run_waits_for_statuses_as_long_as_for_creates_and_then_ends() -> None:
     play = Play(150).run(10 * HOUR_S, dead=refused(503), from_s=100.0, to_s=math.inf)
 
