@@ -23,7 +23,7 @@ from typing import Final, Literal, TypeVar
 import psycopg
 from psycopg import errors, sql
 
-from runner.errors import LedgerConflict, LedgerLocked, LedgerLost
+from runner.errors import LedgerConflict, LedgerLocked, LedgerLost, LedgerUnusable
 from runner.failpoints import failpoint
 from runner.ledger.group import GroupCommit, Outcome, Statistics
 from runner.ledger.handle import LedgerHandle
@@ -35,6 +35,7 @@ from runner.ledger.postgres_trouble import (
     Trouble,
     helps_to_wait,
     ill_fitting,
+    is_about_the_server,
     is_refused_for_good,
     translated,
 )
@@ -125,6 +126,8 @@ class PostgresLedger(LedgerHandle):
                 self._trouble = translated(self.store, error)
             except LedgerLost:
                 self._trouble = self._given_up()
+            except LedgerUnusable as error:  # the address leads to another server by now, which cannot keep a ledger
+                self._trouble = partial(LedgerUnusable, error.message, code=error.code, next_step=error.next_step)
         trouble = self._trouble
         return [Outcome(error=trouble()) for _ in works]
 
@@ -144,8 +147,8 @@ class PostgresLedger(LedgerHandle):
                     self._writer.undo()
                     return outcomes
                 done = outcomes
-                said = self._writer.control("COMMIT")
-                assert said == "COMMIT", f"the transaction was undone: {said}"
+                if self._writer.control("COMMIT") != "COMMIT":
+                    raise psycopg.InternalError("a transaction that had failed before was committed")
                 break
             except psycopg.Error as error:
                 self._writer.undo()
@@ -193,14 +196,16 @@ class PostgresLedger(LedgerHandle):
     def _look_after_lock(self) -> None:
         """The same while nothing is to be written: nobody shall take over from a run that only waits for its tasks."""
         if self._trouble is None:
-            with suppress(psycopg.Error):  # the next commit has the patience
+            with suppress(psycopg.Error, LedgerUnusable):  # the next commit has the patience, and says why
                 try:
                     self._keep_lock()
                 except LedgerLost:
                     self._trouble = self._given_up()
 
     def _standing(self) -> Row:
-        return self._writer.rows("writer", {"writer_id": self.writer_id})[0]
+        for row in self._writer.rows("writer", {"writer_id": self.writer_id}):
+            return row
+        raise _lost(self.store)  # somebody put back an old copy
 
     def _given_up(self) -> Trouble:
         if self._lock is not None:
@@ -221,9 +226,7 @@ class PostgresLedger(LedgerHandle):
             refusal = f"the ledger refuses a write: {error.diag.message_primary or error}"
             outcome = Outcome(error=LedgerConflict(refusal, code="ledger-rule"))
         except Exception as error:  # one caller's fault must not reach the others of its commit
-            if isinstance(error, psycopg.OperationalError) or (
-                isinstance(error, psycopg.Error) and helps_to_wait(error)
-            ):
+            if isinstance(error, psycopg.Error) and is_about_the_server(error):
                 raise
             outcome = Outcome(error=error)
         if not self._is_alone:

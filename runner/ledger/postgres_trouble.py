@@ -9,7 +9,7 @@ from typing import Final
 import psycopg
 from psycopg import errors
 
-from runner.errors import DiskFull, LedgerUnusable, RunnerError
+from runner.errors import DiskFull, LedgerUnusable, RunnerError, UsageError
 from runner.ledger.store import Database
 
 __all__ = [
@@ -89,6 +89,13 @@ def translated(store: Database, error: psycopg.Error) -> Trouble:
             return partial(ill_fitting, store, f"lets nobody in like this: {said}", code=code, way_out=way_out)
     if helps_to_wait(error):
         return partial(broken, store, said)
+    if isinstance(error, psycopg.ProgrammingError) and error.sqlstate is None:
+        return partial(
+            UsageError,
+            f"The store {store} is no address of a database: {said}",
+            code="store-address",
+            next_step="write it as postgresql://USER@HOST:PORT/DATABASE",
+        )
     return partial(ill_fitting, store, f"does not have the shape this release expects ({type(error).__name__}: {said})")
 
 

@@ -25,6 +25,7 @@ _SCHEMES: Final = ("postgresql://", "postgres://")
 _PASSWORD = re.compile(r"(?<=//)(?P<user>[^/?@:]*):.*(?=@)")
 _SECRET_WORD = re.compile(r"(?P<name>[?&](?:ssl)?password=)[^&]*")
 _SECRET_WORDS: Final = frozenset({"password", "sslpassword"})
+_PLACE_WORDS: Final = frozenset({"host", "port", "dbname"})
 _MASK: Final = "***"
 
 
@@ -103,4 +104,5 @@ def local_place(store: Store) -> Path:
 def _place(address: str) -> str:
     """Host and database, which stay the same when a password changes."""
     parts = urlsplit(address)
-    return parts.netloc.rpartition("@")[2] + parts.path
+    words = sorted(word for word in parse_qsl(parts.query) if word[0] in _PLACE_WORDS)
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path} {words}"

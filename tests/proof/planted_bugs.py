@@ -8,6 +8,7 @@ __all__ = ["BUGS", "Bug"]
 
 LEDGER_MONEY = "tests/runner/test_ledger_contract_money.py"
 LEDGER_WRITES = "tests/runner/test_ledger_contract_writes.py"
+POSTGRES = "tests/runner/test_ledger_postgres.py"
 WIRE = "tests/runner/test_wire.py"
 
 
@@ -427,6 +428,39 @@ BUGS: tuple[Bug, ...] = (
         file="runner/ledger/group.py",
         old="            if len(self._waiting) == 1:\n                loop.call_soon(self._commit_waiting)\n",
         new="            call.future.set_result(None)\n",
+        hunter=LEDGER_WRITES,
+    ),
+    # Several machines on one ledger
+    Bug(
+        name="a runner that was replaced goes on writing",
+        hurts="two runners decide about one account, and both spend its budget",
+        file="runner/ledger/postgres.py",
+        old="AND commits = {before} AND fenced = 0",
+        new="AND commits = {before}",
+        hunter=POSTGRES,
+    ),
+    Bug(
+        name="a commit whose answer was lost is done again",
+        hurts="what it moved is moved twice",
+        file="runner/ledger/postgres.py",
+        old="WHERE writer_id = {writer_id} AND commits = {before}",
+        new="WHERE writer_id = {writer_id} AND commits >= {before}",
+        hunter=POSTGRES,
+    ),
+    Bug(
+        name="a commit whose answer was lost is taken for done",
+        hurts="a create leaves whose intent nobody wrote down",
+        file="runner/ledger/postgres.py",
+        old="if not self._begin(may_be_done=done is not None):",
+        new="if done is not None or not self._begin(may_be_done=False):",
+        hunter=POSTGRES,
+    ),
+    Bug(
+        name="PostgreSQL writes over a newer row",
+        hurts="what another machine wrote down is gone",
+        file="runner/ledger/postgres.sql",
+        old="WHERE i.identity = new.identity AND i.version = new.version - 1;",
+        new="WHERE i.identity = new.identity AND i.version <= new.version;",
         hunter=LEDGER_WRITES,
     ),
 )

@@ -245,6 +245,21 @@ async def test_a_runner_that_slept_while_another_took_over_writes_nothing_more(d
     await slept.close()
 
 
+async def test_a_runner_whose_lock_only_seems_to_be_there_writes_nothing_either(database: Database) -> None:
+    ledger = open_ledger(database)
+    teller = await begin(ledger, ONE)
+    sql(
+        database, "UPDATE writers SET fenced = 1"
+    )  # its connection says nothing: perhaps nothing comes through any more
+
+    with pytest.raises(LedgerLost):
+        await ledger.record([teller.intent(ONE)])
+
+    assert kinds(database) == ["planned"]
+    assert holder(database) is None  # and it stands in nobody's way
+    await ledger.close()
+
+
 async def test_a_commit_that_was_under_way_when_another_took_over_is_seen_by_it_or_undone(database: Database) -> None:
     slept = open_ledger(database)
     teller = await begin(slept, ONE)

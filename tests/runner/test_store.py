@@ -80,9 +80,11 @@ def test_what_lies_beside_a_ledger_in_a_database_lies_in_the_folder_of_this_plac
         one.whose("default", "https://b.example"),
     ]
 
+    others.append(at("postgresql:///db?host=/run/postgresql"))
+
     assert local_place(one) == local_place(same)
     assert local_place(one).parent == Path(".rivya")
-    assert len({local_place(store) for store in (one, *others)}) == 4
+    assert len({local_place(store) for store in (one, *others)}) == 5
     assert len({store.schema for store in (one, *others)}) == 3
     assert local_place(Path("x.db")) == Path("x.db")
 
@@ -103,6 +105,16 @@ def test_an_address_that_is_none_is_told(address: str) -> None:
         at(address)
 
     assert caught.value.code == "store-address"
+
+
+def test_an_address_that_the_client_cannot_read_is_told_without_its_password() -> None:
+    store = at("postgresql://me:correct-horse@host/db?sslmod=require")
+
+    with pytest.raises(UsageError, match="sslmod") as caught:
+        open_reader(store)
+
+    assert caught.value.code == "store-address"
+    assert "horse" not in str(caught.value)
 
 
 # Nobody is let in
