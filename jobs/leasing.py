@@ -11,12 +11,17 @@ _SHUT = float("-inf")
 
 
 class LeasedPacer(Pacer):
-    """It begins with nothing; `rate` is the limit of all."""
+    """It begins with nothing; `rate` is the limit of all.
 
-    __slots__ = ("_until_s",)
+    While slots are on their way to it or from it, it has fewer or more than its fair part; but it spaces its calls as
+    with just that. So the pace of all together stays what it is, whoever has the slots.
+    """
+
+    __slots__ = ("_fair_per_s", "_until_s")
 
     def __init__(self, name: str, rate: Rate) -> None:
         super().__init__(name, rate)
+        self._fair_per_s = rate.per_second
         self._until_s = _SHUT  # nothing leaves from then on: others may have the slots
 
     def due_s(self, now_s: float) -> float:
@@ -28,22 +33,24 @@ class LeasedPacer(Pacer):
         """Whether what was decided on a moment ago may still leave now."""
         return super().may_leave(now_s) and now_s < self._until_s
 
-    def lease(self, rate: Rate, now_s: float, *, until_s: float, at_once: int = 1) -> None:
+    @property
+    def per_s(self) -> float:
+        """The present speed in requests per second."""
+        return self._fair_per_s * self._factor
+
+    def lease(self, rate: Rate, now_s: float, *, fair_per_s: float, until_s: float) -> None:
         """Keep to this part, and only until then.
 
-        What was learned of the service's limit is a share of it, and the same share of a larger part. Slots that were
-        added came free elsewhere, at the pace of all: `at_once` of them may leave now, and need not wait for that of
-        the few that are here.
+        What was learned of the service's limit is a share of it, and the same share of another part.
         """
-        is_new, self._until_s = self._until_s == _SHUT, until_s
-        if rate == self.rate and not is_new:
+        self._until_s = until_s
+        self.rate = rate
+        if fair_per_s == self._fair_per_s:
             return
-        before, added = self.per_s, rate.count - (0 if is_new else self.rate.count)
-        self.rate, self._floor = rate, floor_of(rate)
+        before, self._fair_per_s = self.per_s, fair_per_s
+        self._floor = floor_of(rate)
         self._factor = max(self._floor, self._factor)
         self._space_anew(before, now_s)
-        if added > 0:
-            self._next_even_s = now_s - min((min(added, at_once) - 1) / self.per_s, self._catch_up_s)
 
     def shut(self) -> None:
         """Nothing leaves until there is another lease."""

@@ -16,12 +16,9 @@ from jobs.leasing import LeasedPacer
 from jobs.limits import Limits
 from jobs.needs import Needs
 from jobs.rates import Rate
-from jobs.sharing import BEAT_S, LEASE_S, MOVING_S_MIN, MOVING_SHARE, Grant, Part, Pool, Row, granted, kept_s, teller
+from jobs.sharing import BEAT_S, LEASE_S, Grant, Part, Pool, Row, granted, kept_s, moving_s, teller
 
 __all__ = ["Shareholder"]
-
-# Slots that come from others are used at once up to what the whole account sends in two beats: so many came free.
-AT_ONCE_S = 2.0 * BEAT_S
 
 
 class Shareholder:
@@ -57,12 +54,12 @@ class Shareholder:
     @property
     def gap_s(self) -> float:
         """How soon to beat again: sooner while it waits for slots, or others for its own."""
-        moving_s = [
+        windows_s = [
             grant.window_s
             for pool, grant in self._grants.items()
             if pool is not Pool.PLACES and not grant.share == grant.use == grant.fair
         ]
-        return min(BEAT_S, max(MOVING_S_MIN, MOVING_SHARE * min(moving_s))) if moving_s else BEAT_S
+        return moving_s(min(windows_s)) if windows_s else BEAT_S
 
     # A beat
 
@@ -115,9 +112,8 @@ class Shareholder:
         if rate is None:
             self._pacers[pool].shut()
         else:
-            grant = self._grants[pool]
-            at_once = math.ceil(AT_ONCE_S * grant.limit / (grant.window_s or 1.0))
-            self._pacers[pool].lease(rate, now_s, until_s=self.until_s, at_once=at_once)
+            fair_per_s = max(1, self._grants[pool].fair) / rate.window_s
+            self._pacers[pool].lease(rate, now_s, fair_per_s=fair_per_s, until_s=self.until_s)
 
     # What workers tell one another
 

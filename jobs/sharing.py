@@ -6,8 +6,8 @@ no call asks anybody. About once a second it writes what it has and what it coul
 takes or gives back: one transaction, one at a time for each account. What must hold then holds by addition alone:
 
 - What the rows have is never more than N, and no worker has more slots taken than its row says.
-- Who gives back stops first, and writes the smaller number as its slots come free. Who takes, takes only what no row
-  has, and uses it once that is written.
+- Who gives back keeps to less first, and writes the smaller number as its slots come free. Who takes, takes only what
+  no row has, and uses it once that is written.
 - A share is used only until its lease is over by the worker's own clock, which began to count before the lease was
   written. The row of a worker that is silent keeps its share for as long as one of its calls may still count.
 - Who starts has nothing. What it had in an earlier life comes back like that of any dead worker.
@@ -35,6 +35,7 @@ __all__ = [
     "fair",
     "granted",
     "kept_s",
+    "moving_s",
     "parts_in",
     "parts_text",
     "teller",
@@ -102,7 +103,7 @@ class Grant:
 
     share: int
     use: int
-    fair: int  # what both are to become
+    fair: int  # what both are to become; calls are spaced by it
     limit: int
     window_s: float
 
@@ -126,7 +127,8 @@ def kept_s(windows_s: Iterable[float]) -> float:
 def granted(pool: Pool, rows: Iterable[Row], worker: str, mine: Part, *, held: int, at_s: float) -> Grant:
     """What a worker has after a beat at `at_s`; `held`: slots or places that it has taken now.
 
-    The row may have more than the worker is to use: what is taken and was to be given back.
+    Who has too many slots goes on at the pace of its fair part, and gives back what came free and was not taken again:
+    so the pace of all together stays what it is. Who is to have none stops.
     """
     others = [row for row in rows if row.worker != worker and row.free_at_s > at_s]
     heard = {row.worker: row.parts[pool] for row in others if row.lease_until_s > at_s} | {worker: mine}
@@ -138,8 +140,13 @@ def granted(pool: Pool, rows: Iterable[Row], worker: str, mine: Part, *, held: i
     turn = int(at_s // max(TURN_S, TURN_WINDOWS * window_s))
     target = fair(level, {name: part.want for name, part in heard.items()}, turn=turn)[worker]
     room = limit - sum(row.parts[pool].share for row in others)
-    use = max(0, min(target, room))
+    use = max(0, min(room, max(target, held) if target and window_s else target))
     return Grant(share=max(use, held), use=use, fair=target, limit=limit, window_s=window_s)
+
+
+def moving_s(window_s: float) -> float:
+    """From beat to beat of a worker that has too little or too much."""
+    return min(BEAT_S, max(MOVING_S_MIN, MOVING_SHARE * window_s))
 
 
 def _pace(part: Part) -> float:

@@ -61,14 +61,14 @@ def test_a_lease_that_is_over_keeps_back_what_has_not_left() -> None:
     """The process was stopped between the decision and the send, and others may have the slot."""
     pacer = LeasedPacer("creates", SLOW)
     core = made_core(*(made_item(number) for number in range(3)), creates=pacer)
-    pacer.lease(SLOW, MONO, until_s=MONO + 10.5)
+    pacer.lease(SLOW, MONO, fair_per_s=SLOW.per_second, until_s=MONO + 10.5)
     bought(core)
     send = ahead(core, 9.5)
     late = core.keep_back(send, at(10.5))
 
     assert late is not None
     assert waits_s(core.next_create(at(11.0))) is None
-    pacer.lease(SLOW, MONO + 30.0, until_s=MONO + 40.0)
+    pacer.lease(SLOW, MONO + 30.0, fair_per_s=SLOW.per_second, until_s=MONO + 40.0)
     assert must_send(core, 30.0).key == send.key
 
 

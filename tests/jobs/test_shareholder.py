@@ -51,8 +51,8 @@ def test_who_joins_takes_over_slot_by_slot_and_the_pace_of_all_stays() -> None:
     world.run(120.0)
     second = world.join(account, "late")
 
-    assert sent_in(world, account, 60.0) >= 45
-    assert second.share == 30
+    assert sent_in(world, account, 60.0) >= 57
+    assert second.share >= 29
     assert sent_in(world, account, 60.0) >= 59
 
 
@@ -90,7 +90,7 @@ def test_the_slots_of_a_dead_worker_work_again_once_nothing_of_it_can_count() ->
     world.run(5.0)
     first.die()
     world.run(LEASE_S + ARRIVE_S - 2 * BEAT_S)
-    assert second.share == 40
+    assert second.share <= 41
 
     world.run(SECOND.window_s + 4 * BEAT_S)
     assert second.share == 80

@@ -93,12 +93,16 @@ def test_who_takes_takes_only_what_no_row_has() -> None:
     assert grant(row("other", share=30, want=60)).share == 30
 
 
-def test_who_gives_back_keeps_to_less_at_once_and_writes_less_as_its_slots_come_free() -> None:
+def test_who_gives_back_gives_what_came_free_and_was_not_taken_again() -> None:
     other = row("other", want=60)
 
-    assert grant(other, held=60) == Grant(share=60, use=30, fair=30, limit=60, window_s=60.0)
-    assert grant(other, held=41) == Grant(share=41, use=30, fair=30, limit=60, window_s=60.0)
+    assert grant(other, held=60) == Grant(share=60, use=60, fair=30, limit=60, window_s=60.0)
+    assert grant(other, held=41) == Grant(share=41, use=41, fair=30, limit=60, window_s=60.0)
     assert grant(other, held=12) == Grant(share=30, use=30, fair=30, limit=60, window_s=60.0)
+
+
+def test_who_is_to_have_none_stops_at_once_and_gives_back_what_comes_free() -> None:
+    assert grant(row("other", want=60), want=0, held=9) == Grant(share=9, use=0, fair=0, limit=60, window_s=60.0)
 
 
 def test_a_silent_worker_keeps_its_share_until_none_of_its_calls_can_count_and_has_no_part_of_what_is_shared_out() -> (

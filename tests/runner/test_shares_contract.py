@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 
@@ -140,3 +141,34 @@ async def test_a_database_that_went_away_is_told_as_such_and_found_again() -> No
     await shares.beat(lambda rows, at_s: row_of("a", at_s))
     shares.close()
     other.close()
+
+
+async def test_a_worker_that_is_stopped_in_the_middle_of_a_beat_holds_up_the_others_for_a_second() -> None:
+    stopped, other = await on_a_server()
+    is_stopped = threading.Event()
+
+    def stop(rows: Sequence[Row], at_s: float) -> Row:
+        is_stopped.set()
+        time.sleep(1.5)
+        return row_of("stopped", at_s)
+
+    async def beat() -> None:
+        with pytest.raises(LedgerUnusable):
+            await stopped.beat(stop)
+
+    thread = threading.Thread(target=lambda: asyncio.run(beat()))
+    thread.start()
+    await asyncio.to_thread(is_stopped.wait)
+    names: list[str] = []
+
+    def look(rows: Sequence[Row], at_s: float) -> Row:
+        names.extend(row.worker for row in rows)
+        return row_of("other", at_s)
+
+    await other.beat(look)
+    await asyncio.to_thread(thread.join)
+    await other.beat(look)
+    stopped.close()
+    other.close()
+
+    assert names == ["other"]
