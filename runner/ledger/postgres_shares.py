@@ -23,8 +23,8 @@ from runner.shared_limits import Decide
 
 __all__ = ["PostgresShares"]
 
-# One trip. A worker that is stopped in the middle holds up the others for a second, and they wait for longer. A row that
-# is lost with the server would be a share given twice, so each commit is flushed.
+# One trip. A worker that is stopped in the middle holds up the others for a second, and they wait for longer. A row
+# that is lost with the server would be a share given twice, so each commit is flushed.
 _BEGIN: Final = sql.SQL(
     "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SET LOCAL synchronous_commit = on; "
     "SET LOCAL lock_timeout = '2s'; SET LOCAL statement_timeout = '2s'; "
