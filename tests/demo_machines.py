@@ -9,28 +9,28 @@ import shutil
 import sys
 from pathlib import Path
 
-from tests.machines import Machines
+from tests.machines import Machines, manifest
 
 __all__ = ["main"]
 
 HERE = Path("out/demo-machines").absolute()
-MANIFEST = Path(__file__).parents[1] / "manifests" / "sweep.yaml"
 
 
 def main() -> int:
     """Show it; the exit code is the run's."""
     shutil.rmtree(HERE, ignore_errors=True)
-    with Machines(HERE / "logs", window="creates:300/60", speed=20.0, fast=False) as machines:
+    with Machines(HERE / "logs", window="creates:20/1", speed=5.0) as machines:
         _tell("a PostgreSQL server and a simulator are there; two workers start")
         workers = [machines.worker() for _ in range(2)]
         for worker in workers:
             worker.says("is there")
-        run = machines.run(MANIFEST, "--engine", "procrastinate", "--creates", "5/s", folder=HERE)
+        file = manifest(HERE, items=240, cap=300, creates="20/s", name="demo", references=True)
+        run = machines.run(file, "--engine", "procrastinate")
         code = run.wait()
-        _tell(f"$ rivya-batch run sweep.yaml --engine procrastinate\n{run.said.rstrip()}")
+        _tell(f"$ rivya-batch run {file.name} --engine procrastinate\n{run.said.rstrip()}")
         for number, worker in enumerate(workers, 1):
             _tell(f"worker {number} said:\n{worker.said.rstrip()}")
-    _tell(f"in {HERE}: the clips in out/, what each process said in logs/")
+    _tell(f"in {HERE}: the pictures in out/, what each process said in logs/")
     return code
 
 

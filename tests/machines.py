@@ -194,9 +194,9 @@ class Machines:
     def worker(self) -> Process:
         return self.command("worker", "--store", self.store)
 
-    def run(self, file: Path, *words: str, store: str | None = None, folder: Path | None = None) -> Process:
+    def run(self, file: Path, *words: str, store: str | None = None) -> Process:
         line = ["run", str(file), "--yes", "--no-progress", "--store", store or self.store, *words]
-        return self.command(*line, folder=folder or file.parent)
+        return self.command(*line, folder=file.parent)
 
     def rows(self, file: Path, *, store: str | None = None) -> list[dict[str, Any]]:
         """The run's results."""

@@ -154,6 +154,8 @@ ERRORS: Final[Mapping[str, str]] = MappingProxyType(
         "connect, or to make a ledger's schema (GRANT CREATE ON DATABASE). Nothing was sent.",
         "store-password": "The database's server wants a password, or another one. It is best kept out of the address, "
         "in the file that PGPASSFILE names. Nothing was sent.",
+        "store-queue": "The tables of Procrastinate, by which shards are handed out, cannot be made or reached in the "
+        "database. Nothing was bought. GRANT CREATE ON SCHEMA public is enough, once.",
         "store-too-old": "The database's server is an older PostgreSQL than a ledger can be kept in.",
         "store-unreachable": "The database's server could not be reached, or was away for longer than a run waits. "
         "What was bought is in it. Run the same command again when it is there; nothing is bought twice.",

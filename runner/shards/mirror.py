@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -22,7 +22,7 @@ from runner.clock import Clock
 from runner.ledger.handle import LedgerHandle
 from runner.ledger.rows import Row
 
-__all__ = ["Mirror"]
+__all__ = ["GAP_S", "Mirror", "Tail"]
 
 # Events are numbered when they are written and seen when they are committed, so a later one may be seen first. What is
 # missing for this long was never committed: the server undoes a transaction that rests for 15 s.
@@ -30,12 +30,12 @@ GAP_S: Final = 20.0
 
 
 @dataclass(slots=True)
-class _Tail:
+class Tail:
     """The numbers of events that were seen, down to the first gap."""
 
     low: int  # all up to here were seen, or never came
     stands_since_s: float
-    seen: set[int]
+    seen: set[int] = field(default_factory=set)
 
     def take(self, rows: Sequence[Row], now_s: float) -> Iterator[Row]:
         """Those that are new."""
@@ -60,7 +60,7 @@ class Mirror:
         self._core = core
         self._ledger = ledger
         self._clock = clock
-        self._tail = _Tail(low=ledger.position(), stands_since_s=clock.now().mono_s, seen=set())
+        self._tail = Tail(low=ledger.position(), stands_since_s=clock.now().mono_s)
 
     async def look(self) -> list[Change]:
         """What happened since the last look, in order; the core has it after that."""

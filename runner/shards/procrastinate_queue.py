@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
 import anyio
@@ -18,6 +18,7 @@ from procrastinate.jobs import Status
 from procrastinate.types import JSONValue
 from psycopg_pool import PoolTimeout
 
+from runner.errors import LedgerUnusable
 from runner.ledger.store import Database
 
 __all__ = ["ProcrastinateQueue", "open_queue", "serve"]
@@ -72,9 +73,19 @@ class ProcrastinateQueue:
 @asynccontextmanager
 async def open_queue(store: Database) -> AsyncIterator[ProcrastinateQueue]:
     """The queue in the ledger's database, made there at first use."""
-    async with _app(store).open_async() as app:
-        if not await app.check_connection_async():
-            await app.schema_manager.apply_schema_async()
+    app = _app(store)
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(app.open_async())
+            if not await app.check_connection_async():
+                await app.schema_manager.apply_schema_async()
+        except _TROUBLE as trouble:
+            said = type(trouble.__cause__ or trouble).__name__
+            raise LedgerUnusable(
+                f"the queue in {store} cannot be had: {said}",
+                code="store-queue",
+                next_step="GRANT CREATE ON SCHEMA public TO this user: the tables of Procrastinate are made there once",
+            ) from None
         yield ProcrastinateQueue(app, store)
 
 

@@ -109,7 +109,7 @@ class _Process:
                 if anyio.current_time() - began_s > WELL_S:
                     again_s = AGAIN_S
                 if why != told:
-                    self._tools.say(f"begins anew in a moment: {why}")
+                    self._tools.say(f"waits, and begins anew: {why}")
                     told = why
                 await self._pause(again_s)
                 again_s = min(2 * again_s, AGAIN_S_MAX)

@@ -17,9 +17,10 @@ import anyio
 
 from jobs.shards import handed_in
 from jobs.terms import Terms, terms_in
+from jobs.verdict import Pause
 from runner.blobs import Blobs
 from runner.clock import Clock
-from runner.errors import LeaseLost
+from runner.errors import AuthError, LeaseLost
 from runner.exchange import Fetcher
 from runner.ledger.handle import LedgerHandle
 from runner.ledger.shards import LEASE_S, Handout, Shards, Word
@@ -172,6 +173,8 @@ class Worker:
     async def _work(self, bench: Bench) -> None:
         await bench.work()
         await self._tell_pauses(bench)
+        if Pause.AUTH in bench.pauses:  # another run would end as this one did
+            raise AuthError(f"{bench.pauses[Pause.AUTH]}. The run has ended for all workers.")
         if not self._leaving:
             await self._close(sorted(bench.shards))
         async with self._benches:

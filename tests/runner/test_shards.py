@@ -134,7 +134,7 @@ async def test_a_write_of_a_shard_that_went_to_another_is_refused_with_the_inten
     mine = await first.claim(1)
     assert mine is not None
     zombie.belong(lambda _: (1, mine.fence))
-    core = made_core(*ITEMS[:2], records=_planned(), prices={"m": 10})
+    core = made_core(*ITEMS[:2], records=planned(), prices={"m": 10})
     await zombie.record(must_send(core, 0).step.changes)
     await first.give_back()
     theirs = await second.claim(1)
@@ -145,7 +145,7 @@ async def test_a_write_of_a_shard_that_went_to_another_is_refused_with_the_inten
         await zombie.record(must_send(core, 0).step.changes)
     assert ledger.books("run").reserved == 10
     assert ledger.records(["i1-1"])["i1-1"].state is ItemState.PLANNED
-    await ledger.record(must_send(made_core(ITEMS[1], records=_planned()), 0).step.changes)
+    await ledger.record(must_send(made_core(ITEMS[1], records=planned()), 0).step.changes)
     assert ledger.books("run").reserved == 20
 
 
@@ -168,10 +168,10 @@ async def test_writers_beside_one_another_are_held_to_one_budget(crew: Crew) -> 
 
 def _sharing(item: Item) -> Core:
     books = Books(cap=15, shared=Shared(reserved=0, settled=0, back=0))
-    return made_core(item, records=_planned(), prices={"m": 10}, books=books)
+    return made_core(item, records=planned(), prices={"m": 10}, books=books)
 
 
-def _planned() -> dict[str, Record]:
+def planned() -> dict[str, Record]:
     return {
         item.identity: Record(identity=item.identity, state=ItemState.PLANNED, version=1, first_at_s=1.0)
         for item in ITEMS
