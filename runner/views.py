@@ -225,16 +225,18 @@ def _summary(reader: LedgerReader, run_id: str) -> RunSummary:
 
 def _summaries(reader: LedgerReader, run_id: str | None) -> list[RunSummary]:
     owner = holder(reader.store)
+    # A file is used on one machine; on several, many a process has the same number.
+    named = "pid {life.pid} on " if isinstance(reader.store, Path) else "pid {life.pid} on {life.host} "
     counts: dict[str, dict[ItemState, int]] = defaultdict(dict)
     with reader.snapshot():
         runs = reader.ask("runs", {"run_id": run_id})
         for row in reader.ask("run_states", {"run_id": run_id}):
             counts[row["run_id"]][ItemState(row["state"])] = row["items"]
         uncertain = {row["scope"]: row["credits"] for row in reader.ask("uncertain_credits", {})}
-    return [_summary_of(row, counts[row["run_id"]], uncertain.get(row["run_id"], 0), owner) for row in runs]
+    return [_summary_of(row, counts[row["run_id"]], uncertain.get(row["run_id"], 0), owner, named) for row in runs]
 
 
-def _summary_of(row: Row, counts: Mapping[ItemState, int], uncertain: int, owner: str | None) -> RunSummary:
+def _summary_of(row: Row, counts: Mapping[ItemState, int], uncertain: int, owner: str | None, named: str) -> RunSummary:
     life = Life(
         life_id=row["life_id"],
         run_id=row["run_id"],
@@ -244,7 +246,7 @@ def _summary_of(row: Row, counts: Mapping[ItemState, int], uncertain: int, owner
         ended_at_s=row["ended_at_s"],
         exit_code=row["exit_code"],
     )
-    is_owner = owner is not None and owner.startswith(f"pid {life.pid} on ")
+    is_owner = owner is not None and owner.startswith(named.format(life=life))
     unended: Liveness = "alive" if is_owner else "died"
     return RunSummary(
         run_id=row["run_id"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -43,11 +44,20 @@ def ended_words(run: RunSummary, now_s: float) -> str:
     return f"it ended {duration(now_s - life.ended_at_s)} ago with exit code {run.exit_code}: {meaning}"
 
 
+def _elsewhere(run: RunSummary) -> UsageError:
+    """A ledger in a database shows runs of other machines; each listens only where it runs."""
+    return UsageError(
+        f"{run.run_id} runs on {run.life.host} (pid {run.life.pid}), and listens only there. Nothing was changed.",
+        code="run-elsewhere",
+        next_step=f"give the same command on {run.life.host}, in the folder where the run was begun",
+    )
+
+
 def _gone(voice: Voice, store: Store, run_id: str) -> UsageError | None:
     """Why there is nobody to talk to."""
     run = run_summary(store, run_id)
     if run.state == "alive":
-        return None
+        return None if run.life.host == socket.gethostname() else _elsewhere(run)
     flags = voice.store_flag()
     is_done = run.state == "ended" and run.exit_code == 0
     onward = command_line("results", run_id, *flags) if is_done else command_line("run", run.manifest_path, *flags)

@@ -134,6 +134,8 @@ ERRORS: Final[Mapping[str, str]] = MappingProxyType(
         "Nothing was sent. `plan --explain` lists all keys; a changed key is a changed axis, job or row.",
         "picks-unreadable": "A file given to --select cannot be read, or is no list of items. It holds one item key a "
         "line; lines that begin with # are comments. Nothing was sent.",
+        "run-elsewhere": "The run is alive on another machine, and is steered from there: its socket is in the folder "
+        "where it was begun. Nothing was changed.",
         "run-ending": "The run is stopping or has just ended, so it takes no more changes. Nothing was changed. Give "
         "its command again to go on.",
         "run-not-alive": "The run named is not running now, so there is nothing to steer; the message says when it "

@@ -15,7 +15,7 @@ import pytest
 from jobs.lifecycle import EventType
 from jobs.record import Money
 from runner.errors import LedgerConflict, LedgerLocked, LedgerLost, LedgerUnusable
-from runner.ledger import postgres
+from runner.ledger import postgres, postgres_lock
 from runner.ledger.postgres import PostgresLedger, holder, open_ledger, open_reader
 from runner.ledger.postgres_link import Link
 from runner.ledger.postgres_statements import MIGRATIONS
@@ -385,6 +385,7 @@ async def test_nothing_is_expected_of_a_connection_beyond_its_transaction(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(postgres, "Link", Lent)
+    monkeypatch.setattr(postgres_lock, "Link", Lent)
     ledger = open_ledger(database)
     teller = await begin(ledger, *ITEMS)
     for one in ITEMS[:5]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from jobs.item import Item
@@ -16,7 +19,7 @@ from jobs.lifecycle import EventType
 from jobs.record import Change
 from jobs.results import ResultRow
 from runner.cli.entry import run_command
-from runner.ledger.postgres import open_ledger
+from runner.ledger.postgres import PostgresLedger, open_ledger
 from runner.ledger.store import Database, Store
 from runner.views import result_rows
 from tests.postgres_server import Server, database_of, shared_server
@@ -161,12 +164,34 @@ def test_every_verb_finds_its_run_in_the_database_and_none_shows_the_password(
 
 
 @contextmanager
-def other_runner(database: Database) -> Iterator[None]:
+def other_runner(database: Database) -> Iterator[PostgresLedger]:
     """Somebody who runs on this ledger."""
     with asyncio.Runner() as loop:
         ledger = open_ledger(database)
-        yield
+        yield ledger
         loop.run(ledger.close())
+
+
+def test_a_run_on_another_machine_is_shown_as_alive_and_steered_from_there(
+    place: Database, capfd: pytest.CaptureFixture[str]
+) -> None:
+    said(capfd, "run", "trial.yaml", "--yes", "--sim")
+    here = socket.gethostname()
+
+    with other_runner(place.whose("sim", "simulator")) as ledger, psycopg.connect(place.address) as connection:
+        schema = psycopg.sql.Identifier(ledger.store.schema)
+        for statement in ("UPDATE {}.writers SET host = 'studio', pid = 7 WHERE ended_at_s IS NULL", _NEW_LIFE):
+            connection.execute(psycopg.sql.SQL(statement).format(schema))
+        connection.commit()
+        shown = said(capfd, "status", "--sim", "--json")
+        stopped, text = said(capfd, "stop", "--sim")
+
+    assert json.loads(shown[1])["state"] == "alive"
+    assert (stopped, "runs on studio (pid 7), and listens only there" in text) == (2, True)
+    assert here != "studio"
+
+
+_NEW_LIFE = "INSERT INTO {}.lives (run_id, started_at_s, pid, host, out_dir) VALUES ('trial', 2e9, 7, 'studio', '/out')"
 
 
 def test_a_command_that_meets_a_live_run_says_who_that_is(place: Database, capfd: pytest.CaptureFixture[str]) -> None:
