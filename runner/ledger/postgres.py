@@ -23,6 +23,7 @@ from typing import Final, Literal, TypeVar
 import psycopg
 from psycopg import errors, sql
 
+from jobs.record import Record
 from runner.errors import LedgerConflict, LedgerLocked, LedgerLost, LedgerUnusable
 from runner.failpoints import failpoint
 from runner.ledger.group import GroupCommit, Outcome, Statistics
@@ -32,6 +33,7 @@ from runner.ledger.postgres_lock import AccountLock, is_locked
 from runner.ledger.postgres_migrating import check_shape, migrate, shape_of
 from runner.ledger.postgres_statements import MIGRATIONS
 from runner.ledger.postgres_trouble import (
+    UNREACHABLE,
     Trouble,
     helps_to_wait,
     ill_fitting,
@@ -109,6 +111,16 @@ class PostgresLedger(LedgerHandle):
     def statistics(self) -> Statistics:
         """How well commits are shared."""
         return self._group.statistics()
+
+    def records(self, identities: Sequence[str]) -> dict[str, Record]:
+        """The same. What is read in one moment is read anew from its beginning when the connection breaks."""
+        patience = Patience(self._patience_s)
+        while True:
+            try:
+                return super().records(identities)
+            except LedgerUnusable as error:
+                if error.code != UNREACHABLE or not patience.wait():
+                    raise
 
     async def write(self, work: Callable[[], T]) -> T:
         if self._closed or os.getpid() != self._process:

@@ -14,6 +14,7 @@ from runner.ledger.store import Database
 
 __all__ = [
     "OLDEST_SERVER",
+    "UNREACHABLE",
     "Trouble",
     "broken",
     "helps_to_wait",
@@ -25,6 +26,7 @@ __all__ = [
 
 Trouble = Callable[[], RunnerError]  # a fresh error for every writer that has to hear of it
 
+UNREACHABLE: Final = "store-unreachable"
 OLDEST_SERVER: Final = 14  # the oldest that its makers still mended when this was written
 
 # Classes of codes after which the same may go well: the connection broke (08), two writers were in each other's way
@@ -103,7 +105,7 @@ def broken(store: Database, said: str) -> RunnerError:
     """The server is not there, or was away for longer than a run waits."""
     return LedgerUnusable(
         f"the database {store} cannot be reached: {said}",
-        code="store-unreachable",
+        code=UNREACHABLE,
         next_step="check the server and the address, then run the same command again: nothing is bought twice",
     )
 

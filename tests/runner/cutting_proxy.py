@@ -17,13 +17,18 @@ _COMMIT = b"COMMIT\0"
 
 
 class CuttingProxy:
-    """Passes everything on, but for the next commits: each of them goes as `cuts` says. For a `with`."""
+    """Passes everything on, but for the next commits: each of them goes as `cuts` says. For a `with`.
+
+    With `cut_at` also the message of that number goes so, whatever it is and whoever sent it.
+    """
 
     def __init__(self, port: int) -> None:
         self._to = port
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self.cuts: deque[Cut] = deque()
+        self.cut_at: tuple[int, Cut] | None = None
+        self.messages = 0
         self.made = 0  # cuts
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         threading.Thread(target=self._accept, daemon=True).start()
@@ -51,14 +56,24 @@ class CuttingProxy:
     def _ask(self, client: socket.socket, server: socket.socket, deaf: threading.Event) -> None:
         with suppress(OSError):
             while data := client.recv(65536):
-                if _COMMIT in data and self.cuts:
-                    self.made += 1
-                    if self.cuts.popleft() == "before":
-                        break
+                cut = self._cut_of(data)
+                if cut == "before":
+                    break
+                if cut == "after":
                     deaf.set()
                 server.sendall(data)
         if not deaf.is_set():
             _close(client, server)
+
+    def _cut_of(self, data: bytes) -> Cut | None:
+        self.messages += 1
+        cut: Cut | None = None
+        if self.cut_at is not None and self.cut_at[0] == self.messages:
+            cut = self.cut_at[1]
+        elif _COMMIT in data and self.cuts:
+            cut = self.cuts.popleft()
+        self.made += cut is not None
+        return cut
 
 
 def _answer(client: socket.socket, server: socket.socket, deaf: threading.Event) -> None:

@@ -108,6 +108,24 @@ async def test_what_a_commit_gave_is_given_though_its_answer_never_came(database
         await ledger.close()
 
 
+async def test_a_connection_may_break_at_any_message_of_a_commit(database: Database) -> None:
+    """Each message of three commits in turn: the server never hears it, or its answer is never heard."""
+    with CuttingProxy(shared_server().port) as proxy:
+        around = replace(database, address=database.address.replace(str(shared_server().port), str(proxy.port)))
+        ledger = open_ledger(around)
+        teller = await begin(ledger, *ITEMS)
+        for number, one in enumerate(ITEMS):
+            proxy.cut_at = (proxy.messages + 1 + number // 2, "before" if number % 2 else "after")
+            calls = (teller.intent(one), teller.accepted(one), teller.succeeded(one))
+            await asyncio.gather(*(ledger.record([call]) for call in calls))
+
+        assert proxy.made > 30
+        assert ledger.records(list(teller.records)) == teller.records
+        assert ledger.books("night") == Money(reserved=0, settled=400)
+        assert kinds(database) == ["planned"] * 40 + ["intent", "accepted", "succeeded"] * 40
+        await ledger.close()
+
+
 async def test_a_killed_and_restarted_server_costs_only_waiting(mortal: Server) -> None:
     database = database_of(mortal)
     ledger = open_ledger(database)
