@@ -262,7 +262,7 @@ class Buying:
         """
         is_held = self._is_held and not self.may_have_arrived(send.identity)
         is_over = not _ENDING.isdisjoint(self._state.pauses) and self._never_left(send.identity)
-        if not (self.silenced or is_held or is_over) and self._pacer.may_leave(now.mono_s):
+        if not (self.silenced or is_held or is_over) and self._pacer.may_leave(send.token, now.mono_s):
             return None
         self._sending.pop(send.identity, None)
         self._state.limits.returned(self._pacer, send.token, now.mono_s)

@@ -17,11 +17,12 @@ class LeasedPacer(Pacer):
     with just that. So the pace of all together stays what it is, whoever has the slots.
     """
 
-    __slots__ = ("_fair_per_s", "_until_s")
+    __slots__ = ("_fair_per_s", "_since_s", "_until_s")
 
     def __init__(self, name: str, rate: Rate) -> None:
         super().__init__(name, rate)
         self._fair_per_s = rate.per_second
+        self._since_s = _SHUT  # it had a lease all the time since
         self._until_s = _SHUT  # nothing leaves from then on: others may have the slots
 
     def due_s(self, now_s: float) -> float:
@@ -29,9 +30,13 @@ class LeasedPacer(Pacer):
         due_s = super().due_s(now_s)
         return due_s if max(due_s, now_s) < self._until_s else float("inf")
 
-    def may_leave(self, now_s: float) -> bool:
-        """Whether what was decided on a moment ago may still leave now."""
-        return super().may_leave(now_s) and now_s < self._until_s
+    def may_leave(self, token: int, now_s: float) -> bool:
+        """Whether what took a slot a moment ago may still leave now: a slot of a lease that ended may be another's."""
+        return super().may_leave(token, now_s) and now_s < self._until_s and self.left_at_s(token) >= self._since_s
+
+    def is_leased(self, now_s: float) -> bool:
+        """Whether there is a lease."""
+        return now_s < self._until_s
 
     @property
     def per_s(self) -> float:
@@ -43,6 +48,8 @@ class LeasedPacer(Pacer):
 
         What was learned of the service's limit is a share of it, and the same share of another part.
         """
+        if now_s >= self._until_s:
+            self._since_s = now_s
         self._until_s = until_s
         self.rate = rate
         if fair_per_s == self._fair_per_s:

@@ -297,9 +297,13 @@ class Pacer:
         self._window_began_s, self._window_used = now_s, 0
         self._clean = 0
 
-    def may_leave(self, now_s: float) -> bool:
-        """Whether what was decided on a moment ago may still leave now."""
-        return self.paused_until_s <= now_s
+    def may_leave(self, token: int, now_s: float) -> bool:
+        """Whether what took a slot a moment ago may still leave now."""
+        return token in self._left and self.paused_until_s <= now_s
+
+    def unanswered(self) -> list[int]:
+        """Tokens of requests without an answer."""
+        return list(self._left)
 
     @property
     def is_cut(self) -> bool:

@@ -47,6 +47,12 @@ class Shareholder:
         self._own = {Pool.CREATES: creates, Pool.POLLS: polls}
         self._own_places = places
 
+    def abandon(self, now_s: float) -> None:
+        """Whoever waited for answers is gone: what has not come by now is taken for answered."""
+        for pacer in self._pacers.values():
+            for token in pacer.unanswered():
+                self.limits.returned(pacer, token, now_s)
+
     def pacer(self, pool: Pool) -> LeasedPacer:
         """Of creates, or of polls."""
         return self._pacers[pool]

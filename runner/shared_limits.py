@@ -114,6 +114,7 @@ class SharedLimits:
     def serve(self, engine: Engine | None) -> None:
         """The engine whose needs are told, and whose limits are set; None while there is none."""
         self._engine = engine
+        self._holder.abandon(self._clock.now().mono_s)  # an engine that broke down has left calls behind
         if engine is not None:
             self._set_places(engine)
         self.hurry()

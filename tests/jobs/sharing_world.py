@@ -280,7 +280,7 @@ class World:
         """What workers keep to is never more than there is, and never more than the rows say."""
         total = 0
         for one in self.alive(account):
-            use = one.pacer.rate.count if one.pacer.may_leave(one.now_s()) else 0
+            use = one.pacer.rate.count if one.pacer.is_leased(one.now_s()) else 0
             assert use <= one.share, f"{one.name} of {account.name} keeps to {use}, and has {one.share}"
             total += use
         assert total <= account.rate.count, f"{account.name}: {total} of {account.rate.count} are kept to"

@@ -72,6 +72,19 @@ def test_a_lease_that_is_over_keeps_back_what_has_not_left() -> None:
     assert must_send(core, 30.0).key == send.key
 
 
+def test_a_slot_of_a_lease_that_ended_is_no_slot_of_the_next_one() -> None:
+    """The commit took so long that the slot became another worker's, and this one has got others since."""
+    pacer = LeasedPacer("creates", SLOW)
+    core = made_core(*(made_item(number) for number in range(3)), creates=pacer)
+    pacer.lease(SLOW, MONO, fair_per_s=SLOW.per_second, until_s=MONO + 5.0)
+    send = must_send(core, 0.0)
+    pacer.lease(SLOW, MONO + 4.0, fair_per_s=SLOW.per_second, until_s=MONO + 9.0)
+    assert core.keep_back(send, at(5.0)) is None  # it went on
+
+    pacer.lease(SLOW, MONO + 30.0, fair_per_s=SLOW.per_second, until_s=MONO + 40.0)
+    assert core.keep_back(send, at(30.0)) is not None
+
+
 def test_a_stop_keeps_back_what_has_not_left_and_gives_its_credits_back() -> None:
     core = after_one()
     send = ahead(core, 9.5)

@@ -234,3 +234,19 @@ def test_other_settings_hold_from_the_next_beat_on() -> None:
 
     assert two.holders[0].pacer(Pool.CREATES).rate == Rate(count=10, window_s=1.0)
     assert two.holders[0].places == 3
+
+
+def test_calls_that_nobody_waits_for_any_more_give_their_slots_back_a_window_later() -> None:
+    two = _Two()
+    two.beat(0)
+    holder = two.holders[0]
+    creates = holder.pacer(Pool.CREATES)
+    creates.leave(two.now_s)
+    two.now_s += 100.0
+    two.beat(0)
+    assert two.rows["a"].parts[Pool.CREATES].used == 1
+
+    holder.abandon(two.now_s)
+    two.now_s += 60.0
+    two.beat(0)
+    assert two.rows["a"].parts[Pool.CREATES].used == 0
