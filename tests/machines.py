@@ -172,16 +172,16 @@ class Machines:
     def store(self) -> str:
         return self.database.address()
 
-    def command(self, *words: str, folder: Path | None = None, log: str = "") -> Process:
+    def command(self, *words: str, folder: Path | None = None, more: Mapping[str, str] | None = None) -> Process:
         """Our command in a process of its own."""
-        name = log or f"{len(self._processes)}-{words[0]}"
+        name = f"{len(self._processes)}-{words[0]}"
         environ = {
             "PYTHONPATH": str(Path(__file__).parents[1]),
             "PATH": os.defpath,
             "HOME": str(self.folder),
             "CI": "1",
         }
-        environ |= self._environ
+        environ |= {**self._environ, **(more or {})}
         process = Process(
             [sys.executable, "-m", "runner", *words],
             folder=folder or self.folder,
@@ -191,8 +191,8 @@ class Machines:
         self._processes.append(process)
         return process
 
-    def worker(self) -> Process:
-        return self.command("worker", "--store", self.store)
+    def worker(self, *, key: str = DEMO_KEY) -> Process:
+        return self.command("worker", "--store", self.store, more={"RIVYA_API_KEY": key})
 
     def run(self, file: Path, *words: str, store: str | None = None) -> Process:
         line = ["run", str(file), "--yes", "--no-progress", "--store", store or self.store, *words]

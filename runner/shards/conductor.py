@@ -41,6 +41,9 @@ NOBODY_S: Final = 10.0
 # So much longer than a worker's own drain takes, its answers may be on their way.
 HEARD_S: Final = 5.0
 
+# After these nobody sends anything in this life, as in a run of one process.
+_SILENCING: Final = frozenset({Pause.AUTH, Pause.NETWORK})
+
 _ENDED: Final = frozenset({ItemState.FAILED, ItemState.REJECTED, ItemState.UNCERTAIN, ItemState.SKIPPED})
 
 
@@ -267,8 +270,10 @@ class Conductor(Engine):
         state, held = self.core.state, [one for one in standing if one.is_held]
         if state.stopping:
             return not held
-        if self._ending is not None:  # what nobody ever had has nothing bought in it
-            return not any(one.is_held or one.was_held for one in standing)
+        if self._ending is not None:
+            is_silenced = self._ending[0] in _SILENCING or self._clock.now().mono_s - self._alone_since_s >= NOBODY_S
+            # What nobody ever had has nothing bought in it; what somebody had is seen through, if anybody is there.
+            return not held and (is_silenced or not any(one.was_held for one in standing))
         if self._is_uploading:
             return False
         return not self._unended or (not standing and not self._second_chances())

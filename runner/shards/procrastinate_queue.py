@@ -18,6 +18,7 @@ from procrastinate.jobs import Status
 from procrastinate.types import JSONValue
 from psycopg_pool import PoolTimeout
 
+from runner.engine import DRAIN_S
 from runner.errors import LedgerUnusable
 from runner.ledger.store import Database
 
@@ -112,7 +113,7 @@ async def serve(
                     install_signal_handlers=False,
                     delete_jobs="always",
                     fetch_job_polling_interval=FETCH_S,
-                    shutdown_graceful_timeout=0.0,
+                    shutdown_graceful_timeout=DRAIN_S,
                     update_heartbeat_interval=HEARTBEAT_S,
                     stalled_worker_timeout=SILENT_S,
                 )

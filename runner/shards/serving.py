@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import secrets
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from os import getpid
 from pathlib import Path
@@ -38,6 +39,8 @@ __all__ = ["serve_shards"]
 # After these a worker looks at the ledger anew and goes on; anything else ends its process.
 _BEGUN_ANEW: Final = (LeaseLost, LedgerConflict, LedgerUnusable)
 AGAIN_S, AGAIN_S_MAX = 0.5, 15.0
+# What the queue may take to note that its jobs have ended; nobody depends on it.
+LAST_WORDS_S: Final = 5.0
 # Work that went on for so long had begun well.
 WELL_S: Final = 60.0
 
@@ -121,25 +124,22 @@ class _Process:
         )
         try:
             worker = Worker(ledger, Shards(ledger, self._name), self._tools)
-            async with anyio.create_task_group() as group:
+            # Procrastinate ends its jobs in good order if it is cancelled once, which a task group does not do.
+            serving = asyncio.create_task(queue().serve(self._store, worker.take, jobs=SHARDS_MAX, say=self._tools.say))
 
-                async def take_queued(take: Callable[[int], Awaitable[None]]) -> None:
-                    await queue().serve(self._store, take, jobs=SHARDS_MAX, say=self._tools.say)
+            def leave(why: str) -> None:
+                serving.cancel()
+                worker.leave(why)
 
-                queued = anyio.CancelScope()
-
-                async def consume() -> None:
-                    with queued:
-                        await take_queued(worker.take)
-
-                def leave(why: str) -> None:
-                    queued.cancel()
-                    worker.leave(why)
-
-                group.start_soon(consume)
-                self._interruption.attach(drain=leave, cut=worker.cut)
+            self._interruption.attach(drain=leave, cut=worker.cut)
+            try:
                 await worker.run()
-                queued.cancel()
+            finally:
+                serving.cancel()
+                with anyio.CancelScope(shield=True):
+                    await asyncio.wait({serving}, timeout=LAST_WORDS_S)
+            if not serving.cancelled() and (trouble := serving.exception()) is not None:
+                raise trouble
         finally:
             self._interruption.detach()
             with anyio.CancelScope(shield=True):

@@ -94,7 +94,7 @@ class Worker:
         """
         async with self._group:
             for shard_id in await self._shards.renew():  # what this process had a moment ago
-                self._group.start_soon(self.take, shard_id)
+                self._group.start_soon(self._take, shard_id)
             while not self._leaving or self._bench is not None:
                 await self._beat()
                 await anyio.sleep(BEAT_S)
@@ -113,7 +113,23 @@ class Worker:
             self._bench.engine.cut()
 
     async def take(self, shard_id: int) -> None:
-        """Claim a shard and work on it; returns when nothing is left to do of it here, or somebody else has it."""
+        """Work on a shard, if nobody else has it; returns when nothing is left to do of it here, or this worker ends.
+
+        What goes wrong is raised by `run`, whoever calls this.
+        """
+        over = asyncio.Event()
+
+        async def take() -> None:
+            try:
+                await self._take(shard_id)
+            finally:
+                over.set()
+
+        if not self._leaving:
+            self._group.start_soon(take)
+            await over.wait()
+
+    async def _take(self, shard_id: int) -> None:
         if self._leaving or shard_id in self._held:
             return
         asked_s = self._lease.ask_s()
@@ -174,7 +190,8 @@ class Worker:
         await bench.work()
         await self._tell_pauses(bench)
         if Pause.AUTH in bench.pauses:  # another run would end as this one did
-            raise AuthError(f"{bench.pauses[Pause.AUTH]}. The run has ended for all workers.")
+            await self._shards.give_back()
+            raise AuthError(f"The run has ended for all workers: {bench.pauses[Pause.AUTH]}")
         if not self._leaving:
             await self._close(sorted(bench.shards))
         async with self._benches:
@@ -215,7 +232,7 @@ class Worker:
         if self._leaving or now_s < self._patient_until_s:
             return
         for shard_id in await self._shards.left(TAKEN_OVER_A_BEAT):
-            self._group.start_soon(self.take, shard_id)
+            self._group.start_soon(self._take, shard_id)
 
     async def _tell_pauses(self, bench: Bench) -> None:
         """What keeps one worker from buying ends buying for all: it is as if one process ran all of it."""

@@ -83,6 +83,16 @@ def test_the_first_signal_ends_the_run_on_all_machines_and_the_same_command_goes
     assert len(machines.facts("task")) == 200
 
 
+def test_a_worker_whose_key_is_refused_leaves_and_ends_the_run_as_one_process_would(machines: Machines) -> None:
+    file = manifest(machines.folder / "work", items=30)
+    worker = machines.worker(key="rvya_sk_nobody_knows_this_one")
+    run = machines.run(file, "--engine", "procrastinate")
+
+    assert run.wait() == 4, run.said
+    assert worker.wait() == 4, worker.said
+    assert machines.facts("task") == []
+
+
 def test_an_engine_with_workers_needs_a_store_that_they_reach(machines: Machines) -> None:
     file = manifest(machines.folder / "work", items=20)
     run = machines.run(file, "--engine", "procrastinate", store=str(machines.folder / "alone.db"))
