@@ -203,4 +203,10 @@ def test_completion_names_verbs_without_importing_them() -> None:
 def test_completion_names_the_codes_that_can_be_explained() -> None:
     found = explain.command.params[0].shell_complete(click.Context(explain.command), "run-")
 
-    assert [one.value for one in found] == ["run-ending", "run-not-alive", "run-unknown", "run-unreachable"]
+    assert [one.value for one in found] == [
+        "run-elsewhere",
+        "run-ending",
+        "run-not-alive",
+        "run-unknown",
+        "run-unreachable",
+    ]
