@@ -17,7 +17,7 @@ from jobs.item import Item, ReferenceFile
 from jobs.lifecycle import EventType, ItemState
 from jobs.limits import Limits
 from jobs.pacing import Pacer
-from jobs.polling import PollFloors
+from jobs.polling import PollFloors, Polling
 from jobs.rates import Rate
 from jobs.record import Event, Money, Record, fold
 from jobs.runstate import CoreSettings
@@ -50,8 +50,19 @@ class _Unlimited(Limits):
         return ()
 
 
+class _Unlearning(Polling):
+    """Learns nothing of when tasks end: what one branch of an exploration saw would move the looks of the others."""
+
+    def looked(self, price_class: str, ran_s: float, age_s: float, *, ended: bool) -> None:
+        pass
+
+    def is_scout(self, price_class: str) -> bool:
+        return False
+
+
 _UNPACED = _Unpaced("free", Rate(count=1, window_s=1.0))
 _UNLIMITED = _Unlimited(_UNPACED, _UNPACED)
+_UNLEARNING = _Unlearning()
 REFERENCE = ReferenceFile(name="r", path="r.png", location="r.png", sha256="d", bytes=1, mime="image/png", kind="image")
 
 
@@ -242,7 +253,13 @@ class World:
         )
         books = Books(cap=root.cap, reserved=self.books.reserved, settled=self.books.settled)
         core = self.core = Core(
-            settings, books=books, prices=self.prices, creates=_UNPACED, polls=_UNPACED, limits=_UNLIMITED
+            settings,
+            books=books,
+            prices=self.prices,
+            creates=_UNPACED,
+            polls=_UNPACED,
+            limits=_UNLIMITED,
+            polling=_UNLEARNING,
         )
         if any(record.state is _S.SUBMITTING for record in self.ledger.values()):
             core.state.contact(SendEnd(phase=Phase.ANSWERED, status=200, server_epoch_s=self.now_s), self.now())
