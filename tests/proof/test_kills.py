@@ -47,16 +47,17 @@ def played(play: Callable[[int], Counter[str]], numbers: range) -> Counter[str]:
 # The points
 
 
-def test_every_point_stands_at_one_place_of_the_product_and_every_place_is_a_point() -> None:
+def test_every_point_stands_at_one_place_of_the_product_or_of_each_store_and_every_place_is_a_point() -> None:
     named = Counter(
-        node.value
+        (node.value, "postgres" in file.name)
         for file in RUNNER.rglob("*.py")
         if file.name != "failpoints.py"
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Constant) and node.value in POINTS
     )
+    of_a_store = {"ledger.locked", "migrate.mid", "commit.before", "commit.after"}
 
-    assert named == dict.fromkeys(POINTS, 1)
+    assert named == dict.fromkeys([*((point, False) for point in POINTS), *((point, True) for point in of_a_store)], 1)
     assert len(POINTS) >= 25
 
 
