@@ -209,6 +209,8 @@ class Scenario:
     def _keep_a_copy(self) -> None:
         """The ledger is restored from a copy that one more life made old."""
         copy = self.house.copy_ledger()
+        if copy is None:  # the process died before it had one
+            return
         self._stormy_life()
         self.house.pass_time(0.0)
         self.house.restore_ledger(copy)
@@ -285,10 +287,10 @@ class Scenario:
     def _code(self) -> int:
         """What a life in fine weather must end with."""
         states, records = self._states(), self.house.records.values()
-        if ItemState.SUBMITTING in states and "5xx" in self.house.service.profile.remembers:
-            return 8
         if states & DOUBTFUL:
             return 7
+        if ItemState.SUBMITTING in states and "5xx" in self.house.service.profile.remembers:
+            return 8
         got = all(artifact.state not in ("gone", "quarantined") for one in records for artifact in one.artifacts)
         return 0 if states == {ItemState.SUCCEEDED} and got else 3
 

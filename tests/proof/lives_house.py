@@ -261,8 +261,8 @@ class House:
         self.records = {}
         self.judge.forget()
 
-    def copy_ledger(self) -> Path:
-        """What a backup holds."""
+    def copy_ledger(self) -> Path | None:
+        """What a backup holds; None while there is no ledger."""
         return self._shelf.copy()
 
     def restore_ledger(self, copy: Path) -> None:

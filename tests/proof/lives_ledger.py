@@ -146,10 +146,12 @@ class Shelf:
     def lose(self) -> None:
         """The file is gone."""
         self.drop()
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)
 
-    def copy(self) -> Path:
-        """What a backup holds."""
+    def copy(self) -> Path | None:
+        """What a backup holds; None while there is no ledger."""
+        if not self.path.exists():
+            return None
         return Path(shutil.copyfile(self.path, self.path.with_name("copy.db")))
 
     def restore(self, copy: Path) -> None:
