@@ -59,7 +59,6 @@ class Bench:
     ) -> None:
         self.handout = handout
         self.engine = engine
-        self.is_worked = False
         self._terms = terms
         self._ledger = ledger
         self._limits = limits

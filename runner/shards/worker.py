@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 import anyio
 
-from jobs.shards import handed_in
+from jobs.shards import Handed, handed_in
 from jobs.terms import Terms, terms_in
 from jobs.verdict import Pause
 from runner.blobs import Blobs
@@ -141,30 +141,44 @@ class Worker:
         held = self._held[shard_id] = _Held(fence=claim.fence)
         handed = handed_in(claim.items)
         self._fences.update({one.item.identity: (shard_id, claim.fence) for one in handed})
-        while bench := await self._bench_for(claim.run_id):
-            if await bench.put(shard_id, handed):
-                if not bench.is_worked:  # not before: a run that ends would have ended without these
-                    bench.is_worked = True
-                    self._group.start_soon(self._work, bench)
-                self._tools.say(f"{claim.run_id}: shard {shard_id}, {len(handed)} items")
-                await held.over.wait()
-                return
-        del self._held[shard_id]  # the run is stopped, or this worker leaves
+        if await self._put(claim.run_id, shard_id, handed):
+            self._tools.say(f"{claim.run_id}: shard {shard_id}, {len(handed)} items")
+            await held.over.wait()
+        else:  # the run is stopped, or this worker leaves
+            del self._held[shard_id]
 
-    async def _bench_for(self, run_id: str) -> Bench | None:
-        """The bench of this run, once that of another run is done with; None where nothing may be begun."""
+    async def _put(self, run_id: str, shard_id: int, handed: Sequence[Handed]) -> bool:
+        """Put a shard on the bench of its run, once that of another run is done with; False where that must not be."""
         async with self._benches:
             while not self._leaving:
-                handout = (await self._shards.handouts([run_id]))[run_id]
+                handout = await self._said(run_id)
                 if handout.word is Word.STOP:
-                    return None
-                if self._bench is None:
-                    self._bench = await self._opened(handout)
-                if self._bench.handout.run_id == run_id and not self._bench.engine.over:
-                    return self._bench
-                await self._bench.end()
+                    return False
+                bench = self._bench
+                if bench is None:
+                    return await self._began(handout, shard_id, handed)
+                if bench.handout.run_id == run_id and await bench.put(shard_id, handed):
+                    return True
+                await bench.end()
                 await self._benches.wait()
-        return None
+        return False
+
+    async def _began(self, handout: Handout, shard_id: int, handed: Sequence[Handed]) -> bool:
+        """Begin a run here with its first shard: a run that ends would be over at once without one.
+
+        Until that lies there nobody else knows the bench, so that nobody can end it before there is work to end.
+        """
+        bench = await self._opened(handout)
+        await bench.put(shard_id, handed)
+        await bench.heed(await self._said(handout.run_id))  # what was said meanwhile
+        if self._leaving:
+            return False
+        self._bench = bench
+        self._group.start_soon(self._work, bench)
+        return True
+
+    async def _said(self, run_id: str) -> Handout:
+        return (await self._shards.handouts([run_id]))[run_id]
 
     async def _opened(self, handout: Handout) -> Bench:
         tools, terms = self._tools, terms_in(handout.terms)
@@ -225,8 +239,7 @@ class Worker:
     async def _hear(self) -> None:
         bench = self._bench
         if bench is not None:
-            run_id = bench.handout.run_id
-            await bench.heed((await self._shards.handouts([run_id]))[run_id])
+            await bench.heed(await self._said(bench.handout.run_id))
 
     async def _take_over(self, now_s: float) -> None:
         if self._leaving or now_s < self._patient_until_s:

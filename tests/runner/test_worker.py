@@ -1,0 +1,210 @@
+"""A worker on a real PostgreSQL, with a service of the test's own: what it takes on, what it leaves, how it ends."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import anyio
+import pytest
+
+from jobs.answers import SendEnd
+from jobs.lifecycle import ItemState
+from jobs.rates import Rate
+from jobs.shards import Handed, text_of
+from jobs.terms import Terms, text_of_terms
+from runner.blobs import LocalBlobs
+from runner.clock import Clock
+from runner.ledger import RunInfo
+from runner.ledger.postgres import PostgresLedger, open_ledger
+from runner.ledger.shards import Shards, Word
+from runner.reporter import Reporter
+from runner.shards import worker as worker_module
+from runner.shards.lease import running_s
+from runner.shards.worker import Tools, Worker
+from runner.shared_limits import MemoryShares, SharedLimits
+from tests.jobs.workbench import NOT_SENT, made_item, seen
+from tests.postgres_server import database_of, shared_server
+
+BRISK = Rate(count=10, window_s=0.2)
+BEAT_S = 0.05
+# What hangs has hung by then; what does not has ended long before.
+PATIENCE_S = 15.0
+
+
+class Service:
+    """Every task is done at once, unless the test closes a gate."""
+
+    def __init__(self) -> None:
+        self.tasks = 0
+        self.asked = anyio.Event()  # somebody stands before the gate
+        self.looks, self.creates = anyio.Event(), anyio.Event()  # gates
+        self.looks.set()
+        self.creates.set()
+        self.status_word = "succeeded"
+
+    async def look(self) -> SendEnd:
+        self.asked.set()
+        await self.looks.wait()
+        return NOT_SENT
+
+    async def create(self, *, idempotency_key: str, body: bytes) -> SendEnd:
+        self.asked.set()
+        await self.creates.wait()
+        self.tasks += 1
+        return seen(f"task_{self.tasks}")
+
+    async def status(self, task_id: str) -> SendEnd:
+        return seen(task_id, self.status_word, final=10)
+
+
+class World:
+    """A ledger with the runs "a" and "b" of two items each, a worker on it, and somebody else who tells and looks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.service = Service()
+        self._folder = folder
+        self._runs = 0
+        self._clock = Clock(mono_s=running_s)
+        store = database_of(shared_server())
+        self.ledger: PostgresLedger = open_ledger(store)
+        self.others = Shards(self.ledger, "coordinator")
+        self._own: PostgresLedger = open_ledger(store, role="worker")
+        self.shards = Shards(self._own, "w")
+        tools = Tools(
+            account="default",
+            service=self.service,  # type: ignore[arg-type]
+            fetcher=None,  # type: ignore[arg-type]
+            open_place=self._open_place,
+            limits_for=self._limits_for,
+            reporter=Reporter(),
+            clock=self._clock,
+            spread=lambda: 0.5,
+            say=lambda _: None,
+        )
+        self._limits: SharedLimits | None = None
+        self.worker = Worker(self._own, self.shards, tools)
+
+    async def _open_place(self, terms: Terms) -> LocalBlobs:
+        return LocalBlobs(terms.place)
+
+    def _limits_for(self, _: Terms) -> SharedLimits:
+        if self._limits is None:
+            shares = MemoryShares(running_s)
+            self._limits = SharedLimits(shares, worker="w", clock=self._clock, creates=BRISK, polls=BRISK, places=10)
+        return self._limits
+
+    async def begin(self, run_id: str) -> int:
+        """A run with one shard; gives the number of that."""
+        items = [made_item(2 * self._runs + n) for n in range(2)]
+        self._runs += 1
+        info = RunInfo(
+            run_id=run_id, name=run_id, edition="", manifest_path="m", manifest_sha256="x", cap_credits=1000, out_dir=""
+        )
+        life = await self.ledger.begin_life(info, items, at_s=1.0, pid=1, host="h")
+        await self.others.hand_out(run_id, life.life_id, text_of_terms(self.terms(run_id)))
+        (shard_id,) = await self.others.add(run_id, [text_of(Handed(item=item, version=1) for item in items)])
+        return shard_id
+
+    def terms(self, run_id: str) -> Terms:
+        return Terms(
+            run_id=run_id,
+            cap_credits=1000,
+            per_item=None,
+            on_exhausted="stop",
+            resubmit_failed=0,
+            resends_max=None,
+            in_flight=10,
+            creates=BRISK,
+            polls=BRISK,
+            uploads=BRISK,
+            downloads=None,
+            timeout_s=60.0,
+            first_poll_s=0.05,
+            poll_gap_s=0.05,
+            place=str(self._folder),
+            save_results=False,
+            sidecars=False,
+            retry=False,
+            again=False,
+        )
+
+    async def beats(self) -> None:
+        """Some of the worker's beats go by."""
+        await anyio.sleep(10 * BEAT_S)
+
+    async def word(self, run_id: str) -> Word:
+        return (await self.others.handouts([run_id]))[run_id].word
+
+    def states(self, *numbers: int) -> set[ItemState]:
+        return {one.state for one in self.ledger.records([f"i1-{n}" for n in numbers]).values()}
+
+    async def close(self) -> None:
+        await self._own.close()
+        await self.ledger.close()
+
+
+@pytest.fixture
+async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.setattr(worker_module, "BEAT_S", BEAT_S)
+    world = World(tmp_path)
+    yield world
+    await world.close()
+
+
+async def at_work(world: World, play: Callable[[], Awaitable[None]]) -> None:
+    """Play, beside the worker; then it leaves."""
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as group:
+            group.start_soon(world.worker.run)
+            await play()
+            group.cancel_scope.cancel()
+
+
+async def test_first_shards_of_two_runs_at_once_are_both_done(world: World) -> None:
+    a, b = await world.begin("a"), await world.begin("b")
+
+    async def play() -> None:
+        async with anyio.create_task_group() as both:
+            both.start_soon(world.worker.take, a)
+            both.start_soon(world.worker.take, b)
+
+    await at_work(world, play)
+    assert world.states(0, 1, 2, 3) == {ItemState.SUCCEEDED}
+    assert await world.others.open("a") == await world.others.open("b") == []
+
+
+async def test_a_worker_told_to_leave_while_its_first_shard_is_prepared_leaves(world: World) -> None:
+    a = await world.begin("a")
+    world.service.looks = anyio.Event()
+
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as group:
+            group.start_soon(world.worker.run)
+            group.start_soon(world.worker.take, a)
+            await world.service.asked.wait()
+            world.worker.leave("SIGTERM")
+
+    assert [one.is_held for one in await world.others.open("a")] == [False]
+    assert world.service.tasks == 0
+
+
+@pytest.mark.parametrize("word", [Word.STOP, Word.END])
+async def test_a_run_that_ends_while_its_first_shard_is_prepared_makes_room_for_the_next(
+    world: World, word: Word
+) -> None:
+    a, b = await world.begin("a"), await world.begin("b")
+    world.service.looks = anyio.Event()
+
+    async def play() -> None:
+        async with anyio.create_task_group() as both:
+            both.start_soon(world.worker.take, a)
+            await world.service.asked.wait()
+            await world.others.say("a", word, why="credits", reason="the account is empty")
+            await world.beats()
+            world.service.looks.set()
+            await world.worker.take(b)
+
+    await at_work(world, play)
+    assert world.states(0, 1) == {ItemState.PLANNED}
+    assert world.states(2, 3) == {ItemState.SUCCEEDED}
