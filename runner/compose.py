@@ -80,7 +80,9 @@ async def run_prepared(
     make_room_for_files()
     store = None if settings.engine == "local" else _shared_store(settings)
     blobs = await _results_at(prepared)
-    ledger = open_ledger(settings.store, account=settings.account, base_url=settings.service)
+    ledger = open_ledger(
+        settings.store, account=settings.account, base_url=settings.service, hands_out=store is not None
+    )
     try:
         async with AsyncExitStack() as stack:
             transport = await stack.enter_async_context(AiohttpTransport(settings.base_url, settings.need_key()))

@@ -63,9 +63,16 @@ class LedgerHandle(LedgerReads):
         """Write what is waiting, and let go."""
 
     async def begin_life(self, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
-        life = await self.write(partial(writing.begin_life, self.db, run, items, at_s=at_s, pid=pid, host=host))
+        def begin() -> Life:
+            self._own(run.run_id, items)
+            return writing.begin_life(self.db, run, items, at_s=at_s, pid=pid, host=host)
+
+        life = await self.write(begin)
         self._life_id = life.life_id
         return life
+
+    def _own(self, run_id: str, items: Sequence[Item], /) -> None:  # a file is one process's anyway
+        """Within the transaction that begins a life: take what it may buy from all others."""
 
     async def end_life(self, life: Life, *, at_s: float, exit_code: int) -> None:
         await self.write(partial(writing.end_life, self.db, life, at_s=at_s, exit_code=exit_code))

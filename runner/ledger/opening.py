@@ -14,14 +14,16 @@ from runner.on_demand import postgres
 __all__ = ["holder", "open_ledger", "open_reader"]
 
 
-def open_ledger(store: Store, *, account: str, base_url: str) -> LedgerHandle:
+def open_ledger(store: Store, *, account: str, base_url: str, hands_out: bool = False) -> LedgerHandle:
     """Be the one runner that writes to this account's ledger, which is made if there is none.
+
+    Unless it `hands_out`, no life begins in it while workers are at something that was handed out.
 
     Raises `LedgerLocked`, `LedgerUnusable` or `DiskFull`.
     """
     if isinstance(store, Path):
         return sqlite.open_ledger(store, account=account, base_url=base_url)
-    handle: LedgerHandle = postgres().open_ledger(store.whose(account, base_url))
+    handle: LedgerHandle = postgres().open_ledger(store.whose(account, base_url), is_sole=not hands_out)
     return handle
 
 

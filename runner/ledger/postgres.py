@@ -23,11 +23,13 @@ from typing import Final, Literal, TypeVar
 import psycopg
 from psycopg import errors, sql
 
+from jobs.item import Item
 from jobs.record import Record
 from runner.errors import LedgerConflict, LedgerLocked, LedgerLost, LedgerUnusable
 from runner.failpoints import failpoint
 from runner.ledger.group import GroupCommit, Outcome, Statistics
 from runner.ledger.handle import LedgerHandle
+from runner.ledger.owning import own_all, own_these
 from runner.ledger.postgres_link import PATIENCE_S, Link, Patience, patiently
 from runner.ledger.postgres_lock import AccountLock, is_locked
 from runner.ledger.postgres_migrating import check_shape, migrate, shape_of
@@ -80,6 +82,7 @@ class PostgresLedger(LedgerHandle):
         *,
         writer_id: int,
         lock: AccountLock | None,
+        is_sole: bool,
         warnings: Sequence[str],
         patience_s: float,
         now: Callable[[], float],
@@ -91,6 +94,7 @@ class PostgresLedger(LedgerHandle):
         self._writer = writer
         self._reader = reader
         self._lock = lock
+        self._is_sole = is_sole
         self._patience_s = patience_s
         self._now = now
         self._commits = 0
@@ -128,6 +132,12 @@ class PostgresLedger(LedgerHandle):
                 self.store, "is closed here: this process ended its run, or was forked from one that writes to it"
             )
         return await self._group.do(work)
+
+    def _own(self, run_id: str, items: Sequence[Item], /) -> None:
+        if self._is_sole:
+            own_all(self.db)
+        else:
+            own_these(self.db, run_id, items)
 
     def _commit(self, works: Sequence[Callable[[], object]]) -> Sequence[Outcome]:
         """Do the calls in one transaction. It never raises: every call gets its value or its error."""
@@ -274,11 +284,14 @@ def open_ledger(
     store: Database,
     *,
     role: Role = "runner",
+    is_sole: bool = False,
     now: Callable[[], float] = time.time,
     patience_s: float = PATIENCE_S,
     migrations: tuple[Migration, ...] = MIGRATIONS,
 ) -> PostgresLedger:
     """Write to the ledger: as the account's one runner, who makes it or gives it today's shape, or as a worker beside.
+
+    A runner that `is_sole` buys by itself: none of its lives begins while others work on what was handed out to them.
 
     Raises `LedgerLocked`, or `LedgerUnusable` (unreachable, newer, damaged, or not there for a worker).
     """
@@ -299,6 +312,7 @@ def open_ledger(
             Link(store),
             writer_id=writer_id,
             lock=lock,
+            is_sole=is_sole,
             warnings=warnings,
             patience_s=patience_s,
             now=now,

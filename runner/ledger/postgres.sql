@@ -214,6 +214,13 @@ WHERE run_id = :run_id AND word <> :word AND (word IN ('go', 'hold') OR :word = 
 SELECT h.run_id, h.life_id, h.terms, h.word, h.why, h.reason
 FROM handouts AS h WHERE h.run_id IN (SELECT value FROM json_each(:runs) AS r);
 
+-- name: others_shards
+-- What is not done of all runs but this one, and whether somebody is at it. Until the end of the transaction nobody
+-- claims it, and nobody writes of it.
+SELECT s.shard_id, s.run_id, s.worker, s.items,
+    (s.lease_until IS NOT NULL AND s.lease_until > clock_timestamp()) AS is_held
+FROM shards AS s WHERE s.state = 'open' AND s.run_id <> :run_id ORDER BY s.shard_id FOR UPDATE OF s;
+
 -- name: add_shard
 -- A piece to be worked on.
 INSERT INTO shards (run_id, items) VALUES (:run_id, :items) RETURNING shard_id;

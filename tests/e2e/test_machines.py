@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.machines import Machines, manifest
+from tests.machines import Machines, manifest, until
 from tests.proof.machines import play
 
 # What differs from one time to the next, and says nothing of the results themselves.
@@ -81,6 +81,23 @@ def test_the_first_signal_ends_the_run_on_all_machines_and_the_same_command_goes
     assert again.wait() == 0, again.said
     assert set(machines.made().values()) == {1}
     assert len(machines.facts("task")) == 200
+
+
+def test_one_process_does_not_begin_beside_workers_whose_coordinator_died(machines: Machines) -> None:
+    file = manifest(machines.folder / "work", items=60, creates="10/s")
+    machines.worker()
+    first = machines.run(file, "--engine", "procrastinate")
+    until(lambda: len(machines.facts("send")) > 3, 60)
+    first.send(signal.SIGKILL)
+    first.wait()
+    alone = machines.run(file)
+
+    assert alone.wait() == 9, alone.said
+    assert "--engine procrastinate" in alone.said
+    again = machines.run(file, "--engine", "procrastinate")
+    assert again.wait() == 0, again.said
+    assert set(machines.made().values()) == {1}
+    assert len(machines.facts("task")) == 60
 
 
 def test_a_worker_whose_key_is_refused_leaves_and_ends_the_run_as_one_process_would(machines: Machines) -> None:

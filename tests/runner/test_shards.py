@@ -34,7 +34,7 @@ async def store() -> Database:
     life = await ledger.begin_life(RUN, ITEMS, at_s=1.0, pid=1, host="h")
     shards = Shards(ledger, "coordinator")
     await shards.hand_out("run", life.life_id, "terms")
-    await shards.add("run", [_text(ITEMS[:2]), _text(ITEMS[2:])])
+    await shards.add("run", [made_text(ITEMS[:2]), made_text(ITEMS[2:])])
     await ledger.close()
     return store
 
@@ -49,7 +49,7 @@ async def crew(store: Database) -> AsyncIterator[list[tuple[PostgresLedger, Shar
         await ledger.close()
 
 
-def _text(items: list[Item]) -> str:
+def made_text(items: list[Item]) -> str:
     return text_of(Handed(item=item, version=1) for item in items)
 
 
