@@ -71,6 +71,7 @@ class Conductor(Engine):
         self._shard_of: dict[str, int] = {}  # items that are handed out
         self._again: set[str] = set()  # those that were handed out a second time
         self._unended: set[str] = set()
+        self._asked: dict[str, int] = {}  # what may be bought as the life begins -> version of its record then
         self._said = Word.GO
         self._swept_s = self._alone_since_s = self._clock.now().mono_s
         self._is_told_alone = False
@@ -133,6 +134,8 @@ class Conductor(Engine):
             else:
                 withdrawn.append(one.shard_id)
         await self._shards.withdraw(withdrawn)
+        asked = {item.identity for item in state.ready} | state.missing.keys()
+        self._asked = {identity: state.records[identity].version for identity in asked}
         self._unended = {identity for identity, record in state.records.items() if not self._has_ended(record)}
         await self._cut(self._begun())
 
@@ -213,14 +216,23 @@ class Conductor(Engine):
         state = self.core.state
         state.ready = ReadyQueue()
         for identity in self._unended - state.slots - state.missing.keys():
-            if state.records[identity].state is not ItemState.SKIPPED and self._rebuys(state.records[identity]):
+            if self._is_unbought(state.records[identity]):
                 state.ready.add(state.items[identity])
+
+    def _is_unbought(self, record: Record) -> bool:
+        return self._waits(record) or (record.state is not ItemState.SKIPPED and self._rebuys(record))
+
+    def _waits(self, record: Record) -> bool:
+        """Whether it may be bought, whatever it came to in earlier lives, and nothing was done about it in this one."""
+        return self._asked.get(record.identity) == record.version
 
     def _rebuys(self, record: Record) -> bool:
         is_asked = self.core.is_asked_for(record.identity)
         return is_asked and rebuys(record, resubmit_failed=self._terms.resubmit_failed)
 
     def _has_ended(self, record: Record) -> bool:
+        if self._waits(record):
+            return False
         if record.state is ItemState.SUCCEEDED:
             return not (self._terms.save_results and record.is_unsaved)
         if record.state not in _ENDED:

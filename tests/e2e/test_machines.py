@@ -83,6 +83,17 @@ def test_the_first_signal_ends_the_run_on_all_machines_and_the_same_command_goes
     assert len(machines.facts("task")) == 200
 
 
+def test_what_a_person_wants_again_is_bought_again_once(machines: Machines) -> None:
+    file = manifest(machines.folder / "work", items=25, references=True)
+    machines.worker()
+    for words in ([], ["--again"], []):
+        run = machines.run(file, "--engine", "procrastinate", *words)
+        assert run.wait() == 0, run.said
+
+    assert set(machines.made().values()) == {2}
+    assert len(machines.facts("task")) == 2 * 31
+
+
 def test_one_process_does_not_begin_beside_workers_whose_coordinator_died(machines: Machines) -> None:
     file = manifest(machines.folder / "work", items=60, creates="10/s")
     machines.worker()
