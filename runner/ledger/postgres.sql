@@ -258,6 +258,10 @@ UPDATE shards SET state = 'closed', items = '', lease_until = NULL WHERE shard_i
 -- A worker that ends leaves what it has to others.
 UPDATE shards SET lease_until = NULL WHERE state = 'open' AND worker = :worker AND lease_until IS NOT NULL;
 
+-- name: put_down_shard
+-- It leaves one of them to others, unless they have it already.
+UPDATE shards SET lease_until = NULL WHERE shard_id = :shard_id AND fence = :fence;
+
 -- name: withdraw_shard
 -- Take it back from whoever has it.
 UPDATE shards SET state = 'closed', items = '', lease_until = NULL, fence = fence + 1

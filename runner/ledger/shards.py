@@ -129,6 +129,10 @@ class Shards:
         rows = [{"shard_id": shard_id, "fence": fence} for shard_id, fence in fences.items()]
         await self._ledger.write(partial(self._each, "close_shard", rows))
 
+    async def put_down(self, shard_id: int, fence: int) -> None:
+        """Leave one of them to others."""
+        await self._run("put_down_shard", {"shard_id": shard_id, "fence": fence})
+
     async def give_back(self) -> None:
         """Leave to others what this worker has."""
         await self._run("give_back_shards", {"worker": self._worker})

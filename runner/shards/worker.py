@@ -144,8 +144,9 @@ class Worker:
         if await self._put(claim.run_id, shard_id, handed):
             self._tools.say(f"{claim.run_id}: shard {shard_id}, {len(handed)} items")
             await held.over.wait()
-        else:  # the run is stopped, or this worker leaves
+        else:  # the run is stopped, or this worker leaves: what nobody works on here is not kept from others
             del self._held[shard_id]
+            await self._shards.put_down(shard_id, claim.fence)
 
     async def _put(self, run_id: str, shard_id: int, handed: Sequence[Handed]) -> bool:
         """Put a shard on the bench of its run, once that of another run is done with; False where that must not be."""

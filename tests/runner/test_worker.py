@@ -13,8 +13,10 @@ from jobs.lifecycle import ItemState
 from jobs.rates import Rate
 from jobs.shards import Handed, text_of
 from jobs.terms import Terms, text_of_terms
+from jobs.verdict import Pause
 from runner.blobs import LocalBlobs
 from runner.clock import Clock
+from runner.errors import AuthError
 from runner.ledger import RunInfo
 from runner.ledger.postgres import PostgresLedger, open_ledger
 from runner.ledger.shards import Shards, Word
@@ -23,7 +25,7 @@ from runner.shards import worker as worker_module
 from runner.shards.lease import running_s
 from runner.shards.worker import Tools, Worker
 from runner.shared_limits import MemoryShares, SharedLimits
-from tests.jobs.workbench import NOT_SENT, made_item, seen
+from tests.jobs.workbench import NOT_SENT, made_item, refused, seen
 from tests.postgres_server import database_of, shared_server
 
 BRISK = Rate(count=10, window_s=0.2)
@@ -37,24 +39,28 @@ class Service:
 
     def __init__(self) -> None:
         self.tasks = 0
-        self.asked = anyio.Event()  # somebody stands before the gate
-        self.looks, self.creates = anyio.Event(), anyio.Event()  # gates
-        self.looks.set()
-        self.creates.set()
+        self.looking, self.creating = anyio.Event(), anyio.Event()  # somebody stands before the gate
+        self.looks, self.creates, self.statuses = anyio.Event(), anyio.Event(), anyio.Event()  # the gates
+        for gate in (self.looks, self.creates, self.statuses):
+            gate.set()
         self.status_word = "succeeded"
+        self.refusal: SendEnd | None = None
 
     async def look(self) -> SendEnd:
-        self.asked.set()
+        self.looking.set()
         await self.looks.wait()
         return NOT_SENT
 
     async def create(self, *, idempotency_key: str, body: bytes) -> SendEnd:
-        self.asked.set()
+        self.creating.set()
         await self.creates.wait()
+        if self.refusal is not None:
+            return self.refusal
         self.tasks += 1
         return seen(f"task_{self.tasks}")
 
     async def status(self, task_id: str) -> SendEnd:
+        await self.statuses.wait()
         return seen(task_id, self.status_word, final=10)
 
 
@@ -157,6 +163,7 @@ async def at_work(world: World, play: Callable[[], Awaitable[None]]) -> None:
     with anyio.fail_after(PATIENCE_S):
         async with anyio.create_task_group() as group:
             group.start_soon(world.worker.run)
+            await anyio.wait_all_tasks_blocked()
             await play()
             group.cancel_scope.cancel()
 
@@ -182,7 +189,7 @@ async def test_a_worker_told_to_leave_while_its_first_shard_is_prepared_leaves(w
         async with anyio.create_task_group() as group:
             group.start_soon(world.worker.run)
             group.start_soon(world.worker.take, a)
-            await world.service.asked.wait()
+            await world.service.looking.wait()
             world.worker.leave("SIGTERM")
 
     assert [one.is_held for one in await world.others.open("a")] == [False]
@@ -199,7 +206,7 @@ async def test_a_run_that_ends_while_its_first_shard_is_prepared_makes_room_for_
     async def play() -> None:
         async with anyio.create_task_group() as both:
             both.start_soon(world.worker.take, a)
-            await world.service.asked.wait()
+            await world.service.looking.wait()
             await world.others.say("a", word, why="credits", reason="the account is empty")
             await world.beats()
             world.service.looks.set()
@@ -208,3 +215,22 @@ async def test_a_run_that_ends_while_its_first_shard_is_prepared_makes_room_for_
     await at_work(world, play)
     assert world.states(0, 1) == {ItemState.PLANNED}
     assert world.states(2, 3) == {ItemState.SUCCEEDED}
+
+
+async def test_a_shard_of_a_stopped_run_is_left_by_a_worker_that_is_at_another(world: World) -> None:
+    a, b = await world.begin("a"), await world.begin("b")
+    world.service.status_word = "running"
+    held = []
+
+    async def play() -> None:
+        async with anyio.create_task_group() as both:
+            both.start_soon(world.worker.take, b)
+            await world.service.creating.wait()
+            await world.others.say("a", Word.STOP)
+            await world.worker.take(a)  # its job is in the queue still
+            await world.beats()
+            held.extend([one.is_held for run in "ab" for one in await world.others.open(run)])
+            world.service.status_word = "succeeded"
+
+    await at_work(world, play)
+    assert held == [False, True]
