@@ -256,7 +256,8 @@ class Worker:
             await self._shards.say(bench.handout.run_id, Word.END, why=why.value, reason=reason)
 
     async def _close(self, shard_ids: Sequence[int]) -> None:
-        held = {shard_id: self._held.pop(shard_id) for shard_id in shard_ids}
+        ours = [shard_id for shard_id in shard_ids if shard_id in self._held]  # a beat and an end may both close it
+        held = {shard_id: self._held.pop(shard_id) for shard_id in ours}
         if held:
             await self._shards.close({shard_id: one.fence for shard_id, one in held.items()})
         for one in held.values():

@@ -234,3 +234,19 @@ async def test_a_shard_of_a_stopped_run_is_left_by_a_worker_that_is_at_another(w
 
     await at_work(world, play)
     assert held == [False, True]
+
+
+async def test_a_shard_that_is_closed_by_a_beat_and_by_the_end_of_its_run_is_closed_once(world: World) -> None:
+    a = await world.begin("a")
+    world.service.status_word = "running"
+
+    async def play() -> None:
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(world.worker.take, a)
+            await world.service.creating.wait()
+            async with anyio.create_task_group() as both:
+                both.start_soon(world.worker._close, [a])
+                both.start_soon(world.worker._close, [a])
+
+    await at_work(world, play)
+    assert await world.others.open("a") == []
