@@ -38,7 +38,8 @@ from runner.shared_limits import SharedLimits
 
 __all__ = ["Bench", "open_bench"]
 
-
+# These pass, by a person's word or by a status that is answered: nobody's run ends with them.
+_PASSING: Final = frozenset({Pause.PERSON, Pause.POLLS})
 # Several writers wait for one another's commits, because all of them move the same books.
 AHEAD_S: Final = 0.25
 
@@ -134,8 +135,8 @@ class Bench:
 
     @property
     def pauses(self) -> Mapping[Pause, str]:
-        """Why nothing more is bought, but for a person's word."""
-        return {why: reason for why, reason in self.engine.core.state.pauses.items() if why is not Pause.PERSON}
+        """Why nothing more is bought in this life."""
+        return {why: reason for why, reason in self.engine.core.state.pauses.items() if why not in _PASSING}
 
     @property
     def shards(self) -> frozenset[int]:
@@ -144,8 +145,9 @@ class Bench:
 
     def done(self) -> list[int]:
         """Shards of which nothing is left to do, and was not when this was asked last: all of it is durable by then."""
-        if self.pauses or self.engine.core.state.stopping:
-            return []  # the end of the engine is the end of them
+        state = self.engine.core.state
+        if state.stopping or not state.pauses.keys() <= {Pause.PERSON}:
+            return []  # the end of the engine is the end of them, or it goes on with them
         busy = self.engine.core.under_way()
         over = frozenset(shard_id for shard_id, items in self._parts.items() if busy.isdisjoint(items))
         done, self._over_before = over & self._over_before, over

@@ -250,3 +250,25 @@ async def test_a_shard_that_is_closed_by_a_beat_and_by_the_end_of_its_run_is_clo
 
     await at_work(world, play)
     assert await world.others.open("a") == []
+
+
+async def test_one_whose_statuses_stay_away_for_a_while_does_not_end_the_run_for_all(world: World) -> None:
+    a = await world.begin("a")
+    world.service.statuses = anyio.Event()
+    said = []
+
+    async def play() -> None:
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(world.worker.take, a)
+            await world.service.creating.wait()
+            await world.beats()
+            bench = world.worker._bench
+            assert bench is not None
+            bench.engine.core.state.pause(Pause.POLLS, "no status is answered")
+            await world.beats()
+            said.append(await world.word("a"))
+            world.service.statuses.set()
+
+    await at_work(world, play)
+    assert said == [Word.GO]
+    assert world.states(0, 1) == {ItemState.SUCCEEDED}
