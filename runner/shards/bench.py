@@ -69,6 +69,7 @@ class Bench:
         self._knows_time = False
         self._parts: dict[int, frozenset[str]] = {}  # shard -> its items
         self._over_before: frozenset[int] = frozenset()
+        self._heard: set[Pause] = set()  # pauses that are others' findings
         engine.stays = True
         self._heed_word(handout)
 
@@ -139,6 +140,11 @@ class Bench:
         return {why: reason for why, reason in self.engine.core.state.pauses.items() if why not in _PASSING}
 
     @property
+    def refusal(self) -> str | None:
+        """What the service said to this worker's own key when it refused that."""
+        return None if Pause.AUTH in self._heard else self.pauses.get(Pause.AUTH)
+
+    @property
     def shards(self) -> frozenset[int]:
         """What lies here and is not done."""
         return frozenset(self._parts)
@@ -177,7 +183,9 @@ class Bench:
             case Word.HOLD:
                 core.hold("")
             case Word.END:
-                core.state.pause(Pause(handout.why), handout.reason)
+                why = Pause(handout.why)
+                if core.state.pause(why, handout.reason):
+                    self._heard.add(why)
             case Word.STOP:
                 self.engine.drain("the run is stopped")
 

@@ -17,7 +17,6 @@ import anyio
 
 from jobs.shards import Handed, handed_in
 from jobs.terms import Terms, terms_in
-from jobs.verdict import Pause
 from runner.blobs import Blobs
 from runner.clock import Clock
 from runner.errors import AuthError, LeaseLost
@@ -204,9 +203,9 @@ class Worker:
     async def _work(self, bench: Bench) -> None:
         await bench.work()
         await self._tell_pauses(bench)
-        if Pause.AUTH in bench.pauses:  # another run would end as this one did
+        if bench.refusal is not None:  # another run would end as this one did
             await self._shards.give_back()
-            raise AuthError(f"The run has ended for all workers: {bench.pauses[Pause.AUTH]}")
+            raise AuthError(f"The run has ended for all workers: {bench.refusal}")
         if not self._leaving:
             await self._close(sorted(bench.shards))
         async with self._benches:

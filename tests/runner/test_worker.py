@@ -272,3 +272,34 @@ async def test_one_whose_statuses_stay_away_for_a_while_does_not_end_the_run_for
     await at_work(world, play)
     assert said == [Word.GO]
     assert world.states(0, 1) == {ItemState.SUCCEEDED}
+
+
+async def test_a_worker_goes_on_with_other_runs_after_another_ones_key_was_refused(world: World) -> None:
+    a, b = await world.begin("a"), await world.begin("b")
+    world.service.status_word = "running"
+
+    async def play() -> None:
+        async with anyio.create_task_group() as both:
+            both.start_soon(world.worker.take, a)
+            await world.service.creating.wait()
+            await world.others.say("a", Word.END, why=Pause.AUTH, reason="the key is refused")
+            await world.beats()
+            world.service.status_word = "succeeded"
+            await world.worker.take(b)
+
+    await at_work(world, play)
+    assert world.states(2, 3) == {ItemState.SUCCEEDED}
+
+
+async def test_a_worker_whose_own_key_is_refused_ends_and_says_so_to_all(world: World) -> None:
+    a = await world.begin("a")
+    world.service.refusal = refused(401, "unauthorized")
+
+    async def play() -> None:
+        await world.worker.take(a)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await at_work(world, play)
+    assert caught.value.subgroup(AuthError) is not None
+    assert await world.word("a") is Word.END
+    assert [one.is_held for one in await world.others.open("a")] == [False]
