@@ -74,13 +74,13 @@ class Bench:
         self._heed_word(handout)
 
     async def put(self, shard_id: int, handed: Sequence[Handed]) -> bool:
-        """Work on a shard as well; False where the run ended here meanwhile."""
+        """Work on a shard as well; False where the run has ended here, or is about to."""
         await self._prepare(handed)
         records = await asyncio.to_thread(self._ledger.records, [one.item.identity for one in handed])
         digests = sorted({file.sha256 for one in handed for file in one.item.references})
         uploads = await asyncio.to_thread(self._ledger.uploads, digests)
-        if self.engine.over:
-            return False
+        if self.engine.over or self.engine.core.state.stopping:
+            return False  # a later life may hand out while an earlier one still waits for its answers
         now, core = self._clock.now(), self.engine.core
         core.state.uploads.update(usable_uploads(uploads, now_s=now.wall_s))
         self._parts[shard_id] = frozenset(one.item.identity for one in handed)

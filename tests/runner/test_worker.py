@@ -303,3 +303,22 @@ async def test_a_worker_whose_own_key_is_refused_ends_and_says_so_to_all(world: 
     assert caught.value.subgroup(AuthError) is not None
     assert await world.word("a") is Word.END
     assert [one.is_held for one in await world.others.open("a")] == [False]
+
+
+async def test_a_new_life_does_not_lie_down_on_the_bench_of_the_one_that_stops(world: World) -> None:
+    a = await world.begin("a")
+    world.service.creates = anyio.Event()
+
+    async def play() -> None:
+        async with anyio.create_task_group() as both:
+            both.start_soon(world.worker.take, a)
+            await world.service.creating.wait()  # a create is under way: the drain waits for it
+            await world.others.say("a", Word.STOP)
+            await world.beats()
+            more = await world.begin("a")
+            both.start_soon(world.worker.take, more)
+            await world.beats()
+            world.service.creates.set()
+
+    await at_work(world, play)
+    assert world.states(2, 3) == {ItemState.SUCCEEDED}
