@@ -331,6 +331,7 @@ class Engine:
             self._look(self._create_lane)
             return
         failpoint("intent.after_commit")
+        body = await self._body(send)  # ahead of all that says whether it may leave: an answer may take long
         while left_s := self._clock.left_s(send.leave_s):  # noqa: ASYNC110  # time is what it waits for
             await anyio.sleep(left_s)
         if self._permit is not None:
@@ -340,8 +341,6 @@ class Engine:
             await self._settle(kept, self._create_lane)
             return
         self.counts.creates += 1
-        body = send.step.changes[-1].body if send.step.changes else self._ledger.body(send.key)
-        assert body is not None, "an intent holds its body"
         end = await self._sender.create(idempotency_key=send.key, body=body)
         failpoint("create.after_response")
         answered = self._clock.now()
@@ -351,6 +350,13 @@ class Engine:
         step = self.core.create_ended(send, end, answered)
         await self._settle(step, self._create_lane, self._poll_lane, self._download_lane)
         failpoint("accept.after_commit")
+
+    async def _body(self, send: Send) -> bytes:
+        if not send.step.changes:
+            return await self._ledger.frozen(send.key)
+        body = send.step.changes[-1].body
+        assert body is not None, "an intent holds its body"
+        return body
 
     # Polls
 

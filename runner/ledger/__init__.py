@@ -149,6 +149,9 @@ class Ledger(Protocol):
     def body(self, key: str) -> bytes:
         """The frozen body of an attempt. KeyError when there is no such attempt."""
 
+    async def frozen(self, key: str) -> bytes:
+        """The same while others go on: where a ledger is far away, its answer may take long."""
+
     async def owner(self, task_id: str) -> str | None:
         """The key of the attempt that this task was made for, in whatever run; None when no attempt has it.
 

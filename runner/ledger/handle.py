@@ -113,6 +113,9 @@ class LedgerHandle(LedgerReads):
         """Ask this in a transaction, beside the writes and not on the loop."""
         return await self.write(_Question(work))
 
+    async def frozen(self, key: str) -> bytes:
+        return self.body(key)
+
     async def owner(self, task_id: str) -> str | None:
         return await self.question(partial(self._owner, task_id))
 

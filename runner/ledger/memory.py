@@ -125,6 +125,9 @@ class MemoryLedger:
     def body(self, key: str) -> bytes:
         return self.store.attempts[key].body
 
+    async def frozen(self, key: str) -> bytes:
+        return self.body(key)
+
     async def owner(self, task_id: str) -> str | None:
         await asyncio.sleep(0)
         return self.store.claims.get(("task", task_id))

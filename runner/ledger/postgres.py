@@ -44,7 +44,7 @@ from runner.ledger.postgres_trouble import (
     translated,
 )
 from runner.ledger.reading import LedgerReader
-from runner.ledger.rows import Row
+from runner.ledger.rows import Row, body_in
 from runner.ledger.statements import Migration
 from runner.ledger.store import Database
 
@@ -125,6 +125,9 @@ class PostgresLedger(LedgerHandle):
             except LedgerUnusable as error:
                 if error.code != UNREACHABLE or not patience.wait():
                     raise
+
+    async def frozen(self, key: str) -> bytes:
+        return body_in(await self.question(partial(self.db.rows, "body", {"key": key})), key)
 
     async def write(self, work: Callable[[], T]) -> T:
         if self._closed or os.getpid() != self._process:

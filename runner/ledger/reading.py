@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from runner.ledger.rows import (
     Priced,
     Row,
     artifact_of,
+    body_in,
     note_of,
     past_item_of,
     record_of,
@@ -60,12 +60,7 @@ class LedgerReads:
         return found
 
     def body(self, key: str) -> bytes:
-        rows = self.ask("body", {"key": key})
-        if not rows:
-            raise KeyError(key)
-        body = bytes(rows[0]["body"])
-        assert hashlib.sha256(body).hexdigest() == rows[0]["body_sha256"], f"the body of {key} is not what was written"
-        return body
+        return body_in(self.ask("body", {"key": key}), key)
 
     def task_key(self, task_id: str) -> str | None:
         rows = self.ask("task_key", {"task_id": task_id})

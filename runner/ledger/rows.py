@@ -6,8 +6,9 @@ columns is the order of the names below.
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import orjson
@@ -27,6 +28,7 @@ __all__ = [
     "artifact_params",
     "attempt_of",
     "attempt_params",
+    "body_in",
     "event_params",
     "json_of",
     "note_of",
@@ -167,6 +169,15 @@ class ItemMaker:
         sent = json.loads(params)
         references = tuple(self._files[digest] for digest in json.loads(digests))
         return sent, references, *self._priced(model, sent, len(references))
+
+
+def body_in(rows: Sequence[Row], key: str) -> bytes:
+    """The body of this attempt, if the answer has it. Raises KeyError."""
+    if not rows:
+        raise KeyError(key)
+    body = bytes(rows[0]["body"])
+    assert hashlib.sha256(body).hexdigest() == rows[0]["body_sha256"], f"the body of {key} is not what was written"
+    return body
 
 
 def artifact_of(row: Row) -> Artifact:

@@ -78,3 +78,31 @@ def test_no_create_leaves_before_it_is_permitted() -> None:
 
     assert world.live(cap=10).exit_code == 0
     world.check(cap=10)
+
+
+def test_all_that_takes_long_is_done_before_a_create_is_permitted() -> None:
+    done: list[str] = []
+    world = World(items(1))
+
+    def listen(engine: Engine) -> None:
+        frozen = engine._ledger.frozen
+
+        async def read(key: str) -> bytes:
+            await anyio.sleep(LEASE_S)
+            done.append("read")
+            return await frozen(key)
+
+        async def permit(_: str) -> None:
+            done.append("permitted")
+            if done == ["permitted"]:
+                raise LeaseLost("it went to another")
+
+        engine._permit = permit
+        engine._ledger.frozen = read  # type: ignore[method-assign]
+
+    with pytest.raises(ExceptionGroup):
+        world.live(cap=10, watch=listen)
+
+    assert world.live(cap=10, watch=listen).exit_code == 0
+    assert done == ["permitted", "read", "permitted"]
+    world.check(cap=10)

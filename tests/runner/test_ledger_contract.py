@@ -75,6 +75,9 @@ async def test_the_body_of_an_attempt_is_kept_byte_for_byte(house: House) -> Non
 
     assert change.record.attempt is not None
     assert again.body(change.record.attempt.key) == b'{"prompt":"\xc3\xa9\x00 "}'
+    assert await again.frozen(change.record.attempt.key) == again.body(change.record.attempt.key)
+    with pytest.raises(KeyError):
+        await again.frozen("rvb1-nobody")
     with pytest.raises(KeyError):
         again.body("rvb1-nobody")
     await again.close()
