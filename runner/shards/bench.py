@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 import anyio
+from pydantic import ValidationError
 
 from jobs.answers import Uploaded
 from jobs.core import resume_rank
@@ -25,7 +26,7 @@ from runner.admission import ask_time
 from runner.blobs import Blobs
 from runner.clock import Clock
 from runner.engine import Engine, Lanes, Permit
-from runner.errors import LeaseLost, LedgerUnusable, Unreachable
+from runner.errors import LeaseLost, LedgerError, LedgerUnusable, Unreachable
 from runner.exchange import Fetcher
 from runner.ledger.handle import LedgerHandle
 from runner.ledger.shards import Handout, Shards, Word
@@ -36,7 +37,7 @@ from runner.saving import ResultSaver
 from runner.service import Service
 from runner.shared_limits import SharedLimits
 
-__all__ = ["Bench", "open_bench"]
+__all__ = ["Bench", "open_bench", "terms_of"]
 
 # These pass, by a person's word or by a status that is answered: nobody's run ends with them.
 _PASSING: Final = frozenset({Pause.PERSON, Pause.POLLS})
@@ -165,7 +166,7 @@ class Bench:
         """What is said to all who work on the run. Raises `LeaseLost` where the terms ask for another bench."""
         if handout == self.handout:
             return
-        terms, state = terms_in(handout.terms), self.engine.core.state
+        terms, state = terms_of(handout), self.engine.core.state
         if _but_for_dials(terms) != _but_for_dials(self._terms):
             raise LeaseLost("the run goes on under other terms")
         _allow(self._limits, terms)
@@ -188,6 +189,18 @@ class Bench:
                     self._heard.add(why)
             case Word.STOP:
                 self.engine.drain("the run is stopped")
+
+
+def terms_of(handout: Handout) -> Terms:
+    """What the run is to be worked on by. Raises `LedgerError` where this release cannot know that."""
+    try:
+        return terms_in(handout.terms)
+    except ValidationError:
+        raise LedgerError(
+            f"the run {handout.run_id} was handed out by another release of rivya-batch",
+            code="handout-unknown",
+            next_step="install here the release of the command that began it",
+        ) from None
 
 
 def _but_for_dials(terms: Terms) -> Terms:
@@ -216,7 +229,7 @@ async def open_bench(
     permit: Permit,
 ) -> Bench:
     """A bench for a run, with nothing on it."""
-    terms = terms_in(handout.terms)
+    terms = terms_of(handout)
     _allow(limits, terms)
     make = partial(
         made_core, terms, account=account, ledger=ledger, price_classes=(), spread=spread, limits=limits.limits

@@ -133,7 +133,10 @@ class _Process:
 
             self._interruption.attach(drain=leave, cut=worker.cut)
             try:
-                await worker.run()
+                async with anyio.create_task_group() as group:
+                    group.start_soon(_mind, serving)
+                    await worker.run()
+                    group.cancel_scope.cancel()
             finally:
                 serving.cancel()
                 with anyio.CancelScope(shield=True):
@@ -150,6 +153,13 @@ class _Process:
             self._interruption.attach(drain=lambda _: pause.cancel(), cut=pause.cancel)
             await anyio.sleep_forever()
         self._interruption.detach()
+
+
+async def _mind(serving: asyncio.Task[None]) -> None:
+    """A worker whose queue broke down would get nothing new and look well: what broke it is raised."""
+    await asyncio.wait({serving})
+    if not serving.cancelled():
+        serving.result()
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> str:

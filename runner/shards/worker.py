@@ -16,7 +16,7 @@ from typing import Final, Protocol
 import anyio
 
 from jobs.shards import Handed, handed_in
-from jobs.terms import Terms, terms_in
+from jobs.terms import Terms
 from runner.blobs import Blobs
 from runner.clock import Clock
 from runner.errors import AuthError, LeaseLost
@@ -25,7 +25,7 @@ from runner.ledger.handle import LedgerHandle
 from runner.ledger.shards import LEASE_S, Handout, Shards, Word
 from runner.reporter import Reporter
 from runner.service import Service
-from runner.shards.bench import Bench, open_bench
+from runner.shards.bench import Bench, open_bench, terms_of
 from runner.shards.lease import Lease
 from runner.shared_limits import SharedLimits
 
@@ -181,7 +181,7 @@ class Worker:
         return (await self._shards.handouts([run_id]))[run_id]
 
     async def _opened(self, handout: Handout) -> Bench:
-        tools, terms = self._tools, terms_in(handout.terms)
+        tools, terms = self._tools, terms_of(handout)
         return await open_bench(
             handout,
             account=tools.account,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import anyio
 import pytest
@@ -16,11 +17,13 @@ from jobs.terms import Terms, text_of_terms
 from jobs.verdict import Pause
 from runner.blobs import LocalBlobs
 from runner.clock import Clock
-from runner.errors import AuthError
+from runner.errors import AuthError, InternalError, LedgerError
+from runner.interruption import Interruption
 from runner.ledger import RunInfo
 from runner.ledger.postgres import PostgresLedger, open_ledger
 from runner.ledger.shards import Shards, Word
 from runner.reporter import Reporter
+from runner.shards import serving
 from runner.shards import worker as worker_module
 from runner.shards.lease import running_s
 from runner.shards.worker import Tools, Worker
@@ -72,12 +75,12 @@ class World:
         self._folder = folder
         self._runs = 0
         self._clock = Clock(mono_s=running_s)
-        store = database_of(shared_server())
-        self.ledger: PostgresLedger = open_ledger(store)
+        self.store = database_of(shared_server())
+        self.ledger: PostgresLedger = open_ledger(self.store)
         self.others = Shards(self.ledger, "coordinator")
-        self._own: PostgresLedger = open_ledger(store, role="worker")
+        self._own: PostgresLedger = open_ledger(self.store, role="worker")
         self.shards = Shards(self._own, "w")
-        tools = Tools(
+        self.tools = Tools(
             account="default",
             service=self.service,  # type: ignore[arg-type]
             fetcher=None,  # type: ignore[arg-type]
@@ -89,7 +92,7 @@ class World:
             say=lambda _: None,
         )
         self._limits: SharedLimits | None = None
-        self.worker = Worker(self._own, self.shards, tools)
+        self.worker = Worker(self._own, self.shards, self.tools)
 
     async def _open_place(self, terms: Terms) -> LocalBlobs:
         return LocalBlobs(terms.place)
@@ -300,7 +303,7 @@ async def test_a_worker_whose_own_key_is_refused_ends_and_says_so_to_all(world: 
 
     with pytest.raises(ExceptionGroup) as caught:
         await at_work(world, play)
-    assert caught.value.subgroup(AuthError) is not None
+    assert caught.group_contains(AuthError)
     assert await world.word("a") is Word.END
     assert [one.is_held for one in await world.others.open("a")] == [False]
 
@@ -322,3 +325,28 @@ async def test_a_new_life_does_not_lie_down_on_the_bench_of_the_one_that_stops(w
 
     await at_work(world, play)
     assert world.states(2, 3) == {ItemState.SUCCEEDED}
+
+
+async def test_a_worker_says_that_a_run_was_handed_out_by_another_release(world: World) -> None:
+    a = await world.begin("a")
+    await world.others.say_terms("a", '{"run_id": "a", "what_is_new": 1}')
+
+    async def play() -> None:
+        await world.worker.take(a)
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await at_work(world, play)
+    assert caught.group_contains(LedgerError, match="another release")
+
+
+async def test_a_queue_that_breaks_down_ends_the_process_that_would_get_nothing_from_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def serve(*_: object, **__: object) -> None:
+        raise InternalError("the queue broke down")
+
+    monkeypatch.setattr(serving, "queue", lambda: SimpleNamespace(serve=serve))
+    process = serving._Process(world.store, "w2", world.tools, Interruption())
+    with pytest.raises(ExceptionGroup) as caught, anyio.fail_after(PATIENCE_S):
+        await process.serve()
+    assert caught.group_contains(InternalError, match="broke down")
