@@ -101,6 +101,8 @@ ERRORS: Final[Mapping[str, str]] = MappingProxyType(
         "loads them from beside it: send it together with the results' folder.",
         "extra-missing": "What was asked for comes with an extra that is not installed. The next line has the command "
         "that installs it, such as `pip install 'rivya-batch[parquet]'`. Nothing was sent.",
+        "handout-unknown": "Another release of rivya-batch handed this run out, with words that this one does not "
+        "know. Workers and the command that began the run should be of one release. What was bought is in the ledger.",
         "item-ambiguous": "More than one item is called so. Write more of its identity, or its whole key.",
         "item-unknown": "No item of the run is called so. `rivya-batch results` lists them; an item may be named by "
         "its key, the beginning of its identity, its task id or its idempotency key.",

@@ -10,7 +10,6 @@ from functools import partial
 from typing import Final
 
 import anyio
-from pydantic import ValidationError
 
 from jobs.answers import Uploaded
 from jobs.core import resume_rank
@@ -195,7 +194,7 @@ def terms_of(handout: Handout) -> Terms:
     """What the run is to be worked on by. Raises `LedgerError` where this release cannot know that."""
     try:
         return terms_in(handout.terms)
-    except ValidationError:
+    except ValueError:  # what pydantic raises
         raise LedgerError(
             f"the run {handout.run_id} was handed out by another release of rivya-batch",
             code="handout-unknown",
