@@ -205,9 +205,10 @@ ON CONFLICT (run_id) DO UPDATE SET
 UPDATE handouts SET terms = :terms WHERE run_id = :run_id;
 
 -- name: say_word
--- Tell all workers of a run, unless something that weighs more was said: nobody goes on after an end.
+-- Tell all workers of a life, unless something that weighs more was said: nobody goes on after an end. What an earlier
+-- life ended for is not said of the next one.
 UPDATE handouts SET word = :word, why = :why, reason = :reason
-WHERE run_id = :run_id AND word <> :word AND (word IN ('go', 'hold') OR :word = 'stop');
+WHERE run_id = :run_id AND life_id = :life_id AND word <> :word AND (word IN ('go', 'hold') OR :word = 'stop');
 
 -- name: handouts
 -- What is said of these runs.

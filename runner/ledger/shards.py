@@ -90,9 +90,10 @@ class Shards:
         """Take them back, from whoever has them."""
         await self._ledger.write(partial(self._each, "withdraw_shard", [{"shard_id": one} for one in shard_ids]))
 
-    async def say(self, run_id: str, word: Word, *, why: str = "", reason: str = "") -> None:
-        """Tell all who work on the run, unless more was said before."""
-        await self._run("say_word", {"run_id": run_id, "word": word.value, "why": why, "reason": reason})
+    async def say(self, run_id: str, word: Word, *, life_id: int, why: str = "", reason: str = "") -> None:
+        """Tell all who work on the run in this life, unless more was said before."""
+        told = {"run_id": run_id, "life_id": life_id, "word": word.value, "why": why, "reason": reason}
+        await self._run("say_word", told)
 
     async def say_terms(self, run_id: str, terms: str) -> None:
         await self._run("say_terms", {"run_id": run_id, "terms": terms})

@@ -162,9 +162,16 @@ class Bench:
         return sorted(done)
 
     async def heed(self, handout: Handout) -> None:
-        """What is said to all who work on the run. Raises `LeaseLost` where the terms ask for another bench."""
+        """What is said to all who work on the run. Raises `LeaseLost` where the terms ask for another bench, or a new
+        life does, which knows nothing of what keeps this one from buying.
+        """
         if handout == self.handout:
             return
+        if handout.life_id != self.handout.life_id:
+            if self.engine.core.state.stopping:
+                return  # it ends as part of its own life
+            if self.pauses:
+                raise LeaseLost("the run began anew after it had ended here")
         terms, state = terms_of(handout), self.engine.core.state
         if _but_for_dials(terms) != _but_for_dials(self._terms):
             raise LeaseLost("the run goes on under other terms")

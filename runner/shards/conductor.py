@@ -93,7 +93,7 @@ class Conductor(Engine):
                 self._look()
         with anyio.CancelScope(shield=True):
             self._over = True
-            await self._shards.say(self._terms.run_id, Word.STOP)
+            await self._shards.say(self._terms.run_id, Word.STOP, life_id=self._handle.life_id)
             await self._follow()
             if not await self._mirror.settle():
                 self._onlooker.recount()
@@ -264,7 +264,7 @@ class Conductor(Engine):
         elif Pause.PERSON in state.pauses:
             word = Word.HOLD
         if word is not said.word:
-            await self._shards.say(run_id, word, why=why, reason=reason)
+            await self._shards.say(run_id, word, life_id=self._handle.life_id, why=why, reason=reason)
         terms = replace(
             self._terms,
             cap_credits=state.books.cap,

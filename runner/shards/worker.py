@@ -251,8 +251,9 @@ class Worker:
         """What keeps one worker from buying ends buying for all: it is as if one process ran all of it."""
         if bench.handout.word not in (Word.GO, Word.HOLD):
             return
+        run_id, life_id = bench.handout.run_id, bench.handout.life_id
         for why, reason in bench.pauses.items():
-            await self._shards.say(bench.handout.run_id, Word.END, why=why.value, reason=reason)
+            await self._shards.say(run_id, Word.END, life_id=life_id, why=why.value, reason=reason)
 
     async def _close(self, shard_ids: Sequence[int]) -> None:
         ours = [shard_id for shard_id in shard_ids if shard_id in self._held]  # a beat and an end may both close it

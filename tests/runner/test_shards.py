@@ -94,7 +94,7 @@ async def test_nothing_is_left_of_a_run_that_stops(crew: Crew) -> None:
     (_, first), (_, second) = crew
     await first.claim(1)
     await first.give_back()
-    await first.say("run", Word.STOP)
+    await first.say("run", Word.STOP, life_id=1)
 
     assert await second.left(9) == []
 
@@ -113,10 +113,21 @@ async def test_nothing_is_left_of_a_run_that_stops(crew: Crew) -> None:
 )
 async def test_nobody_goes_on_after_an_end(crew: Crew, first: Word, then: Word, holds: Word) -> None:
     (_, shards), _ = crew
-    await shards.say("run", first)
-    await shards.say("run", then, why="auth")
+    await shards.say("run", first, life_id=1)
+    await shards.say("run", then, life_id=1, why="auth")
 
     assert (await shards.handouts(["run", "other"]))["run"].word is holds
+
+
+async def test_what_is_said_of_an_earlier_life_is_not_heard_in_the_next(store: Database, crew: Crew) -> None:
+    (_, shards), _ = crew
+    ledger = open_ledger(store)
+    life = await ledger.begin_life(RUN, ITEMS, at_s=2.0, pid=1, host="h")
+    await Shards(ledger, "coordinator").hand_out("run", life.life_id, "terms")
+    await ledger.close()
+    await shards.say("run", Word.END, life_id=1, why="credits")
+
+    assert (await shards.handouts(["run"]))["run"].word is Word.GO
 
 
 async def test_a_closed_shard_is_had_by_nobody(crew: Crew) -> None:

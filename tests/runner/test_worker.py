@@ -17,7 +17,7 @@ from jobs.terms import Terms, text_of_terms
 from jobs.verdict import Pause
 from runner.blobs import LocalBlobs
 from runner.clock import Clock
-from runner.errors import AuthError, InternalError, LedgerError
+from runner.errors import AuthError, InternalError, LeaseLost, LedgerError
 from runner.interruption import Interruption
 from runner.ledger import RunInfo
 from runner.ledger.postgres import PostgresLedger, open_ledger
@@ -74,6 +74,7 @@ class World:
         self.service = Service()
         self._folder = folder
         self._runs = 0
+        self._lives: dict[str, int] = {}
         self._clock = Clock(mono_s=running_s)
         self.store = database_of(shared_server())
         self.ledger: PostgresLedger = open_ledger(self.store)
@@ -111,9 +112,13 @@ class World:
             run_id=run_id, name=run_id, edition="", manifest_path="m", manifest_sha256="x", cap_credits=1000, out_dir=""
         )
         life = await self.ledger.begin_life(info, items, at_s=1.0, pid=1, host="h")
+        self._lives[run_id] = life.life_id
         await self.others.hand_out(run_id, life.life_id, text_of_terms(self.terms(run_id)))
         (shard_id,) = await self.others.add(run_id, [text_of(Handed(item=item, version=1) for item in items)])
         return shard_id
+
+    async def say(self, run_id: str, word: Word, *, why: str = "", reason: str = "") -> None:
+        await self.others.say(run_id, word, life_id=self._lives[run_id], why=why, reason=reason)
 
     def terms(self, run_id: str) -> Terms:
         return Terms(
@@ -210,7 +215,7 @@ async def test_a_run_that_ends_while_its_first_shard_is_prepared_makes_room_for_
         async with anyio.create_task_group() as both:
             both.start_soon(world.worker.take, a)
             await world.service.looking.wait()
-            await world.others.say("a", word, why="credits", reason="the account is empty")
+            await world.say("a", word, why="credits", reason="the account is empty")
             await world.beats()
             world.service.looks.set()
             await world.worker.take(b)
@@ -229,7 +234,7 @@ async def test_a_shard_of_a_stopped_run_is_left_by_a_worker_that_is_at_another(w
         async with anyio.create_task_group() as both:
             both.start_soon(world.worker.take, b)
             await world.service.creating.wait()
-            await world.others.say("a", Word.STOP)
+            await world.say("a", Word.STOP)
             await world.worker.take(a)  # its job is in the queue still
             await world.beats()
             held.extend([one.is_held for run in "ab" for one in await world.others.open(run)])
@@ -285,7 +290,7 @@ async def test_a_worker_goes_on_with_other_runs_after_another_ones_key_was_refus
         async with anyio.create_task_group() as both:
             both.start_soon(world.worker.take, a)
             await world.service.creating.wait()
-            await world.others.say("a", Word.END, why=Pause.AUTH, reason="the key is refused")
+            await world.say("a", Word.END, why=Pause.AUTH, reason="the key is refused")
             await world.beats()
             world.service.status_word = "succeeded"
             await world.worker.take(b)
@@ -316,7 +321,7 @@ async def test_a_new_life_does_not_lie_down_on_the_bench_of_the_one_that_stops(w
         async with anyio.create_task_group() as both:
             both.start_soon(world.worker.take, a)
             await world.service.creating.wait()  # a create is under way: the drain waits for it
-            await world.others.say("a", Word.STOP)
+            await world.say("a", Word.STOP)
             await world.beats()
             more = await world.begin("a")
             both.start_soon(world.worker.take, more)
@@ -350,3 +355,48 @@ async def test_a_queue_that_breaks_down_ends_the_process_that_would_get_nothing_
     with pytest.raises(ExceptionGroup) as caught, anyio.fail_after(PATIENCE_S):
         await process.serve()
     assert caught.group_contains(InternalError, match="broke down")
+
+
+async def test_what_an_earlier_life_ended_for_does_not_end_the_next_one(world: World) -> None:
+    a = await world.begin("a")
+    world.service.creates = anyio.Event()
+
+    async def play() -> None:
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(world.worker.take, a)
+            await world.service.creating.wait()  # what is under way keeps the run's bench
+            bench = world.worker._bench
+            assert bench is not None
+            bench.engine.core.state.pause(Pause.CREDITS, "the account is empty")
+            await world.beats()
+            assert await world.word("a") is Word.END
+            await world.begin("a")
+            await anyio.sleep_forever()
+
+    with pytest.raises(ExceptionGroup) as caught:
+        await at_work(world, play)
+    assert caught.value.subgroup(LeaseLost) is not None
+    assert await world.word("a") is Word.GO
+
+
+async def test_a_life_that_stops_says_nothing_to_the_next_one(world: World) -> None:
+    a = await world.begin("a")
+    world.service.creates = anyio.Event()
+
+    async def play() -> None:
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(world.worker.take, a)
+            await world.service.creating.wait()
+            bench = world.worker._bench
+            assert bench is not None
+            bench.engine.core.state.pause(Pause.CREDITS, "the account is empty")
+            await world.say("a", Word.STOP)
+            await world.beats()
+            more = await world.begin("a")
+            await world.beats()
+            world.service.creates.set()
+            await world.worker.take(more)
+
+    await at_work(world, play)
+    assert await world.word("a") is Word.GO
+    assert world.states(2, 3) == {ItemState.SUCCEEDED}
