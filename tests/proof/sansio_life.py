@@ -43,7 +43,7 @@ class Life:
     __slots__ = (
         "adopted", "again", "ask_creates", "ask_polls", "base_s", "began_s", "commits", "core", "crash_after",
         "create_wake_s", "creating", "dead", "dice", "durable_s", "events", "heap", "last", "left", "mono_s", "now",
-        "poll_wake_s", "polling", "records", "retry", "saving", "scope", "service", "steps", "stirred", "stop_after",
+        "poll_wake_s", "polling", "records", "retry", "saving", "scope", "service", "stirred", "stop_after",
         "timeout_wake_s", "turns", "uploading", "world",
     )  # fmt: skip
 
@@ -63,7 +63,7 @@ class Life:
         self.ask_creates = self.ask_polls = True
         self.creating: dict[str, Send] = {}
         self.adopted: set[str] = set()  # keys found open
-        self.polling = self.left = self.turns = self.steps = self.events = 0
+        self.polling = self.left = self.turns = self.events = 0
         self.uploading: set[str] = set()
         self.saving = 0
         self.dead = False
@@ -103,7 +103,8 @@ class Life:
             if self.stirred or wake_s <= self.mono_s:
                 if core.finished():  # the engine looks before it asks
                     break
-                if self._ask() and core.finished():
+                self._ask()
+                if core.finished():
                     break
                 wake_s = min(self.create_wake_s, self.poll_wake_s, self.timeout_wake_s)
             self.turns += 1
@@ -194,7 +195,7 @@ class Life:
 
         Whether an answer was a step of its own, after which the life may be over: the engine looks then, too.
         """
-        core, before = self.core, self.steps
+        core, before = self.core, self.turns
         self.stirred = False
         if self.ask_creates or self.create_wake_s <= self.mono_s:
             self.ask_creates, self.create_wake_s = False, self._asked_for_creates()
@@ -210,7 +211,7 @@ class Life:
                 if digest not in self.uploading:
                     self.uploading.add(digest)
                     self._later(self._span_s(5.0), self._uploaded, digest)
-        return self.steps > before
+        return self.turns > before
 
     def _asked_for_creates(self) -> float:
         while len(self.creating) < self.world.crew:
@@ -223,7 +224,6 @@ class Life:
             self.turns += 1
             if self.turns > TURNS_MAX:
                 raise self.world.fail("the core gives steps without end")
-            self.steps += 1
             self.commit(answer)
         return NEVER_S
 
@@ -239,7 +239,6 @@ class Life:
     def _asked_for_timeouts(self) -> float:
         while isinstance(answer := self.core.overdue(self.now), Step):
             self.world.met("stalled by time")
-            self.steps += 1
             self.commit(answer)
             self.stirred = True
         return self._until(answer)
