@@ -354,8 +354,8 @@ BUGS: tuple[Bug, ...] = (
         name="a resend is spelled anew",
         hurts="the same key with other bytes is a conflict, or a second task",
         file="runner/engine.py",
-        old="else self._ledger.body(send.key)\n",
-        new='else (self._ledger.body(send.key) or b"") + b" "\n',
+        old="            return await self._ledger.frozen(send.key)\n",
+        new='            return await self._ledger.frozen(send.key) + b" "\n',
         hunter="storms",
     ),
     Bug(
