@@ -190,12 +190,9 @@ class Life:
         self.ask_creates |= creates
         self.ask_polls |= polls
 
-    def _ask(self) -> bool:
-        """Ask the lanes that have reason to, until each waits; remember the moments for which they wait.
-
-        Whether an answer was a step of its own, after which the life may be over: the engine looks then, too.
-        """
-        core, before = self.core, self.turns
+    def _ask(self) -> None:
+        """Ask the lanes that have reason to, until each waits; remember the moments for which they wait."""
+        core = self.core
         self.stirred = False
         if self.ask_creates or self.create_wake_s <= self.mono_s:
             self.ask_creates, self.create_wake_s = False, self._asked_for_creates()
@@ -211,7 +208,6 @@ class Life:
                 if digest not in self.uploading:
                     self.uploading.add(digest)
                     self._later(self._span_s(5.0), self._uploaded, digest)
-        return self.turns > before
 
     def _asked_for_creates(self) -> float:
         while len(self.creating) < self.world.crew:
