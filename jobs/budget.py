@@ -28,6 +28,7 @@ class Fit(StrEnum):
 class Shared:
     """Books that several move, as they were found. Of what is reserved, what open attempts hold may come `back`."""
 
+    cap: int | None
     reserved: int
     settled: int
     back: int
@@ -81,7 +82,7 @@ class Books:
         return Books(cap=self.cap, per_item=self.per_item, reserved=reserved, settled=settled)
 
     def found(self, shared: Shared) -> Books:
-        """The books as somebody looked them up."""
+        """The books as somebody looked them up, who may not know of our cap yet."""
         return replace(self, reserved=shared.reserved, settled=shared.settled, shared=shared)
 
 

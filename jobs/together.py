@@ -6,6 +6,7 @@ then the ledger refuses the intent, and it is taken back. And nothing is left un
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from jobs.budget import Fit, Shared
@@ -50,5 +51,5 @@ class Together:
         """The books were looked up; they were asked for at `asked_s`."""
         if asked_s < self._seen_s:
             return  # somebody looked later, and heard sooner
-        self._state.books = self._state.books.found(shared)
+        self._state.books = replace(self._state.books.found(shared), cap=shared.cap)
         self._seen_s, self.due_s = asked_s, None

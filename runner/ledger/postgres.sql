@@ -109,6 +109,15 @@ ON CONFLICT (attempt_key, n) DO UPDATE SET
     type = excluded.type,
     life_id = excluded.life_id;
 
+-- name: reserve_beside
+-- The same as `reserve` for one of several writers, who may not have heard of the run's budget yet: it must fit that as
+-- well, and until the end of the transaction nobody changes it.
+WITH run AS MATERIALIZED (SELECT r.cap_credits FROM runs AS r WHERE r.run_id = :scope FOR SHARE OF r)
+UPDATE books SET reserved = reserved + :bound
+WHERE scope = :scope AND coalesce(
+    reserved + settled + :bound <= least(CAST(:cap AS BIGINT), (SELECT run.cap_credits FROM run)), TRUE
+);
+
 -- name: ends_seen
 -- Ages between which the latest tasks of these price classes ended, the oldest first.
 WITH late AS (
@@ -279,12 +288,12 @@ SELECT s.shard_id, s.fence, (s.lease_until IS NOT NULL AND s.lease_until > clock
 FROM shards AS s WHERE s.run_id = :run_id AND s.state = 'open' ORDER BY s.shard_id;
 
 -- name: shared_books
--- A run's books, and what of them open attempts hold: that may come back.
-SELECT b.reserved, b.settled, (
+-- A run's budget and books, and what of them open attempts hold: that may come back.
+SELECT r.cap_credits, b.reserved, b.settled, (
     SELECT coalesce(sum(a.reserved), 0) FROM attempts AS a
     WHERE a.scope = :scope AND a.state IN ('submitting', 'accepted')
 ) AS back
-FROM books AS b WHERE b.scope = :scope;
+FROM books AS b JOIN runs AS r ON r.run_id = b.scope WHERE b.scope = :scope;
 
 -- name: late_events
 -- What happened after a moment, in order.

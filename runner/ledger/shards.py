@@ -139,9 +139,9 @@ class Shards:
         await self._run("give_back_shards", {"worker": self._worker})
 
     async def books(self, run_id: str) -> Shared:
-        """The run's books as they are."""
+        """The run's budget and books as they are."""
         (row,) = await self._rows("shared_books", {"scope": run_id})
-        return Shared(reserved=row["reserved"], settled=row["settled"], back=row["back"])
+        return Shared(cap=row["cap_credits"], reserved=row["reserved"], settled=row["settled"], back=row["back"])
 
     async def _run(self, name: str, params: Mapping[str, object]) -> None:
         await self._ledger.write(partial(self._ledger.db.run, name, params))

@@ -115,21 +115,21 @@ class Recording:
     db: Statements
     changes: Sequence[Change]
     life_id: int | None
-    fences: Fences = ()  # of the shards that the changes belong to, as this writer knows them
+    fences: Fences = ()  # of the shards that the changes belong to, as this writer knows them; none: it is alone
 
     def __call__(self) -> None:
         """One by one, so that a refusal names its item."""
         _stay_within([self])
         for change in self.changes:
-            _add(self.db, [change], life_id=self.life_id)
+            _add(self, [change])
 
 
 def add_together(recordings: Sequence[Recording]) -> None:
     """Do some calls with as few statements as they allow. Raises when one of them is refused, and says not which."""
     _stay_within(recordings)
     _fit_in_turn(recordings)
-    for db, life_id, changes in _portions(recordings):
-        _add(db, changes, life_id=life_id)
+    for recording, changes in _portions(recordings):
+        _add(recording, changes)
 
 
 def _stay_within(recordings: Sequence[Recording]) -> None:
@@ -157,21 +157,22 @@ def _fit_in_turn(recordings: Sequence[Recording]) -> None:
                 raise LedgerConflict(f"what is held exceeds the cap of {cap}", code=OVER_CAP)
 
 
-def _portions(recordings: Sequence[Recording]) -> Iterator[tuple[Statements, int | None, list[Change]]]:
+def _portions(recordings: Sequence[Recording]) -> Iterator[tuple[Recording, list[Change]]]:
     """Changes in order, cut before an item's second: within a portion no change depends on another."""
     portion: dict[str, Change] = {}
     for recording in recordings:
         for change in recording.changes:
             if change.record.identity in portion:
-                yield recording.db, recording.life_id, list(portion.values())
+                yield recording, list(portion.values())
                 portion = {}
             portion[change.record.identity] = change
     if portion:
-        yield recordings[-1].db, recordings[-1].life_id, list(portion.values())
+        yield recordings[-1], list(portion.values())
 
 
-def _add(db: Statements, changes: Sequence[Change], *, life_id: int | None) -> None:
+def _add(to: Recording, changes: Sequence[Change]) -> None:
     """Append the events of different items and move what they move."""
+    db, life_id = to.db, to.life_id
     opened: list[Params] = []
     moved: list[Params] = []
     files: list[Params] = []
@@ -193,7 +194,8 @@ def _add(db: Statements, changes: Sequence[Change], *, life_id: int | None) -> N
         events.append(event_params(event, life_id=life_id, attempt_key=attempt.key))
     # What an ended attempt gives back comes first: an intent beside it may need the room.
     _move_books(db, [change for change in changes if change.event.type is not EventType.INTENT])
-    _reserve(db, [change for change in changes if change.event.type is EventType.INTENT])
+    intents = [change for change in changes if change.event.type is EventType.INTENT]
+    _reserve(db, intents, "reserve_beside" if to.fences else "reserve")
     if moved and db.run_many("move_attempt", moved) != len(moved):
         raise LedgerConflict(f"attempt {moved[0]['key']} was never opened", code="ledger-no-attempt")
     if opened:
@@ -213,13 +215,13 @@ def _add(db: Statements, changes: Sequence[Change], *, life_id: int | None) -> N
             failpoint(_FAILPOINTS[kind])
 
 
-def _reserve(db: Statements, intents: Sequence[Change]) -> None:
+def _reserve(db: Statements, intents: Sequence[Change], statement: str) -> None:
     """Reserve each intent's bound, if all of them fit the cap that each of them was decided under."""
     for scope, caps in _by_scope(intents):
         bound = sum(change.delta.reserved for change in caps)
         cap = min((change.cap_credits for change in caps if change.cap_credits is not None), default=None)
         db.run("open_books", {"scope": scope})
-        if db.run("reserve", {"scope": scope, "bound": bound, "cap": cap}) != 1:
+        if db.run(statement, {"scope": scope, "bound": bound, "cap": cap}) != 1:
             identity = caps[0].record.identity
             raise LedgerConflict(f"{bound} credits for {identity} do not fit the cap of {cap}", code=OVER_CAP)
 

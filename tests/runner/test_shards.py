@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from psycopg.errors import LockNotAvailable
 
 from jobs.budget import Books, Shared
 from jobs.core import Core
@@ -12,9 +13,11 @@ from jobs.item import Item
 from jobs.lifecycle import ItemState
 from jobs.record import Record
 from jobs.shards import Handed, handed_in, text_of
+from jobs.steps import Notice
 from runner.errors import LeaseLost, LedgerConflict
 from runner.ledger import OVER_CAP, RunInfo
 from runner.ledger.postgres import PostgresLedger, open_ledger
+from runner.ledger.postgres_link import Link
 from runner.ledger.shards import Shards, Word
 from runner.ledger.store import Database
 from tests.jobs.workbench import at, made_core, made_item, must_send, seen
@@ -177,8 +180,42 @@ async def test_writers_beside_one_another_are_held_to_one_budget(crew: Crew) -> 
     assert (await shards.books("run")).back == 10
 
 
-def _sharing(item: Item) -> Core:
-    books = Books(cap=15, shared=Shared(reserved=0, settled=0, back=0))
+async def test_a_lowered_budget_holds_for_a_worker_that_has_not_heard_of_it(store: Database, crew: Crew) -> None:
+    (one, shards), _ = crew
+    claim = await shards.claim(1)
+    assert claim is not None
+    one.belong(lambda _: (1, claim.fence))
+    first, second = _sharing(ITEMS[0], cap=1000), _sharing(ITEMS[1], cap=1000)
+    await one.record(must_send(first, 0).step.changes)
+    coordinator = open_ledger(store)
+    coordinator.join_life(1)
+    await coordinator.note([Notice(name="turned", data={})], at_s=2.0, cap_credits=15)
+    await coordinator.close()
+
+    with pytest.raises(LedgerConflict) as caught:
+        await one.record(must_send(second, 0).step.changes)
+    assert caught.value.code == OVER_CAP
+    assert one.books("run").reserved == 10
+    assert (await shards.books("run")).cap == 15
+
+
+async def test_nobody_changes_a_budget_between_an_intent_that_was_held_to_it_and_its_commit(store: Database) -> None:
+    one, other = Link(store), Link(store)
+    one.control("BEGIN")
+    assert one.run("reserve_beside", {"scope": "run", "bound": 10, "cap": None}) == 1
+
+    other.control("SET lock_timeout = '50ms'")
+    with pytest.raises(LockNotAvailable):
+        other.run("set_cap", {"cap_credits": 5, "life_id": 1})
+    one.undo()
+    assert other.run("set_cap", {"cap_credits": 5, "life_id": 1}) == 1
+    assert one.run("reserve_beside", {"scope": "run", "bound": 10, "cap": None}) == 0
+    for link in (one, other):
+        link.drop()
+
+
+def _sharing(item: Item, cap: int = 15) -> Core:
+    books = Books(cap=cap, shared=Shared(cap=cap, reserved=0, settled=0, back=0))
     return made_core(item, records=planned(), prices={"m": 10}, books=books)
 
 
