@@ -177,6 +177,10 @@ class Core:
         """
         return self._buying.keep_back(send, now)
 
+    def may_leave(self, send: Send, now: Now) -> bool:
+        """Whether its slot is still its own: a part of a limit may have gone to others."""
+        return self.pacers[0].may_leave(send.token, now.mono_s)
+
     def take_back(self, send: Send, now: Now) -> None:
         """The ledger refused a create's intent, because others hold what it needs of shared books: it never was."""
         self._buying.take_back(send, now)

@@ -49,7 +49,8 @@ MOVING_SHARE = 0.25
 MOVING_S_MIN = 0.2
 # A share is good for so long after the beat that wrote it: four beats may get lost, and a database may restart.
 LEASE_S = 5.0
-# A call that left while the lease held has reached the service by then, and no clock is wrong by as much.
+# A call that left while the lease held has reached the service by then, and no clock is wrong by as much. What takes
+# long is to connect, so a create is asked for its lease once more after that; a late poll may be refused, and is free.
 ARRIVE_S = 5.0
 # Wanted by who would use whatever there is.
 ALL = 1_000_000

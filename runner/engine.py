@@ -27,6 +27,7 @@ from jobs.steps import Download, Poll, Send, Step, Wait
 from jobs.verdict import Pause
 from runner.clock import Clock
 from runner.errors import DiskFull, FetchError, LedgerConflict, OutputUnusable, RunnerError, ServiceRefused
+from runner.exchange import MayLeave, Permit
 from runner.failpoints import failpoint
 from runner.lane import Lane
 from runner.ledger import OVER_CAP, KnownUpload, Ledger
@@ -34,7 +35,7 @@ from runner.onlooker import Onlooker
 from runner.reporter import Reporter, RunStatistics
 from runner.upload_queue import Upload, UploadQueue, pause_for
 
-__all__ = ["AHEAD_S", "Engine", "Lanes", "Look", "LookUp", "Permit", "Saver", "Sender", "Uploader"]
+__all__ = ["AHEAD_S", "Engine", "Lanes", "Look", "LookUp", "Saver", "Sender", "Uploader"]
 
 # Requests of one kind at once. A place in flight is held by a task of the service, not by a worker, so thousands of
 # tasks need no more workers; a service that takes two seconds for a create needs this many for 60 creates/s. They also
@@ -57,7 +58,7 @@ DRAIN_S = 30.0
 class Sender(Protocol):
     """Creates and statuses (`runner.service.Service`)."""
 
-    async def create(self, *, idempotency_key: str, body: bytes) -> SendEnd: ...
+    async def create(self, *, idempotency_key: str, body: bytes, may_leave: MayLeave | None = None) -> SendEnd: ...
 
     async def status(self, task_id: str) -> SendEnd: ...
 
@@ -70,9 +71,6 @@ class Uploader(Protocol):
 
 # Looks up books that others move too.
 LookUp = Callable[[], Awaitable[Shared]]
-
-# Waits until a create of this item may leave, for the sake of others who may have the item by now.
-Permit = Callable[[str], Awaitable[None]]
 
 # Asks for a task's status at the pace of polls.
 Look = Callable[[str], Awaitable[SendEnd]]
@@ -335,13 +333,13 @@ class Engine:
         while left_s := self._clock.left_s(send.leave_s):  # noqa: ASYNC110  # time is what it waits for
             await anyio.sleep(left_s)
         if self._permit is not None:
-            await self._permit(send.identity)
+            await self._permit.held()
         kept = self.core.keep_back(send, self._clock.now())
         if kept is not None:
             await self._settle(kept, self._create_lane)
             return
         self.counts.creates += 1
-        end = await self._sender.create(idempotency_key=send.key, body=body)
+        end = await self._sender.create(idempotency_key=send.key, body=body, may_leave=self._may_leave(send))
         failpoint("create.after_response")
         answered = self._clock.now()
         if end.task is not None:
@@ -350,6 +348,13 @@ class Engine:
         step = self.core.create_ended(send, end, answered)
         await self._settle(step, self._create_lane, self._poll_lane, self._download_lane)
         failpoint("accept.after_commit")
+
+    def _may_leave(self, send: Send) -> MayLeave | None:
+        """Asked again once the way to the service stands: others count on what left being there in seconds."""
+        permit = self._permit
+        if permit is None:
+            return None
+        return lambda: permit.is_held and self.core.may_leave(send, self._clock.now())
 
     async def _body(self, send: Send) -> bytes:
         if not send.step.changes:

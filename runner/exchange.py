@@ -7,11 +7,37 @@ never from an exception's name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
-__all__ = ["Fetched", "Fetcher", "Part", "Poster", "Request", "Response", "Resume", "Sink", "Transport"]
+__all__ = [
+    "Fetched",
+    "Fetcher",
+    "MayLeave",
+    "Part",
+    "Permit",
+    "Poster",
+    "Request",
+    "Response",
+    "Resume",
+    "Sink",
+    "Transport",
+]
+
+
+class Permit(Protocol):
+    """What lets creates leave, for the sake of others who may have their items by now."""
+
+    @property
+    def is_held(self) -> bool: ...
+
+    async def held(self) -> None:
+        """Wait until it is."""
+
+
+# Whether a request may leave now, for the sake of others who may have its place by then.
+MayLeave = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +54,8 @@ class Part:
 class Request:
     """One call of the service. `path` begins with `/api/` and is quoted already. The key is the transport's affair.
 
-    Either `body` (sent byte for byte, as JSON) or `parts` (a multipart form), or neither.
+    Either `body` (sent byte for byte, as JSON) or `parts` (a multipart form), or neither. A POST that `may_leave` no
+    more once its connection stands, however long that took, is not sent.
     """
 
     method: Literal["GET", "POST"]
@@ -36,6 +63,7 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
     parts: tuple[Part, ...] = ()
+    may_leave: MayLeave | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from jobs.escape import for_terminal
 from jobs.item import MediaKind
 from jobs.verdict import refuses_key
 from runner.errors import AuthError, ServiceRefused, TransportError
-from runner.exchange import Part, Request, Response, Transport
+from runner.exchange import MayLeave, Part, Request, Response, Transport
 from runner.wire import credits_from, error_from, http_date, json_from, quota, retry_after, task_from, uploaded_from
 
 __all__ = ["Service"]
@@ -79,11 +79,12 @@ class Service:
             raise _unreadable(response, f"the uploaded file {for_terminal(name)}")
         return uploaded
 
-    async def create(self, *, idempotency_key: str, body: bytes) -> SendEnd:
+    async def create(self, *, idempotency_key: str, body: bytes, may_leave: MayLeave | None = None) -> SendEnd:
         """One send of one attempt. Raises nothing the world does; a cancelled send may have arrived."""
         assert re.fullmatch(r"[!-~]+", idempotency_key), "a key is a header value"
         headers = {"Idempotency-Key": idempotency_key}
-        return await self._told(Request(method="POST", path="/api/v1/generations", headers=headers, body=body))
+        path = "/api/v1/generations"
+        return await self._told(Request(method="POST", path=path, headers=headers, body=body, may_leave=may_leave))
 
     async def status(self, task_id: str) -> SendEnd:
         """One look at a task. Raises nothing the world does; the poller is its repetition."""

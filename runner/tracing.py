@@ -29,6 +29,7 @@ from jobs.steps import Download, Notice
 from jobs.verdict import VerdictKind, judge
 from runner.engine import Look, Saver, Sender, Uploader
 from runner.errors import RunnerError
+from runner.exchange import MayLeave
 from runner.reporter import Reporter, RunOutcome, RunStarted, RunStatistics
 from runner.version import VERSION
 
@@ -191,10 +192,10 @@ class _Sender:
         self._traced = traced
         self._sender = sender
 
-    async def create(self, *, idempotency_key: str, body: bytes) -> SendEnd:
+    async def create(self, *, idempotency_key: str, body: bytes, may_leave: MayLeave | None = None) -> SendEnd:
         identity = self._traced.owner(idempotency_key)
         with self._traced.request("create", identity=identity) as span:
-            end = await self._sender.create(idempotency_key=idempotency_key, body=body)
+            end = await self._sender.create(idempotency_key=idempotency_key, body=body, may_leave=may_leave)
             if identity is not None and end.task is not None:
                 self._traced.find(identity, end.task.id)  # a poll may leave before the ledger has the task
             kind = judge(end).kind

@@ -24,9 +24,9 @@ from jobs.verdict import Pause
 from runner.admission import ask_time
 from runner.blobs import Blobs
 from runner.clock import Clock
-from runner.engine import Engine, Lanes, Permit
+from runner.engine import Engine, Lanes
 from runner.errors import LeaseLost, LedgerError, LedgerUnusable, Unreachable
-from runner.exchange import Fetcher
+from runner.exchange import Fetcher, Permit
 from runner.ledger.handle import LedgerHandle
 from runner.ledger.shards import Handout, Shards, Word
 from runner.making import made_core

@@ -194,11 +194,8 @@ class Worker:
             clock=tools.clock,
             reporter=tools.reporter,
             spread=tools.spread,
-            permit=self._permit,
+            permit=self._lease,
         )
-
-    async def _permit(self, _: str) -> None:
-        await self._lease.held()
 
     async def _work(self, bench: Bench) -> None:
         await bench.work()

@@ -21,12 +21,17 @@ from runner.transport.reading import Headers, reason_of, whole_body
 __all__ = ["AiohttpTransport"]
 
 
+class _KeptBackError(Exception):
+    """A request must not leave any more."""
+
+
 class _Progress:
     """How far one request got: told by aiohttp's trace for what may cost something, else supposed to have left."""
 
     def __init__(self, request: Request) -> None:
         self.phase = Phase.NOT_SENT if request.method == "POST" else Phase.SENT
         self.creates = request.body is not None
+        self.may_leave = request.may_leave
 
 
 async def _headers_leave(
@@ -34,6 +39,8 @@ async def _headers_leave(
 ) -> None:
     progress = getattr(context, "trace_request_ctx", None)
     assert isinstance(progress, _Progress)
+    if progress.may_leave is not None and not progress.may_leave():
+        raise _KeptBackError
     progress.phase = Phase.SENT
     if progress.creates:
         failpoint("create.headers_sent")
@@ -123,6 +130,8 @@ class AiohttpTransport:
 
     def _failure(self, error: Exception, request: Request, phase: Phase) -> TransportError:
         told = f"No answer from {self._base.host}: {reason_of(error)}."
+        if isinstance(error, _KeptBackError):
+            told = f"What let this request leave ended while {self._base.host} was being connected to."
         if request.method == "POST":
             told += " The request may have arrived." if phase is Phase.SENT else " Nothing was sent."
         return TransportError(

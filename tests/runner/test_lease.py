@@ -21,6 +21,15 @@ class Hand:
         return self.now_s
 
 
+class Held:
+    """A lease that is held."""
+
+    is_held = True
+
+    async def held(self) -> None:
+        pass
+
+
 async def test_a_lease_counts_from_before_it_was_asked_for_and_ends_before_the_databases() -> None:
     clock = Hand()
     lease = Lease(clock)
@@ -59,16 +68,17 @@ def test_the_clock_of_leases_goes_on() -> None:
 
 
 def test_no_create_leaves_before_it_is_permitted() -> None:
-    asked: list[str] = []
+    asked: list[Held] = []
     world = World(items(3))
 
-    def forbid(engine: Engine) -> None:
-        async def permit(identity: str) -> None:
-            asked.append(identity)
+    class Lost(Held):
+        async def held(self) -> None:
+            asked.append(self)
             assert world.stats.tasks == 0
             raise LeaseLost("it went to another")
 
-        engine._permit = permit
+    def forbid(engine: Engine) -> None:
+        engine._permit = Lost()
 
     with pytest.raises(ExceptionGroup) as caught:
         world.live(cap=10, watch=forbid)
@@ -84,6 +94,12 @@ def test_all_that_takes_long_is_done_before_a_create_is_permitted() -> None:
     done: list[str] = []
     world = World(items(1))
 
+    class Once(Held):
+        async def held(self) -> None:
+            done.append("permitted")
+            if done == ["permitted"]:
+                raise LeaseLost("it went to another")
+
     def listen(engine: Engine) -> None:
         frozen = engine._ledger.frozen
 
@@ -92,12 +108,7 @@ def test_all_that_takes_long_is_done_before_a_create_is_permitted() -> None:
             done.append("read")
             return await frozen(key)
 
-        async def permit(_: str) -> None:
-            done.append("permitted")
-            if done == ["permitted"]:
-                raise LeaseLost("it went to another")
-
-        engine._permit = permit
+        engine._permit = Once()
         engine._ledger.frozen = read  # type: ignore[method-assign]
 
     with pytest.raises(ExceptionGroup):

@@ -24,6 +24,7 @@ from runner import on_demand
 from runner.cli.entry import run_command
 from runner.engine import Look
 from runner.errors import LinkDead
+from runner.exchange import MayLeave
 from runner.sim.profile import DEMO_KEY
 from runner.tracing import traces
 from tests.runner.ledger_cases import Teller, item
@@ -146,7 +147,7 @@ class Service:
     def __init__(self, *answers: SendEnd | Exception) -> None:
         self._answers = iter(answers)
 
-    async def create(self, *, idempotency_key: str, body: bytes) -> SendEnd:
+    async def create(self, *, idempotency_key: str, body: bytes, may_leave: MayLeave | None = None) -> SendEnd:
         return self._next()
 
     async def status(self, task_id: str) -> SendEnd:

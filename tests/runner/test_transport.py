@@ -8,6 +8,7 @@ import json
 import logging
 import ssl
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -72,6 +73,19 @@ async def test_nothing_was_sent_when_nobody_listens() -> None:
 
     assert caught.value.phase is Phase.NOT_SENT
     assert not caught.value.final
+
+
+async def test_a_create_that_may_leave_no_more_once_its_connection_stands_is_not_sent() -> None:
+    said = [True, False]
+    async with RawServer(always(answer(TASK))) as server, AiohttpTransport(server.url, Secret(KEY)) as transport:
+        request = replace(CREATE, may_leave=lambda: said.pop(0))
+        assert (await transport.send(request)).status == 200
+        with pytest.raises(TransportError) as caught:
+            await transport.send(request)
+
+        assert caught.value.phase is Phase.NOT_SENT
+        assert "Nothing was sent" in caught.value.message
+        assert len(server.asked) == 1
 
 
 async def test_a_reset_before_any_answer_may_have_arrived() -> None:

@@ -18,6 +18,7 @@ from jobs.verdict import Pause
 from runner.blobs import LocalBlobs
 from runner.clock import Clock
 from runner.errors import AuthError, InternalError, LeaseLost, LedgerError
+from runner.exchange import MayLeave
 from runner.interruption import Interruption
 from runner.ledger import RunInfo
 from runner.ledger.postgres import PostgresLedger, open_ledger
@@ -48,13 +49,15 @@ class Service:
             gate.set()
         self.status_word = "succeeded"
         self.refusal: SendEnd | None = None
+        self.may_leave: MayLeave | None = None
 
     async def look(self) -> SendEnd:
         self.looking.set()
         await self.looks.wait()
         return NOT_SENT
 
-    async def create(self, *, idempotency_key: str, body: bytes) -> SendEnd:
+    async def create(self, *, idempotency_key: str, body: bytes, may_leave: MayLeave | None = None) -> SendEnd:
+        self.may_leave = may_leave
         self.creating.set()
         await self.creates.wait()
         if self.refusal is not None:
@@ -258,6 +261,30 @@ async def test_a_shard_that_is_closed_by_a_beat_and_by_the_end_of_its_run_is_clo
 
     await at_work(world, play)
     assert await world.others.open("a") == []
+
+
+async def test_a_create_that_takes_long_to_connect_is_asked_again_for_its_shard_and_for_its_slot(world: World) -> None:
+    a = await world.begin("a")
+    world.service.creates = anyio.Event()
+    said = []
+
+    async def play() -> None:
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(world.worker.take, a)
+            await world.service.creating.wait()
+            may_leave, lease, limits = world.service.may_leave, world.worker._lease, world._limits
+            assert may_leave is not None
+            assert limits is not None
+            said.append(may_leave())
+            until_s, lease._until_s = lease._until_s, float("-inf")
+            said.append(may_leave())
+            lease._until_s = until_s
+            limits.creates.shut()  # as the end of its lease
+            said.append(may_leave())
+            world.service.creates.set()
+
+    await at_work(world, play)
+    assert said == [True, False, False]
 
 
 async def test_one_whose_statuses_stay_away_for_a_while_does_not_end_the_run_for_all(world: World) -> None:
