@@ -6,8 +6,8 @@ import asyncio
 import ipaddress
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,27 +106,35 @@ async def serve(
 
     `speed` makes tasks work so many times faster; rate windows, lifetimes, refunds and delays stay in real time.
     """
-    notes = open_journal(journal, simulator.seed) if journal is not None else None
-    server = SimServer(simulator, Studio(fidelity), notes)
-    simulator.speed = speed
-    if notes is not None:
-        simulator.restore(notes.facts)
-    # A client that hangs up ends its handler, so an answer that never comes leaves nothing behind.
-    runner = web.ServerRunner(
-        web.Server(server.answer, handler_cancellation=True, access_log=None), shutdown_timeout=_GOODBYE_S
-    )
-    await runner.setup()
-    try:
-        bound = await _listen(runner, host, port, notes.port if notes is not None else 0)
-        server.base_url = f"http://{f'[{host}]' if ':' in host else host}:{bound}"
-        simulator.origin = server.base_url
+    with _notes(journal, simulator.seed) as notes:
+        server = SimServer(simulator, Studio(fidelity), notes)
+        simulator.speed = speed
         if notes is not None:
-            notes.write([{"fact": "served", "port": bound}])
-        yield server
-    finally:
-        await runner.cleanup()
-        if notes is not None:
-            notes.close()
+            simulator.restore(notes.facts)
+        # A client that hangs up ends its handler, so an answer that never comes leaves nothing behind.
+        runner = web.ServerRunner(
+            web.Server(server.answer, handler_cancellation=True, access_log=None), shutdown_timeout=_GOODBYE_S
+        )
+        await runner.setup()
+        try:
+            bound = await _listen(runner, host, port, notes.port if notes is not None else 0)
+            server.base_url = f"http://{f'[{host}]' if ':' in host else host}:{bound}"
+            simulator.origin = server.base_url
+            if notes is not None:
+                notes.write([{"fact": "served", "port": bound}])
+            yield server
+        finally:
+            await runner.cleanup()
+
+
+@contextmanager
+def _notes(journal: Path | None, seed: int) -> Iterator[Journal | None]:
+    """The journal, open until the block ends: also when somebody has no patience for the goodbyes before that."""
+    if journal is None:
+        yield None
+        return
+    with closing(open_journal(journal, seed)) as notes:
+        yield notes
 
 
 async def _listen(runner: web.ServerRunner, host: str, port: int, remembered: int) -> int:

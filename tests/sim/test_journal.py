@@ -12,7 +12,7 @@ import pytest
 
 from runner.sim.core import Simulator
 from runner.sim.exchange import Fact
-from runner.sim.journal import JournalError, open_journal
+from runner.sim.journal import Journal, JournalError, open_journal
 from runner.sim.profile import DEMO_KEY, Profile
 from runner.sim.server import serve
 from tests.sim.conftest import CATALOGUE, Z_IMAGE, Talk, talk
@@ -150,3 +150,33 @@ async def test_a_restarted_server_is_at_its_old_port_and_has_its_old_tasks(tmp_p
     (url, task_id, status, _, _), second = seen
     assert status == "succeeded"
     assert second == (url, task_id, "succeeded", 2, 1)
+
+
+async def test_whoever_cuts_the_goodbyes_short_leaves_the_journal_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journals: list[Journal] = []
+
+    def opened(path: Path, seed: int) -> Journal:
+        journals.append(open_journal(path, seed))
+        return journals[-1]
+
+    monkeypatch.setattr("runner.sim.server.open_journal", opened)
+    up: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    async def life() -> None:
+        async with serve(Simulator(Profile(), CATALOGUE, 7), journal=tmp_path / "journal") as server:
+            up.set_result(int(server.base_url.rpartition(":")[2]))
+            await asyncio.Event().wait()
+
+    living = asyncio.create_task(life())
+    _, writer = await asyncio.open_connection("127.0.0.1", await up)
+    writer.write(b"POST /api/v1/generations HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")  # and no body
+    await writer.drain()
+    while not living.done():
+        living.cancel()
+        await asyncio.sleep(0)
+    writer.close()
+
+    with pytest.raises(ValueError, match="closed file"):
+        journals[0].write([{"fact": "late"}])
