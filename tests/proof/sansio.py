@@ -263,10 +263,12 @@ class Scenario:
 
     def _is_done(self) -> bool:
         """Everything succeeded, and nothing is on its way or waits to be saved."""
-        return not self.wire and all(
-            record.state is _S.SUCCEEDED and not any(artifact.state == "wanted" for artifact in record.artifacts)
-            for record in self.ledger.values()
-        )
+        if self.wire:
+            return False
+        for record in self.ledger.values():
+            if record.state is not _S.SUCCEEDED or any(artifact.state == "wanted" for artifact in record.artifacts):
+                return False
+        return True
 
     def _live(self, *, last: bool) -> Life:
         self.life += 1

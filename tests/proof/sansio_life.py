@@ -43,7 +43,7 @@ class Life:
     __slots__ = (
         "adopted", "again", "ask_creates", "ask_polls", "base_s", "began_s", "commits", "core", "crash_after",
         "create_wake_s", "creating", "dead", "dice", "durable_s", "events", "heap", "last", "left", "mono_s", "now",
-        "poll_wake_s", "polling", "records", "retry", "saving", "scope", "service", "stirred", "stop_after",
+        "poll_wake_s", "polling", "records", "retry", "saving", "scope", "service", "stepped", "stirred", "stop_after",
         "timeout_wake_s", "turns", "uploading", "world",
     )  # fmt: skip
 
@@ -60,6 +60,7 @@ class Life:
         self.create_wake_s = self.poll_wake_s = NEVER_S
         self.timeout_wake_s = self.mono_s + world.settings.item_timeout_s  # as the core would say with nothing to watch
         self.stirred = True  # the core was told something: is the life over?
+        self.stepped = False  # it gave a step since it was last asked whether the life is over
         self.ask_creates = self.ask_polls = True
         self.creating: dict[str, Send] = {}
         self.adopted: set[str] = set()  # keys found open
@@ -103,8 +104,9 @@ class Life:
             if self.stirred or wake_s <= self.mono_s:
                 if core.finished():  # the engine looks before it asks
                     break
+                self.stepped = False
                 self._ask()
-                if core.finished():
+                if self.stepped and core.finished():
                     break
                 wake_s = min(self.create_wake_s, self.poll_wake_s, self.timeout_wake_s)
             self.turns += 1
@@ -359,6 +361,7 @@ class Life:
 
     def commit(self, step: Step) -> None:
         """Judge a step, and have it written down a little later; writes are in order."""
+        self.stepped = True
         for notice in step.notices:
             self.world.met(f"notice {notice.name}")
         if not step.changes:
