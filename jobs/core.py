@@ -151,6 +151,13 @@ class Core:
                 del self.state.missing[identity]
                 self.state.ready.add(self.state.items[identity])
 
+    def leave_lacking(self) -> set[str]:
+        """Leave to others what waits for references, which only they can bring; gives those items."""
+        left = {*self.state.missing}
+        self.state.missing.clear()
+        self._lacking.clear()
+        return left
+
     def upload_failed(self, digest: str, now: Now, *, code: str, message: str) -> Step:
         """A reference cannot be had: items that need it are not bought."""
         step = NOTHING

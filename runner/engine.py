@@ -111,7 +111,7 @@ class Engine:
         *,
         ledger: Ledger,
         sender: Sender,
-        uploader: Uploader,
+        uploader: Uploader | None,
         saver: Saver,
         reporter: Reporter,
         clock: Clock,
@@ -249,6 +249,8 @@ class Engine:
 
     def _queue_uploads(self) -> None:
         """Take up what the core lacks; a task that failed may be wanted again with a reference the service forgot."""
+        if self._uploader is None:
+            return
         if self._uploads.take_up(self.core.wanted_uploads()):
             self._upload_lane.wake()
         self.counts.uploads_needed = self._uploads.needed
@@ -262,6 +264,7 @@ class Engine:
         return upload
 
     async def _upload(self, wanted: Upload) -> None:
+        assert self._uploader is not None, "nothing was taken up"
         reference, digest = wanted.reference, wanted.reference.sha256
         if not wanted.tries:
             wanted.began_s = self._clock.now().mono_s

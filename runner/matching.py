@@ -28,7 +28,7 @@ from runner.ledger.opening import open_reader
 from runner.ledger.reading import LedgerReader
 from runner.ledger.store import Store
 
-__all__ = ["Beside", "Wanted", "usable_uploads"]
+__all__ = ["UPLOAD_LIFE_LEFT_S", "Beside", "Wanted", "usable_uploads"]
 
 # How long a reference is trusted to stay at the service: its life is unknown, and uploading again is free.
 UPLOAD_AGE_S_MAX = 20 * 3600.0
@@ -149,13 +149,13 @@ def _explained(items: Sequence[Item], matching: Matching, run_id: str, store: St
             yield from explaining.planned(batch, reader.records([item.identity for item in batch]))
 
 
-def usable_uploads(known: Mapping[str, KnownUpload], *, now_s: float) -> dict[str, Uploaded]:
-    """The references that the service can be trusted to hold still."""
-    return {digest: one.uploaded for digest, one in known.items() if _usable(one, now_s)}
+def usable_uploads(known: Mapping[str, KnownUpload], *, now_s: float, spare_s: float = 0.0) -> dict[str, Uploaded]:
+    """The references that the service can be trusted to hold still; who cannot renew them trusts `spare_s` more."""
+    return {digest: one.uploaded for digest, one in known.items() if _usable(one, now_s, spare_s)}
 
 
-def _usable(known: KnownUpload, now_s: float) -> bool:
-    if not 0 <= now_s - known.at_s < UPLOAD_AGE_S_MAX:
+def _usable(known: KnownUpload, now_s: float, spare_s: float) -> bool:
+    if not 0 <= now_s - known.at_s < UPLOAD_AGE_S_MAX + spare_s:
         return False
     if known.uploaded.expires_at is None:
         return True
@@ -163,4 +163,4 @@ def _usable(known: KnownUpload, now_s: float) -> bool:
         expires_s = datetime.fromisoformat(known.uploaded.expires_at).timestamp()
     except ValueError:
         return True
-    return expires_s - now_s > UPLOAD_LIFE_LEFT_S
+    return expires_s - now_s > UPLOAD_LIFE_LEFT_S - spare_s

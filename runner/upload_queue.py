@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from jobs.item import Item, ReferenceFile
@@ -29,17 +29,22 @@ class Upload:
 
 
 class UploadQueue:
-    """Each content once in a life, whether it came through or was given up."""
+    """Each content once in a life, whether it came through or was given up, unless it is renewed."""
 
     def __init__(self) -> None:
         self._sources: dict[str, tuple[ReferenceFile, str]] = {}  # by digest: a file, and the model that first wants it
         self._taken: set[str] = set()
         self._waiting: deque[Upload] = deque()
+        self._renewed = 0
 
     @property
     def needed(self) -> int:
         """How many uploads this life needs, those that are done included."""
-        return len(self._taken)
+        return len(self._taken) + self._renewed
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._waiting
 
     def know(self, items: Iterable[Item]) -> None:
         """Where to find what may be wanted."""
@@ -52,9 +57,18 @@ class UploadQueue:
         new = [digest for digest in digests if digest not in self._taken]
         for digest in new:
             self._taken.add(digest)
-            reference, model = self._sources[digest]
-            self._waiting.append(Upload(reference=reference, model=model))
+            self._add(digest)
         return bool(new)
+
+    def renew(self, digests: Collection[str]) -> None:
+        """Have these wait once more: what the service holds of them grows old."""
+        for digest in digests:
+            self._add(digest)
+        self._renewed += len(digests)
+
+    def _add(self, digest: str) -> None:
+        reference, model = self._sources[digest]
+        self._waiting.append(Upload(reference=reference, model=model))
 
     def put_back(self, upload: Upload, *, due_s: float) -> None:
         """Behind all others, and not before its time."""

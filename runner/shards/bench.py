@@ -11,9 +11,7 @@ from typing import Final
 
 import anyio
 
-from jobs.answers import Uploaded
 from jobs.core import resume_rank
-from jobs.item import ReferenceFile
 from jobs.lifecycle import IN_DOUBT
 from jobs.rates import Rate
 from jobs.record import Record
@@ -25,12 +23,12 @@ from runner.admission import ask_time
 from runner.blobs import Blobs
 from runner.clock import Clock
 from runner.engine import Engine, Lanes
-from runner.errors import LeaseLost, LedgerError, LedgerUnusable, Unreachable
+from runner.errors import LeaseLost, LedgerError, LedgerUnusable
 from runner.exchange import Fetcher, Permit
 from runner.ledger.handle import LedgerHandle
 from runner.ledger.shards import Handout, Shards, Word
 from runner.making import made_core
-from runner.matching import usable_uploads
+from runner.matching import UPLOAD_LIFE_LEFT_S, usable_uploads
 from runner.reporter import Reporter
 from runner.saving import ResultSaver
 from runner.service import Service
@@ -68,6 +66,7 @@ class Bench:
         self._classes: set[str] = set()
         self._knows_time = False
         self._parts: dict[int, frozenset[str]] = {}  # shard -> its items
+        self._short: set[int] = set()  # shards with items whose references only the command that began the run brings
         self._over_before: frozenset[int] = frozenset()
         self._heard: set[Pause] = set()  # pauses that are others' findings
         engine.stays = True
@@ -82,12 +81,13 @@ class Bench:
         if self.engine.over or self.engine.core.state.stopping:
             return False  # a later life may hand out while an earlier one still waits for its answers
         now, core = self._clock.now(), self.engine.core
-        core.state.uploads.update(usable_uploads(uploads, now_s=now.wall_s))
+        core.state.uploads.update(usable_uploads(uploads, now_s=now.wall_s, spare_s=UPLOAD_LIFE_LEFT_S))
         self._parts[shard_id] = frozenset(one.item.identity for one in handed)
         known = [(one, records[one.item.identity]) for one in handed if one.item.identity in records]
         known.sort(key=lambda one: resume_rank(one[1], one[0].item))
         busy = core.under_way()
         steps = [self._admit(one, record, now, busy) for one, record in known]
+        self._short.discard(shard_id)
         await self.engine.admitted([one.item for one in handed], join(*steps))
         self._limits.hurry()
         return True
@@ -149,8 +149,15 @@ class Bench:
         """What lies here and is not done."""
         return frozenset(self._parts)
 
+    @property
+    def short(self) -> frozenset[int]:
+        """What of it is not done when nothing is left to do of it here: unless the run has ended."""
+        return frozenset() if self.pauses or self.engine.core.state.stopping else frozenset(self._short)
+
     def done(self) -> list[int]:
         """Shards of which nothing is left to do, and was not when this was asked last: all of it is durable by then."""
+        left = self.engine.core.leave_lacking()  # it would wait here for ever
+        self._short |= {shard_id for shard_id, items in self._parts.items() if not left.isdisjoint(items)}
         state = self.engine.core.state
         if state.stopping or not state.pauses.keys() <= {Pause.PERSON}:
             return []  # the end of the engine is the end of them, or it goes on with them
@@ -246,7 +253,7 @@ async def open_bench(
         core,
         ledger=ledger,
         sender=service,
-        uploader=partial(_uploaded, ledger, clock),
+        uploader=None,  # whoever began the run has the files
         saver=ResultSaver(
             core, fetcher=fetcher, blobs=blobs, clock=clock, run_id=terms.run_id, sidecars=terms.sidecars
         ),
@@ -258,12 +265,3 @@ async def open_bench(
         ahead_s=AHEAD_S,
     )
     return Bench(handout, terms, engine, ledger=ledger, limits=limits, clock=clock, service=service)
-
-
-async def _uploaded(ledger: LedgerHandle, clock: Clock, reference: ReferenceFile, _: str) -> Uploaded:
-    """Whoever began the run has the files. A reference that grew too old meanwhile is one that it brings anew."""
-    known = await asyncio.to_thread(ledger.uploads, [reference.sha256])
-    usable = usable_uploads(known, now_s=clock.now().wall_s)
-    if reference.sha256 not in usable:
-        raise Unreachable(f"{reference.path} is not at the service; the command that began the run brings it there")
-    return usable[reference.sha256]

@@ -6,6 +6,7 @@ has are left to it, the others are cut anew.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -22,11 +23,14 @@ from jobs.steps import Notice
 from jobs.terms import Terms, text_of_terms
 from jobs.verdict import Pause
 from runner.engine import Engine
+from runner.errors import RunnerError
 from runner.lane import Lane
 from runner.ledger.handle import LedgerHandle
 from runner.ledger.shards import Shards, Standing, Word
+from runner.matching import usable_uploads
 from runner.shards.mirror import Mirror
 from runner.shards.queueing import Queue
+from runner.upload_queue import Upload
 
 __all__ = ["Conducting", "Conductor"]
 
@@ -40,6 +44,10 @@ WORKERS_ASSUMED: Final = 4
 NOBODY_S: Final = 10.0
 # So much longer than a worker's own drain takes, its answers may be on their way.
 HEARD_S: Final = 5.0
+
+# How often it is looked whether references grow too old for what is not bought yet: they are taken for usable for an
+# hour more by workers, so that some tries may fail.
+RENEW_S: Final = 600.0
 
 # After these nobody sends anything in this life, as in a run of one process.
 _SILENCING: Final = frozenset({Pause.AUTH, Pause.NETWORK})
@@ -73,7 +81,8 @@ class Conductor(Engine):
         self._unended: set[str] = set()
         self._asked: dict[str, int] = {}  # what may be bought as the life begins -> version of its record then
         self._said = Word.GO
-        self._swept_s = self._alone_since_s = self._clock.now().mono_s
+        self._renewing: set[str] = set()  # references that were brought before
+        self._renewed_s = self._swept_s = self._alone_since_s = self._clock.now().mono_s
         self._is_told_alone = False
 
     @property
@@ -117,6 +126,7 @@ class Conductor(Engine):
             if self._is_at_end(standing):
                 return not any(one.is_held for one in standing)
             await self._sweep(standing)
+            await self._renew()
             await anyio.sleep(LOOK_S)
 
     # Handing out
@@ -172,6 +182,30 @@ class Conductor(Engine):
     def _handed(self, item: Item) -> Handed:
         version = self.core.state.records[item.identity].version
         return Handed(item=item, version=version, wanted=self.core.is_asked_for(item.identity))
+
+    # References
+
+    async def _renew(self) -> None:
+        """Bring references anew that a worker would soon not trust any more, for what is handed out and not bought."""
+        now = self._clock.now()
+        if now.mono_s - self._renewed_s < RENEW_S or not self._uploads.is_empty:
+            return
+        self._renewed_s, state = now.mono_s, self.core.state
+        unbought = (state.items[identity] for identity in self._unended - state.slots - state.missing.keys())
+        wanted = sorted({file.sha256 for item in unbought for file in item.references})
+        known = await asyncio.to_thread(self._handle.uploads, wanted)
+        old = set(wanted) - usable_uploads(known, now_s=now.wall_s).keys()
+        self._renewing |= old
+        self._uploads.renew(old)
+        self._upload_lane.wake()
+
+    async def _upload_failed(self, wanted: Upload, error: RunnerError) -> None:
+        """One that is brought anew has an hour left, and is tried again: no reason to end anything."""
+        if wanted.reference.sha256 not in self._renewing:
+            await super()._upload_failed(wanted, error)
+            return
+        why = f"{wanted.reference.path} grows old at the service and could not be uploaded anew: {error.message}"
+        self._tell_notices([Notice(name="ledger", data={"why": why})])
 
     # Watching
 

@@ -39,6 +39,8 @@ SHARDS_MAX: Final = 8
 TAKEN_OVER_A_BEAT: Final = 4
 # After a gap in its own beats a worker lets others come back first: a database that was away let all leases end.
 GRACE_S: Final = LEASE_S
+# References that have grown too old are brought anew within seconds, or not before somebody types the command again.
+PUT_OFF_S: Final = 15.0
 
 
 class OpenPlace(Protocol):
@@ -78,6 +80,7 @@ class Worker:
         self._lease = Lease()
         self._held: dict[int, _Held] = {}
         self._fences: dict[str, tuple[int, int]] = {}  # item -> its shard, and the fence of that
+        self._put_off: dict[int, float] = {}  # shards that wait for something -> until when they are not taken again
         self._bench: Bench | None = None
         self._benches = asyncio.Condition()  # about `_bench`
         self._leaving = False
@@ -129,7 +132,7 @@ class Worker:
             await over.wait()
 
     async def _take(self, shard_id: int) -> None:
-        if self._leaving or shard_id in self._held:
+        if self._leaving or shard_id in self._held or self._lease.ask_s() < self._put_off.get(shard_id, 0.0):
             return
         asked_s = self._lease.ask_s()
         claim = await self._shards.claim(shard_id)
@@ -197,6 +200,12 @@ class Worker:
             permit=self._lease,
         )
 
+    async def _leave_short(self, shard_id: int, fence: int) -> None:
+        """What this worker cannot buy now is not done, and is for whoever takes it once that has changed."""
+        self._put_off[shard_id] = self._lease.ask_s() + PUT_OFF_S
+        self._tools.say(f"shard {shard_id} waits for references, which the command that began the run uploads anew")
+        await self._shards.put_down(shard_id, fence)
+
     async def _work(self, bench: Bench) -> None:
         await bench.work()
         await self._tell_pauses(bench)
@@ -255,7 +264,11 @@ class Worker:
     async def _close(self, shard_ids: Sequence[int]) -> None:
         ours = [shard_id for shard_id in shard_ids if shard_id in self._held]  # a beat and an end may both close it
         held = {shard_id: self._held.pop(shard_id) for shard_id in ours}
-        if held:
-            await self._shards.close({shard_id: one.fence for shard_id, one in held.items()})
+        short = frozenset() if self._bench is None else self._bench.short
+        whole = {shard_id: one.fence for shard_id, one in held.items() if shard_id not in short}
+        if whole:
+            await self._shards.close(whole)
+        for shard_id in held.keys() & short:
+            await self._leave_short(shard_id, held[shard_id].fence)
         for one in held.values():
             one.over.set()

@@ -82,7 +82,7 @@ class Shop:
             core,
             ledger=ledger,
             sender=service,
-            uploader=None,  # type: ignore[arg-type]  # nothing is uploaded here
+            uploader=None,  # nothing is uploaded here
             saver=ResultSaver(
                 core, fetcher=self._transport(), blobs=MemoryBlobs(), clock=self.clock, run_id="trial", sidecars=False
             ),

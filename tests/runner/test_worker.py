@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import anyio
 import pytest
 
-from jobs.answers import SendEnd
+from jobs.answers import SendEnd, Uploaded
 from jobs.lifecycle import ItemState
 from jobs.rates import Rate
 from jobs.shards import Handed, text_of
@@ -20,7 +20,7 @@ from runner.clock import Clock
 from runner.errors import AuthError, InternalError, LeaseLost, LedgerError
 from runner.exchange import MayLeave
 from runner.interruption import Interruption
-from runner.ledger import RunInfo
+from runner.ledger import KnownUpload, RunInfo
 from runner.ledger.postgres import PostgresLedger, open_ledger
 from runner.ledger.shards import Shards, Word
 from runner.reporter import Reporter
@@ -107,9 +107,9 @@ class World:
             self._limits = SharedLimits(shares, worker="w", clock=self._clock, creates=BRISK, polls=BRISK, places=10)
         return self._limits
 
-    async def begin(self, run_id: str) -> int:
-        """A run with one shard; gives the number of that."""
-        items = [made_item(2 * self._runs + n) for n in range(2)]
+    async def begin(self, run_id: str, *, references: int = 0) -> int:
+        """A run with one shard; gives the number of that. The second of its items has that many references."""
+        items = [made_item(2 * self._runs), made_item(2 * self._runs + 1, references=references)]
         self._runs += 1
         info = RunInfo(
             run_id=run_id, name=run_id, edition="", manifest_path="m", manifest_sha256="x", cap_credits=1000, out_dir=""
@@ -119,6 +119,13 @@ class World:
         await self.others.hand_out(run_id, life.life_id, text_of_terms(self.terms(run_id)))
         (shard_id,) = await self.others.add(run_id, [text_of(Handed(item=item, version=1) for item in items)])
         return shard_id
+
+    async def upload(self, *, age_s: float) -> None:
+        """The reference of every item is at the service, for so long."""
+        (file,) = made_item(references=1).references
+        uploaded = Uploaded(file_id="f", url="https://cdn.example/f", kind="image", name="f.png", mime_type="image/png")
+        at_s = self._clock.now().wall_s - age_s
+        await self.ledger.save_upload(KnownUpload(sha256=file.sha256, uploaded=uploaded, at_s=at_s))
 
     async def say(self, run_id: str, word: Word, *, why: str = "", reason: str = "") -> None:
         await self.others.say(run_id, word, life_id=self._lives[run_id], why=why, reason=reason)
@@ -285,6 +292,39 @@ async def test_a_create_that_takes_long_to_connect_is_asked_again_for_its_shard_
 
     await at_work(world, play)
     assert said == [True, False, False]
+
+
+async def test_an_item_whose_reference_has_grown_too_old_is_left_and_the_run_goes_on(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker_module, "PUT_OFF_S", 4 * BEAT_S)
+    a, b = await world.begin("a", references=1), await world.begin("b")
+    await world.upload(age_s=22 * 3600)
+    said = []
+
+    async def play() -> None:
+        await world.worker.take(a)
+        said.extend([world.states(0), world.states(1), [one.is_held for one in await world.others.open("a")]])
+        await world.worker.take(b)
+        said.append(await world.word("a"))
+        await world.upload(age_s=0)
+        while world.states(1) != {ItemState.SUCCEEDED}:
+            await world.beats()
+
+    await at_work(world, play)
+    assert said == [{ItemState.SUCCEEDED}, {ItemState.PLANNED}, [False], Word.GO]
+    assert world.states(2, 3) == {ItemState.SUCCEEDED}
+
+
+async def test_a_reference_that_is_about_to_grow_too_old_is_used_still(world: World) -> None:
+    a = await world.begin("a", references=1)
+    await world.upload(age_s=20.5 * 3600)
+
+    async def play() -> None:
+        await world.worker.take(a)
+
+    await at_work(world, play)
+    assert world.states(0, 1) == {ItemState.SUCCEEDED}
 
 
 async def test_one_whose_statuses_stay_away_for_a_while_does_not_end_the_run_for_all(world: World) -> None:

@@ -1,0 +1,174 @@
+"""Whoever hands out, on a real PostgreSQL: what it brings, hands out, hears and says while others work."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+import anyio
+import pytest
+
+from jobs.answers import Uploaded
+from jobs.core import Core
+from jobs.item import Item, ReferenceFile
+from jobs.rates import Rate
+from jobs.steps import Notice
+from jobs.terms import Terms
+from runner.clock import Clock
+from runner.errors import Unreachable
+from runner.ledger import KnownUpload
+from runner.ledger.postgres import PostgresLedger, open_ledger
+from runner.ledger.shards import Shards
+from runner.reporter import Reporter
+from runner.shards import conductor as conductor_module
+from runner.shards.conductor import Conducting, Conductor
+from tests.jobs.workbench import made_core, made_item
+from tests.postgres_server import database_of, shared_server
+from tests.runner.test_shards import RUN
+
+LOOK_S = 0.02
+PATIENCE_S = 15.0
+BRISK = Rate(count=10, window_s=0.2)
+TERMS = Terms(
+    run_id="run",
+    cap_credits=1000,
+    per_item=None,
+    on_exhausted="stop",
+    resubmit_failed=0,
+    resends_max=None,
+    in_flight=10,
+    creates=BRISK,
+    polls=BRISK,
+    uploads=BRISK,
+    downloads=None,
+    timeout_s=60.0,
+    first_poll_s=0.05,
+    poll_gap_s=0.05,
+    place="out",
+    save_results=False,
+    sidecars=False,
+    retry=False,
+    again=False,
+)
+
+
+class Queue:
+    """Nobody takes anything from it."""
+
+    def __init__(self) -> None:
+        self.submitted: list[int] = []
+
+    async def submit(self, shard_ids: Sequence[int]) -> None:
+        self.submitted += shard_ids
+
+    async def sweep(self) -> None:
+        pass
+
+
+class Told(Reporter):
+    """What a person hears."""
+
+    def __init__(self) -> None:
+        self.notices: list[Notice] = []
+
+    def noticed(self, notice: Notice) -> None:
+        self.notices.append(notice)
+
+
+class World:
+    """A ledger with a run of two items, and what hands it out."""
+
+    def __init__(self, *items: Item) -> None:
+        self.items = items
+        self.store = database_of(shared_server())
+        self.ledger: PostgresLedger = open_ledger(self.store)
+        self.shards = Shards(self.ledger, "coordinator")
+        self.clock = Clock()
+        self.queue, self.told = Queue(), Told()
+        self.uploads = 0
+        self.trouble: Unreachable | None = None
+        self.core: Core = made_core()
+
+    async def begin(self, **core: Any) -> Conductor:
+        """A life of the run."""
+        await self.ledger.begin_life(RUN, self.items, at_s=1.0, pid=1, host="h")
+        self.core = made_core(**core)
+        made = Conductor(
+            self.core,
+            conducting=Conducting(terms=TERMS, ledger=self.ledger, shards=self.shards, queue=self.queue),
+            ledger=self.ledger,
+            sender=None,
+            uploader=self._upload,
+            saver=None,
+            reporter=self.told,
+            clock=self.clock,
+        )
+        known = self.ledger.records([item.identity for item in self.items])
+        for item in self.items:
+            self.core.admit(item, known[item.identity], self.clock.now())
+        return made
+
+    async def _upload(self, reference: ReferenceFile, _: str) -> Uploaded:
+        self.uploads += 1
+        if self.trouble is not None:
+            raise self.trouble
+        return uploaded()
+
+    def age_s(self, item: Item) -> float:
+        """For how long the service has the item's reference, as workers read it."""
+        (file,) = item.references
+        return self.clock.now().wall_s - self.ledger.uploads([file.sha256])[file.sha256].at_s
+
+
+@pytest.fixture
+async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.setattr(conductor_module, "LOOK_S", LOOK_S)
+    world = World(made_item(0), made_item(1, references=1))
+    yield world
+    await world.ledger.close()
+
+
+async def beside(conductor: Conductor, play: Callable[[], Awaitable[None]]) -> None:
+    """Play while it conducts."""
+    with anyio.fail_after(PATIENCE_S):
+        async with anyio.create_task_group() as group:
+            group.start_soon(conductor.run)
+            await play()
+            group.cancel_scope.cancel()
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    while not is_so():  # noqa: ASYNC110  # a database says nothing by itself
+        await anyio.sleep(LOOK_S)
+
+
+def uploaded() -> Uploaded:
+    return Uploaded(file_id="f", url="https://cdn.example/f", kind="image", name="f.png", mime_type="image/png")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_reference_is_brought_anew_before_it_grows_too_old_for_what_is_not_bought(
+    world: World, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    monkeypatch.setattr(conductor_module, "RENEW_S", 10 * LOOK_S)
+    item = world.items[1]
+    conductor = await world.begin()
+    (file,) = item.references
+
+    async def play() -> None:
+        await until(lambda: bool(world.queue.submitted))
+        assert world.uploads == 1
+        old = KnownUpload(sha256=file.sha256, uploaded=uploaded(), at_s=world.clock.now().wall_s - 20.5 * 3600)
+        await world.ledger.save_upload(old)
+        if fails:
+            world.trouble = Unreachable("nobody is there")
+            await until(lambda: world.uploads >= 3)  # tried again and again, and no reason to end
+            world.trouble = None
+        await until(lambda: world.age_s(item) < 60)
+        seen = world.uploads
+        await anyio.sleep(30 * LOOK_S)
+        assert world.uploads == seen, "what is fresh is left alone"
+
+    await beside(conductor, play)
+    assert not world.core.state.pauses
+    assert bool(world.told.notices) is fails
