@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from jobs.item import Item, ReferenceFile
 
-__all__ = ["ITEMS_MAX", "ITEMS_MIN", "Handed", "cut", "handed_in", "text_of"]
+__all__ = ["ITEMS_MAX", "ITEMS_MIN", "Handed", "cut", "handed_in", "identities_in", "text_of"]
 
 # Fewer, and handing out costs more than it gives; more, and too much waits for one worker, or for its successor.
 ITEMS_MIN: Final = 20
@@ -88,12 +88,21 @@ def text_of(handed: Iterable[Handed]) -> str:
 
 
 def handed_in(text: str) -> list[Handed]:
-    """The items of a shard's text, exactly as they were."""
-    told: dict[str, Any] = json.loads(text)
-    files = [ReferenceFile(**file) for file in told["files"]]
-    return [
-        Handed(item=_item(one["item"], files), version=one["version"], wanted=one["wanted"]) for one in told["items"]
-    ]
+    """The items of a shard's text, exactly as they were. Raises `ValueError` for what another release wrote."""
+    try:
+        told: dict[str, Any] = json.loads(text)
+        files = [ReferenceFile(**file) for file in told["files"]]
+        return [
+            Handed(item=_item(one["item"], files), version=one["version"], wanted=one["wanted"])
+            for one in told["items"]
+        ]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"not as this release writes it: {error}") from None
+
+
+def identities_in(text: str) -> list[str]:
+    """Which items these are, whatever release wrote the text."""
+    return [one["item"]["identity"] for one in json.loads(text)["items"]]
 
 
 def _item(told: dict[str, Any], files: Sequence[ReferenceFile]) -> Item:

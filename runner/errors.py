@@ -215,6 +215,13 @@ class LeaseLost(LedgerError):
     default_next_step = "nothing: the worker goes on with what it may claim"
 
 
+class HandoutUnknown(LedgerError):
+    """A run was handed out in words of another release. This worker leaves it alone, and goes on with others."""
+
+    default_code = "handout-unknown"
+    default_next_step = "install the release of the command that began it where the workers are"
+
+
 class LedgerLocked(LedgerError):
     """Another runner holds this ledger. Nothing was sent."""
 

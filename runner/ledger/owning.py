@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from jobs.item import Item
-from jobs.shards import handed_in
+from jobs.shards import identities_in
 from runner.errors import LedgerLocked
 from runner.ledger.rows import Row, json_of
 from runner.ledger.statements import Statements
@@ -37,7 +37,7 @@ def own_these(db: Statements, run_id: str, items: Sequence[Item]) -> None:
     wanted = {item.identity for item in items}
 
     def is_common(shard: Row) -> bool:
-        handed = {one.item.identity for one in handed_in(shard["items"])}
+        handed = set(identities_in(shard["items"]))
         asked = {"run_id": run_id, "identities": json_of(sorted(handed))}
         return not wanted.isdisjoint(handed) or bool(db.rows("named", asked)[0]["items"])
 

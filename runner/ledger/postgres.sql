@@ -219,6 +219,10 @@ UPDATE handouts SET terms = :terms WHERE run_id = :run_id;
 UPDATE handouts SET word = :word, why = :why, reason = :reason
 WHERE run_id = :run_id AND life_id = :life_id AND word <> :word AND (word IN ('go', 'hold') OR :word = 'stop');
 
+-- name: complain
+-- A worker tells whoever handed a run out why it does nothing of it. The latest one is heard.
+UPDATE handouts SET reason = :reason WHERE run_id = :run_id AND life_id = :life_id AND word IN ('go', 'hold');
+
 -- name: handouts
 -- What is said of these runs.
 SELECT h.run_id, h.life_id, h.terms, h.word, h.why, h.reason

@@ -41,7 +41,7 @@ class Handout:
     terms: str
     word: Word
     why: str = ""  # with END: the pause
-    reason: str = ""
+    reason: str = ""  # of that; before, what a worker has against it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +69,8 @@ class Shards:
     """The shards of one ledger, for one of its writers; `worker` is the name it claims them by."""
 
     def __init__(self, ledger: LedgerHandle, worker: str) -> None:
+        self.worker = worker
         self._ledger = ledger
-        self._worker = worker
 
     # Who hands out
 
@@ -111,7 +111,7 @@ class Shards:
 
     async def claim(self, shard_id: int) -> Claim | None:
         """Have it for a while; None when it is done, or somebody else has it."""
-        params = {"shard_id": shard_id, "worker": self._worker, "lease_s": LEASE_S}
+        params = {"shard_id": shard_id, "worker": self.worker, "lease_s": LEASE_S}
         rows = await self._ledger.write(partial(self._ledger.db.rows, "claim_shard", params))
         return _claim(rows[0]) if rows else None
 
@@ -121,7 +121,7 @@ class Shards:
 
     async def renew(self) -> dict[int, int]:
         """Keep what this worker has: shard -> fence, of all that are open."""
-        params = {"worker": self._worker, "lease_s": LEASE_S}
+        params = {"worker": self.worker, "lease_s": LEASE_S}
         rows = await self._ledger.write(partial(self._ledger.db.rows, "renew_shards", params))
         return {int(row["shard_id"]): int(row["fence"]) for row in rows}
 
@@ -136,7 +136,11 @@ class Shards:
 
     async def give_back(self) -> None:
         """Leave to others what this worker has."""
-        await self._run("give_back_shards", {"worker": self._worker})
+        await self._run("give_back_shards", {"worker": self.worker})
+
+    async def complain(self, run_id: str, why: str, *, life_id: int) -> None:
+        """Tell whoever handed it out why this worker does nothing of it."""
+        await self._run("complain", {"run_id": run_id, "life_id": life_id, "reason": f"{self.worker}: {why}"})
 
     async def books(self, run_id: str) -> Shared:
         """The run's budget and books as they are."""

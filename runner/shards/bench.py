@@ -23,7 +23,7 @@ from runner.admission import ask_time
 from runner.blobs import Blobs
 from runner.clock import Clock
 from runner.engine import Engine, Lanes
-from runner.errors import LeaseLost, LedgerError, LedgerUnusable
+from runner.errors import HandoutUnknown, LeaseLost, LedgerUnusable
 from runner.exchange import Fetcher, Permit
 from runner.ledger.handle import LedgerHandle
 from runner.ledger.shards import Handout, Shards, Word
@@ -179,7 +179,11 @@ class Bench:
                 return  # it ends as part of its own life
             if self.pauses:
                 raise LeaseLost("the run began anew after it had ended here")
-        terms, state = terms_of(handout), self.engine.core.state
+        try:
+            terms = terms_of(handout)
+        except HandoutUnknown as unknown:
+            raise LeaseLost(unknown.message) from None
+        state = self.engine.core.state
         if _but_for_dials(terms) != _but_for_dials(self._terms):
             raise LeaseLost("the run goes on under other terms")
         _allow(self._limits, terms)
@@ -205,15 +209,11 @@ class Bench:
 
 
 def terms_of(handout: Handout) -> Terms:
-    """What the run is to be worked on by. Raises `LedgerError` where this release cannot know that."""
+    """What the run is to be worked on by. Raises `HandoutUnknown` where this release cannot know that."""
     try:
         return terms_in(handout.terms)
     except ValueError:  # what pydantic raises
-        raise LedgerError(
-            f"the run {handout.run_id} was handed out by another release of rivya-batch",
-            code="handout-unknown",
-            next_step="install here the release of the command that began it",
-        ) from None
+        raise HandoutUnknown(f"the run {handout.run_id} was handed out by another release of rivya-batch") from None
 
 
 def _but_for_dials(terms: Terms) -> Terms:

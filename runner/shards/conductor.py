@@ -18,7 +18,7 @@ from jobs.item import Item
 from jobs.lifecycle import IN_DOUBT, EventType, ItemState
 from jobs.ready import ReadyQueue
 from jobs.record import NO_CREDITS_CODE, NOT_SENT_CODE, Change, Record, rebuys
-from jobs.shards import ITEMS_MIN, Handed, cut, handed_in, text_of
+from jobs.shards import ITEMS_MIN, Handed, cut, identities_in, text_of
 from jobs.steps import Notice
 from jobs.terms import Terms, text_of_terms
 from jobs.verdict import Pause
@@ -80,7 +80,7 @@ class Conductor(Engine):
         self._again: set[str] = set()  # those that were handed out a second time
         self._unended: set[str] = set()
         self._asked: dict[str, int] = {}  # what may be bought as the life begins -> version of its record then
-        self._said = Word.GO
+        self._complaints = {""}
         self._renewing: set[str] = set()  # references that were brought before
         self._renewed_s = self._swept_s = self._alone_since_s = self._clock.now().mono_s
         self._is_told_alone = False
@@ -138,7 +138,7 @@ class Conductor(Engine):
         await self._shards.hand_out(run_id, life_id, text_of_terms(self._terms))
         withdrawn = []
         for one in await self._shards.open(run_id, whole=True):
-            identities = [handed.item.identity for handed in handed_in(one.items)]
+            identities = identities_in(one.items)
             if one.is_held and all(identity in state.items for identity in identities):
                 self._shard_of.update(dict.fromkeys(identities, one.shard_id))
             else:
@@ -290,6 +290,11 @@ class Conductor(Engine):
         said = (await self._shards.handouts([run_id]))[run_id]
         if said.word is Word.END and self._ending is None:
             self._tell_notices(state.pause(Pause(said.why), said.reason))
+        if said.word in (Word.GO, Word.HOLD) and said.reason not in self._complaints:
+            self._complaints.add(said.reason)
+            self._tell_notices(
+                [Notice(name="ledger", data={"why": f"a worker leaves this run to others: {said.reason}"})]
+            )
         word, why, reason = Word.GO, "", ""
         if state.stopping:
             word = Word.STOP

@@ -19,10 +19,10 @@ from jobs.shards import Handed, handed_in
 from jobs.terms import Terms
 from runner.blobs import Blobs
 from runner.clock import Clock
-from runner.errors import AuthError, LeaseLost
+from runner.errors import AuthError, HandoutUnknown, LeaseLost, OutputUnusable, UsageError
 from runner.exchange import Fetcher
 from runner.ledger.handle import LedgerHandle
-from runner.ledger.shards import LEASE_S, Handout, Shards, Word
+from runner.ledger.shards import LEASE_S, Claim, Handout, Shards, Word
 from runner.reporter import Reporter
 from runner.service import Service
 from runner.shards.bench import Bench, open_bench, terms_of
@@ -39,8 +39,13 @@ SHARDS_MAX: Final = 8
 TAKEN_OVER_A_BEAT: Final = 4
 # After a gap in its own beats a worker lets others come back first: a database that was away let all leases end.
 GRACE_S: Final = LEASE_S
-# References that have grown too old are brought anew within seconds, or not before somebody types the command again.
+# What cannot be worked on here (a reference has grown too old, results cannot be written) is tried again after this: it
+# may be right within seconds, or not before a person has seen to it.
 PUT_OFF_S: Final = 15.0
+
+
+# About one run, and nothing that another one would meet.
+_UNFIT: Final = (HandoutUnknown, OutputUnusable, UsageError)
 
 
 class OpenPlace(Protocol):
@@ -80,6 +85,8 @@ class Worker:
         self._lease = Lease()
         self._held: dict[int, _Held] = {}
         self._fences: dict[str, tuple[int, int]] = {}  # item -> its shard, and the fence of that
+        self._refused: dict[str, float] = {}  # runs that cannot be worked on here -> until when that is not tried again
+        self._complaints: set[tuple[str, str]] = set()
         self._put_off: dict[int, float] = {}  # shards that wait for something -> until when they are not taken again
         self._bench: Bench | None = None
         self._benches = asyncio.Condition()  # about `_bench`
@@ -141,14 +148,41 @@ class Worker:
         if not self._held:
             self._lease.renewed(asked_s)
         held = self._held[shard_id] = _Held(fence=claim.fence)
-        handed = handed_in(claim.items)
-        self._fences.update({one.item.identity: (shard_id, claim.fence) for one in handed})
-        if await self._put(claim.run_id, shard_id, handed):
-            self._tools.say(f"{claim.run_id}: shard {shard_id}, {len(handed)} items")
+        try:
+            is_put = await self._put_claimed(claim)
+        except _UNFIT as error:
+            is_put = False
+            await self._refuse(claim, error.message)
+        if is_put:
             await held.over.wait()
         else:  # the run is stopped, or this worker leaves: what nobody works on here is not kept from others
             del self._held[shard_id]
             await self._shards.put_down(shard_id, claim.fence)
+
+    async def _put_claimed(self, claim: Claim) -> bool:
+        """Raises what makes a run none for this worker."""
+        if self._lease.ask_s() < self._refused.get(claim.run_id, 0.0):
+            return False
+        try:
+            handed = handed_in(claim.items)
+        except ValueError:
+            raise HandoutUnknown(f"shard {claim.shard_id} was cut by another release of rivya-batch") from None
+        self._fences.update({one.item.identity: (claim.shard_id, claim.fence) for one in handed})
+        is_put = await self._put(claim.run_id, claim.shard_id, handed)
+        if is_put:
+            self._tools.say(f"{claim.run_id}: shard {claim.shard_id}, {len(handed)} items")
+        return is_put
+
+    async def _refuse(self, claim: Claim, why: str) -> None:
+        """The run cannot be worked on here: say so, to whoever began it as well, and leave it alone for a while."""
+        now_s = self._lease.ask_s()
+        self._put_off[claim.shard_id] = self._refused[claim.run_id] = now_s + PUT_OFF_S
+        if (claim.run_id, why) in self._complaints:
+            return
+        self._complaints.add((claim.run_id, why))
+        self._tools.say(f"{claim.run_id} is left to others: {why}")
+        said = await self._said(claim.run_id)
+        await self._shards.complain(claim.run_id, why, life_id=said.life_id)
 
     async def _put(self, run_id: str, shard_id: int, handed: Sequence[Handed]) -> bool:
         """Put a shard on the bench of its run, once that of another run is done with; False where that must not be."""

@@ -172,3 +172,28 @@ async def test_a_reference_is_brought_anew_before_it_grows_too_old_for_what_is_n
     await beside(conductor, play)
     assert not world.core.state.pauses
     assert bool(world.told.notices) is fails
+
+
+async def test_what_a_worker_has_against_the_run_is_told_once(world: World) -> None:
+    conductor = await world.begin()
+
+    async def play() -> None:
+        await until(lambda: bool(world.queue.submitted))
+        for _ in range(2):
+            await world.shards.complain("run", "nobody may write there", life_id=world.ledger.life_id)
+            await anyio.sleep(5 * LOOK_S)
+
+    await beside(conductor, play)
+    (notice,) = world.told.notices
+    assert notice.data["why"] == "a worker leaves this run to others: coordinator: nobody may write there"
+    assert not world.core.state.pauses
+
+
+async def test_what_another_release_handed_out_is_cut_anew_once_nobody_has_it(world: World) -> None:
+    await world.ledger.begin_life(RUN, world.items, at_s=1.0, pid=1, host="h")
+    await world.shards.hand_out("run", world.ledger.life_id, "terms")
+    (left,) = await world.shards.add("run", ['{"items": [{"item": {"identity": "i1-0", "what_is_new": 1}}]}'])
+    await beside(await world.begin(), lambda: until(lambda: bool(world.queue.submitted)))
+
+    assert left not in world.queue.submitted
+    assert left not in [one.shard_id for one in await world.shards.open("run")]

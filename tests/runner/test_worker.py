@@ -7,7 +7,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import anyio
+import psycopg
 import pytest
+from psycopg import sql
 
 from jobs.answers import SendEnd, Uploaded
 from jobs.lifecycle import ItemState
@@ -17,7 +19,7 @@ from jobs.terms import Terms, text_of_terms
 from jobs.verdict import Pause
 from runner.blobs import LocalBlobs
 from runner.clock import Clock
-from runner.errors import AuthError, InternalError, LeaseLost, LedgerError
+from runner.errors import AuthError, InternalError, LeaseLost, OutputUnusable
 from runner.exchange import MayLeave
 from runner.interruption import Interruption
 from runner.ledger import KnownUpload, RunInfo
@@ -79,6 +81,9 @@ class World:
         self._runs = 0
         self._lives: dict[str, int] = {}
         self._clock = Clock(mono_s=running_s)
+        self.said: list[str] = []
+        self.places_tried = 0
+        self.no_place_for: set[str] = set()
         self.store = database_of(shared_server())
         self.ledger: PostgresLedger = open_ledger(self.store)
         self.others = Shards(self.ledger, "coordinator")
@@ -93,12 +98,15 @@ class World:
             reporter=Reporter(),
             clock=self._clock,
             spread=lambda: 0.5,
-            say=lambda _: None,
+            say=self.said.append,
         )
         self._limits: SharedLimits | None = None
         self.worker = Worker(self._own, self.shards, self.tools)
 
     async def _open_place(self, terms: Terms) -> LocalBlobs:
+        self.places_tried += 1
+        if terms.run_id in self.no_place_for:
+            raise OutputUnusable("nobody may write there")
         return LocalBlobs(terms.place)
 
     def _limits_for(self, _: Terms) -> SharedLimits:
@@ -399,16 +407,84 @@ async def test_a_new_life_does_not_lie_down_on_the_bench_of_the_one_that_stops(w
     assert world.states(2, 3) == {ItemState.SUCCEEDED}
 
 
-async def test_a_worker_says_that_a_run_was_handed_out_by_another_release(world: World) -> None:
-    a = await world.begin("a")
+async def _other_terms(world: World) -> None:
     await world.others.say_terms("a", '{"run_id": "a", "what_is_new": 1}')
+
+
+async def _other_items(world: World) -> None:
+    with psycopg.connect(world.store.address, autocommit=True) as connection:
+        items = (
+            '{"files": [], "items": [{"item": {"identity": "i1-0", "what_is_new": 1}, "version": 1, "wanted": true}]}'
+        )
+        update = sql.SQL("UPDATE {} SET items = %s WHERE run_id = 'a'")
+        connection.execute(update.format(sql.Identifier(world.store.schema, "shards")), [items])
+
+
+async def _no_place(world: World) -> None:
+    world.no_place_for.add("a")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"),
+    [
+        (_other_terms, "handed out by another release"),
+        (_other_items, "cut by another release"),
+        (_no_place, "nobody may write there"),
+    ],
+)
+async def test_a_worker_says_once_what_it_has_against_a_run_and_goes_on_with_others(
+    world: World, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[World], Awaitable[None]], why: str
+) -> None:
+    monkeypatch.setattr(worker_module, "PUT_OFF_S", 2 * BEAT_S)
+    a, b = await world.begin("a"), await world.begin("b")
+    await spoil(world)
 
     async def play() -> None:
         await world.worker.take(a)
+        await world.worker.take(b)
+        await world.beats()
+
+    await at_work(world, play)
+    assert world.states(2, 3) == {ItemState.SUCCEEDED}
+    assert world.service.tasks == 2
+    handout = (await world.others.handouts(["a"]))["a"]
+    assert handout.word is Word.GO
+    assert handout.reason.startswith("w: ")
+    assert why in handout.reason
+    assert [line for line in world.said if "left to others" in line] == [f"a is left to others: {handout.reason[3:]}"]
+    assert [one.was_held for one in await world.others.open("a")] == [True]
+
+
+async def test_a_place_that_cannot_be_written_is_tried_once_for_all_shards_of_a_run(world: World) -> None:
+    a = await world.begin("a")
+    (other,) = await world.others.add("a", [text_of([])])
+    await _no_place(world)
+
+    async def play() -> None:
+        for shard_id in (a, other, a, other):
+            await world.worker.take(shard_id)
+        await world.beats()
+
+    await at_work(world, play)
+    assert world.places_tried == 1
+
+
+async def test_a_run_that_goes_on_under_terms_of_another_release_ends_this_work_and_not_the_worker(
+    world: World,
+) -> None:
+    a = await world.begin("a")
+    world.service.creates = anyio.Event()
+
+    async def play() -> None:
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(world.worker.take, a)
+            await world.service.creating.wait()
+            await _other_terms(world)
+            await anyio.sleep_forever()
 
     with pytest.raises(ExceptionGroup) as caught:
         await at_work(world, play)
-    assert caught.group_contains(LedgerError, match="another release")
+    assert caught.group_contains(LeaseLost, match="another release")
 
 
 async def test_a_queue_that_breaks_down_ends_the_process_that_would_get_nothing_from_it(
