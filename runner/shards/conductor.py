@@ -19,7 +19,7 @@ from jobs.lifecycle import IN_DOUBT, EventType, ItemState
 from jobs.ready import ReadyQueue
 from jobs.record import NO_CREDITS_CODE, NOT_SENT_CODE, Change, Record, rebuys
 from jobs.shards import ITEMS_MIN, Handed, cut, identities_in, text_of
-from jobs.steps import Notice
+from jobs.steps import Notice, Step
 from jobs.terms import Terms, text_of_terms
 from jobs.verdict import Pause
 from runner.engine import Engine
@@ -81,6 +81,7 @@ class Conductor(Engine):
         self._unended: set[str] = set()
         self._asked: dict[str, int] = {}  # what may be bought as the life begins -> version of its record then
         self._complaints = {""}
+        self._has_begun = False
         self._renewing: set[str] = set()  # references that were brought before
         self._renewed_s = self._swept_s = self._alone_since_s = self._clock.now().mono_s
         self._is_told_alone = False
@@ -91,6 +92,7 @@ class Conductor(Engine):
 
     async def run(self) -> None:
         """Until nothing more can be done in this life."""
+        self._has_begun = True
         self._uploads.know(self.core.state.items.values())
         self._queue_uploads()
         is_quiet = False
@@ -110,6 +112,13 @@ class Conductor(Engine):
                 self._show_unbought()
                 await self.commit(self.core.leave_unbought(self._clock.now()))
         self.counts.downloads["left"] = self._unsaved() if not self.core.state.stopping else 0
+
+    async def commit(self, step: Step, *, cap_credits: int | None = None) -> None:
+        """What becomes of an earlier life's purchases writes who has their shard, or will: it may be at them now."""
+        if self._has_begun:
+            await super().commit(step, cap_credits=cap_credits)
+        else:
+            await self._mirror.reflect(change.event.identity for change in step.changes)
 
     def drain(self, why: str) -> None:
         super().drain(why)

@@ -7,7 +7,7 @@ of one process.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
@@ -76,11 +76,15 @@ class Mirror:
             self._stand(state.records[identity])
         return changes
 
+    async def reflect(self, identities: Iterable[str]) -> None:
+        """These items as the ledger has them now."""
+        for record in (await self._records(dict.fromkeys(identities))).values():
+            self._stand(record)
+
     async def settle(self) -> bool:
         """At the end: every item as the ledger has it. Whether that is as it was seen to come about."""
         before = dict(self._core.state.records)
-        for record in (await self._records(before)).values():
-            self._stand(record)
+        await self.reflect(before)
         return before == self._core.state.records
 
     async def _records(self, identities: Mapping[str, object]) -> dict[str, Record]:

@@ -11,7 +11,9 @@ import pytest
 from jobs.answers import Uploaded
 from jobs.core import Core
 from jobs.item import Item, ReferenceFile
+from jobs.lifecycle import ItemState
 from jobs.rates import Rate
+from jobs.shards import Handed, identities_in, text_of
 from jobs.steps import Notice
 from jobs.terms import Terms
 from runner.clock import Clock
@@ -22,9 +24,9 @@ from runner.ledger.shards import Shards
 from runner.reporter import Reporter
 from runner.shards import conductor as conductor_module
 from runner.shards.conductor import Conducting, Conductor
-from tests.jobs.workbench import made_core, made_item
+from tests.jobs.workbench import at, made_core, made_item, must_send, seen
 from tests.postgres_server import database_of, shared_server
-from tests.runner.test_shards import RUN
+from tests.runner.test_shards import RUN, planned
 
 LOOK_S = 0.02
 PATIENCE_S = 15.0
@@ -105,7 +107,7 @@ class World:
         )
         known = self.ledger.records([item.identity for item in self.items])
         for item in self.items:
-            self.core.admit(item, known[item.identity], self.clock.now())
+            await made.commit(self.core.admit(item, known[item.identity], self.clock.now()))
         return made
 
     async def _upload(self, reference: ReferenceFile, _: str) -> Uploaded:
@@ -197,3 +199,34 @@ async def test_what_another_release_handed_out_is_cut_anew_once_nobody_has_it(wo
 
     assert left not in world.queue.submitted
     assert left not in [one.shard_id for one in await world.shards.open("run")]
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+async def test_an_old_open_intent_is_left_to_who_has_its_shard_or_will(world: World, is_held: bool) -> None:
+    life = await world.ledger.begin_life(RUN, world.items, at_s=1.0, pid=1, host="h")
+    await world.shards.hand_out("run", life.life_id, "terms")
+    item = world.items[0]
+    (shard_id,) = await world.shards.add("run", [text_of([Handed(item=item, version=1)])])
+    worker = open_ledger(world.store, role="worker")
+    worker.join_life(life.life_id)
+    claim = await Shards(worker, "w").claim(shard_id)
+    assert claim is not None
+    worker.belong(lambda _: (shard_id, claim.fence))
+    working = made_core(item, records=planned())
+    send = must_send(working, 0)  # years ago
+    await worker.record(send.step.changes)
+    if not is_held:
+        await Shards(worker, "w").give_back()
+
+    async def play() -> None:
+        await until(lambda: bool(world.queue.submitted))
+        assert world.ledger.records([item.identity])[item.identity].state is ItemState.SUBMITTING
+        if is_held:
+            await worker.record(working.create_ended(send, seen(), at(1)).changes)
+            await until(lambda: world.core.state.records[item.identity].state is ItemState.ACCEPTED)
+
+    await beside(await world.begin(), play)
+    standing = await world.shards.open("run", whole=True)
+    assert (shard_id in [one.shard_id for one in standing]) is is_held
+    assert sorted(identity for one in standing for identity in identities_in(one.items)) == ["i1-0", "i1-1"]
+    await worker.close()
