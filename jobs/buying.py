@@ -34,7 +34,7 @@ REFUSED_ALIKE = "refused_alike"
 # Pauses after which not even an open attempt is sent again in this life.
 _SILENCING = frozenset({Pause.AUTH, Pause.NETWORK, Pause.CONFIG, Pause.CREATES})
 # Pauses after which no new one leaves, decided on or not. What was decided on fits a budget that is used up since.
-_ENDING = frozenset({Pause.CREDITS, Pause.DISK, Pause.HALT})
+_ENDING = frozenset({Pause.CREDITS, Pause.DISK, Pause.HALT, Pause.VANISHED})
 
 # A create without an answer for so long hangs: what is answered at all is answered sooner. Its own end may take longer.
 HANGS_S = 60.0

@@ -72,7 +72,7 @@ EVENT_OF_EXIT: Final[Mapping[int, Event]] = MappingProxyType(
 )
 
 # Pauses that no waiting ends. The run goes on with what is paid for, so its end may be far when these can be mended.
-NEEDS_A_PERSON: Final = frozenset({Pause.AUTH, Pause.CREDITS, Pause.CONFIG, Pause.DISK, Pause.HALT})
+NEEDS_A_PERSON: Final = frozenset({Pause.AUTH, Pause.CREDITS, Pause.CONFIG, Pause.DISK, Pause.HALT, Pause.VANISHED})
 
 _VERDICTS: Final[Mapping[int, str]] = MappingProxyType(
     {

@@ -13,7 +13,7 @@ __all__ = ["exit_code", "interrupted_code"]
 
 # First match wins. 1 (a fault of ours) is an exception, not an outcome of items.
 _BUDGET_CODES = frozenset({"budget_exhausted", "insufficient_credits"})
-_OUT_OF_REACH = frozenset({Pause.NETWORK, Pause.CREATES, Pause.POLLS, Pause.CONFIG})
+_OUT_OF_REACH = frozenset({Pause.NETWORK, Pause.CREATES, Pause.POLLS, Pause.VANISHED, Pause.CONFIG})
 _NOT_GOT = frozenset({ItemState.FAILED, ItemState.REJECTED, ItemState.SKIPPED})
 
 

@@ -42,6 +42,7 @@ class Pause(StrEnum):
     NETWORK = "network"
     CREATES = "creates"  # creates get no usable answer, whatever polls get
     POLLS = "polls"  # no status is answered: nobody sees what was bought. Until one is
+    VANISHED = "vanished"  # the tasks that were bought are unknown to the service, one after the other
     CONFIG = "config"
     DISK = "disk"
     HALT = "halt"  # more items failed than `--halt` allows

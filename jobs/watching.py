@@ -200,7 +200,7 @@ class Watching:
         shown = end.task if end.task is not None and end.task.id == poll.task_id else None
         is_gone = end.phase is Phase.ANSWERED and end.status == 404
         if shown is not None or is_gone:
-            self._sight.seen()
+            self._sight.seen(is_there=shown is not None)
             notices += state.resume(Pause.POLLS, "a status was answered")
         told = tell(notices)
         if state.attempt(poll.identity).task_id != poll.task_id:
@@ -324,7 +324,8 @@ class Watching:
         reason = f"the service answers 404 for {state.attempt(identity).task_id}; its credits count as spent"
         step = state.move(identity, EventType.VANISHED, now, {"reason": reason, "request_id": end.request_id})
         state.release(identity)
-        return step
+        why = self._sight.vanished()
+        return step if why is None else join(step, tell(state.pause(Pause.VANISHED, why)))
 
     def _overdue(self, identity: str, now: Now) -> Step:
         """A look did not show the end. One after the timeout was the last that the task's place waits for."""

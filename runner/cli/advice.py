@@ -22,6 +22,10 @@ def advice_for(pause: str, run_id: str, onward: Onward) -> Advice | None:
             return Advice(onward.command, "later: it goes on, and nothing is bought twice")
         case Pause.CONFIG:
             return Advice(command_line("doctor", *onward.store_flag), "where the address comes from")
+        case Pause.VANISHED:
+            return Advice(
+                command_line("doctor", *onward.store_flag), "are address and key those they were bought with?"
+            )
         case Pause.DISK:
             return Advice(onward.command, "with room on the disk")
         case Pause.HALT:

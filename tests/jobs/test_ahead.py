@@ -156,7 +156,7 @@ def test_a_slot_that_hangs_on_an_answer_is_none_to_decide_on_before_it_came() ->
     assert waits_s(answer) == pytest.approx(5.0 + 1 / 30)
 
 
-@pytest.mark.parametrize("pause", [Pause.CREDITS, Pause.DISK, Pause.HALT])
+@pytest.mark.parametrize("pause", [Pause.CREDITS, Pause.DISK, Pause.HALT, Pause.VANISHED])
 def test_what_was_decided_on_before_buying_ended_is_not_bought(pause: Pause) -> None:
     core = after_one()
     send = ahead(core, 9.5)

@@ -12,7 +12,7 @@ from jobs.core import Core
 from jobs.lifecycle import ItemState
 from jobs.outcome import exit_code
 from jobs.rates import Rate
-from jobs.sight import Sight
+from jobs.sight import GONE_MAX, Sight
 from jobs.steps import Notice, Send, Step, Wait
 from jobs.verdict import Pause
 from jobs.waiting import On, queued, slowest
@@ -27,9 +27,13 @@ WORDS = ["500", "503", "429", "reset", "no route"]
 
 
 class Play:
-    """A run whose creates always work; statuses are answered by `end_at(now_s)`, None is the truth: 30 s of work."""
+    """A run whose creates always work; statuses are the truth, 30 s of work, or none.
 
-    def __init__(self, items: int, **settings: object) -> None:
+    `lost`: last digits of the tasks that have none, while nobody has.
+    """
+
+    def __init__(self, items: int, *, lost: str = "0123456789", **settings: object) -> None:
+        self.lost = lost
         self.core: Core = made_core(
             *(made_item(n) for n in range(items)),
             settings={"in_flight_max": 1000, "save_results": False, **settings},
@@ -66,7 +70,7 @@ class Play:
         if isinstance(answer, Wait):
             return _moment_s(answer)
         end = dead
-        if not from_s <= self.now_s < to_s:
+        if not (from_s <= self.now_s < to_s and answer.task_id[-1] in self.lost):
             over = self.now_s - self.born_s[answer.task_id] >= 30.0
             end = seen(answer.task_id, "succeeded", final=10) if over else seen(answer.task_id, "processing")
         self._tell(self.core.poll_ended(answer, end, at(self.now_s)))
@@ -103,6 +107,26 @@ def test_after_ten_minutes_without_a_status_nothing_new_is_bought_until_one_is_a
     assert [notice.name for _, notice in play.notices] == ["paused", "resumed"]
     assert play.core.finished()
     assert play.states == {S.SUCCEEDED}, "also what had stalled meanwhile"
+
+
+def test_when_every_task_is_gone_no_more_are_bought_after_them() -> None:
+    play = Play(150).run(4 * HOUR_S, dead=refused(404), from_s=100.0, to_s=math.inf)
+
+    gone = [state.state for state in play.core.state.records.values()].count(S.VANISHED)
+    assert gone < GONE_MAX + 5, "the tenth, and what was bought while it was not sure yet"
+    assert [notice.data["why"] for _, notice in play.notices] == ["vanished"]
+    assert play.core.finished()
+    told = play.core.state.pauses[Pause.VANISHED]
+    assert told == "the service answers 404 for 10 tasks that it had accepted, and shows none; they count as spent"
+    assert exit_code(play.core.state.records.values(), pauses=play.core.state.pauses) == 7
+
+
+def test_tasks_that_are_gone_among_others_do_not_end_buying() -> None:
+    play = Play(150, lost="13579").run(4 * HOUR_S, dead=refused(404), from_s=100.0, to_s=math.inf)
+
+    gone = [state.state for state in play.core.state.records.values()].count(S.VANISHED)
+    assert gone > 5 * GONE_MAX
+    assert play.notices == []
 
 
 def test_the_pause_says_what_is_wrong_and_what_ends_it() -> None:
@@ -152,9 +176,11 @@ def test_a_service_that_wants_to_be_left_alone_for_long_is_not_bought_from_meanw
 
 
 def test_a_404_is_an_answer_to_a_status() -> None:
-    play = Play(150).run(1400.0, dead=refused(404, "not_found"), from_s=0.0, to_s=math.inf)
+    play = Play(150, lost="0").run(2000.0, dead=refused(404, "not_found"), from_s=0.0, to_s=math.inf)
 
-    assert play.notices == []
+    assert play.notices == [], "nobody is blind who sees nine of ten"
+    core = Play(60).run(2000.0, dead=refused(404, "not_found"), from_s=0.0, to_s=math.inf).core
+    assert set(core.state.pauses) == {Pause.VANISHED}, "of those that are gone somebody knows"
 
 
 def test_a_task_that_is_gone_ends_the_wait_for_a_status_too() -> None:
@@ -197,7 +223,7 @@ def test_one_answered_status_among_many_that_are_not_is_enough() -> None:
     for seconds in range(0, 6000, 20):
         sight.in_vain(f"task {seconds}", seconds)
         if seconds % 500 == 0:
-            sight.seen()
+            sight.seen(is_there=True)
         assert sight.trouble(seconds, seconds) is None
 
 

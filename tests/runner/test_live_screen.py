@@ -311,6 +311,7 @@ def test_a_rehearsal_is_called_one() -> None:
         ("network", "rivya-batch run sweep.yaml    # later: it goes on, and nothing is bought twice"),
         ("creates", "rivya-batch run sweep.yaml    # later: it goes on, and nothing is bought twice"),
         ("config", "rivya-batch doctor    # where the address comes from"),
+        ("vanished", "rivya-batch doctor    # are address and key those they were bought with?"),
         ("disk", "rivya-batch run sweep.yaml    # with room on the disk"),
         ("halt", "rivya-batch results sneaker-night    # why they failed"),
         ("person", "rivya-batch resume sneaker-night"),
