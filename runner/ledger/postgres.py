@@ -436,7 +436,7 @@ def _translating(store: Database) -> Iterator[None]:
         yield
     except psycopg.Error as error:
         trouble = translated(store, error)
-        raise trouble() from error
+        raise trouble() from None
 
 
 def _lost(store: Database) -> LedgerLost:

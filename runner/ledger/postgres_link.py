@@ -206,7 +206,7 @@ def patiently(link: Link, ask: Callable[[], T], *, limit_s: float) -> T:
             if helps_to_wait(error) and not is_refused_for_good(error) and patience.wait():
                 continue
             trouble = translated(link.store, error)
-            raise trouble() from error
+            raise trouble() from None
 
 
 def _check_server(store: Database, connection: psycopg.Connection[Any]) -> None:

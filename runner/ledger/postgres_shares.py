@@ -56,7 +56,7 @@ class PostgresShares:
                 if not isinstance(error, psycopg.Error):
                     raise
                 trouble = translated(self.store, error)
-                raise trouble() from error
+                raise trouble() from None
 
     def close(self) -> None:
         """Give the connection back."""

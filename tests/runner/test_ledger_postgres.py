@@ -513,7 +513,8 @@ async def test_a_person_s_look_fails_at_once_when_the_server_is_away(mortal: Ser
     mortal.kill()
     began_s = time.monotonic()
 
-    with pytest.raises(LedgerUnusable, match="cannot be reached"):
+    with pytest.raises(LedgerUnusable, match="cannot be reached") as caught:
         open_reader(database)
 
     assert time.monotonic() - began_s < 5
+    assert caught.value.__cause__ is None, "the error has the server's words already, without a password"
