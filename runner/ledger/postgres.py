@@ -412,22 +412,24 @@ def _neighbours(link: Link) -> Iterator[str]:
 
 
 def _ask(link: Link, patience_s: float, name: str, params: Mapping[str, object]) -> list[Row]:
-    is_alone = not link.is_in_transaction  # the rest of a snapshot cannot be had again
-    return patiently(link, partial(link.rows, name, params), limit_s=patience_s if is_alone else 0.0)
+    with link.turn:
+        is_alone = not link.is_in_transaction  # the rest of a snapshot cannot be had again
+        return patiently(link, partial(link.rows, name, params), limit_s=patience_s if is_alone else 0.0)
 
 
 @contextmanager
 def _snapshot(link: Link, patience_s: float) -> Iterator[None]:
-    """All reads within see one moment."""
-    if link.is_in_transaction:
-        yield
-        return
-    begin = partial(link.control, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    patiently(link, begin, limit_s=patience_s)
-    try:
-        yield
-    finally:
-        link.undo()
+    """All reads within see one moment, and those of other threads wait for their own."""
+    with link.turn:
+        if link.is_in_transaction:
+            yield
+            return
+        begin = partial(link.control, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        patiently(link, begin, limit_s=patience_s)
+        try:
+            yield
+        finally:
+            link.undo()
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from threading import RLock
 from typing import Any, Final, LiteralString, TypeVar, cast
 
 import orjson
@@ -100,10 +101,11 @@ class Patience:
 
 
 class Link:
-    """One connection, its statements by name. Its user waits; who shares it between threads waits for the other."""
+    """One connection, its statements by name. Its user waits; who shares it between threads has it in `turn`."""
 
     def __init__(self, store: Database) -> None:
         self.store = store
+        self.turn = RLock()
         self._queries = queries_of(store.schema)
         self._connection: psycopg.Connection[_PlainRow] | None = None
 

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import replace
 
 import psycopg
@@ -504,6 +504,19 @@ async def test_a_look_sees_one_moment_also_beside_a_writer(database: Database) -
             await ledger.record([teller.intent(ONE)])
             assert reader.position() == before
         assert reader.position() == before + 1
+    await ledger.close()
+
+
+async def test_a_look_of_another_thread_is_none_of_this_moment(database: Database) -> None:
+    ledger = open_ledger(database)
+    teller = await begin(ledger, ONE)
+    with ThreadPoolExecutor(1) as other:
+        with ledger.snapshot():
+            before = ledger.position()
+            await ledger.record([teller.intent(ONE)])
+            seen = other.submit(ledger.position)
+            wait([seen], timeout=0.2)
+        assert seen.result() == before + 1
     await ledger.close()
 
 
