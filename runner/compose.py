@@ -6,7 +6,7 @@ import os
 import random
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -47,6 +47,7 @@ from runner.saving import ResultSaver
 from runner.service import Service
 from runner.settings import SIM_SPEED, Settings, aws_variables
 from runner.shards.conductor import Conducting, Conductor
+from runner.shards.queueing import Queue
 from runner.transport import AiohttpFetcher, AiohttpTransport
 from runner.uploads import ReadReference, read_reference
 
@@ -78,16 +79,16 @@ async def run_prepared(
     Ctrl-C and SIGTERM are heard unless the process is somebody else's; `interruption` says the same by a call.
     """
     make_room_for_files()
-    store = None if settings.engine == "local" else _shared_store(settings)
+    open_queue = None if settings.engine == "local" else _queue_of(settings)
     blobs = await _results_at(prepared)
     ledger = open_ledger(
-        settings.store, account=settings.account, base_url=settings.service, hands_out=store is not None
+        settings.store, account=settings.account, base_url=settings.service, hands_out=open_queue is not None
     )
     try:
         async with AsyncExitStack() as stack:
             transport = await stack.enter_async_context(AiohttpTransport(settings.base_url, settings.need_key()))
             fetcher = await stack.enter_async_context(AiohttpFetcher.beside(settings.base_url))
-            made = Engine if store is None else await _conductor(stack, store, ledger, prepared)
+            made = Engine if open_queue is None else await _conductor(stack, open_queue(), ledger, prepared)
             run = Run(
                 prepared,
                 settings=settings,
@@ -113,8 +114,8 @@ async def _results_at(prepared: Prepared) -> Blobs:
     return await bucket()(prepared.place, aws_access(aws_variables(), home=Path.home()))
 
 
-def _shared_store(settings: Settings) -> Database:
-    """Where workers find what is handed out. Raises `UsageError` where they could not."""
+def _queue_of(settings: Settings) -> Callable[[], AbstractAsyncContextManager[Queue]]:
+    """Opens the queue by which workers hear of the run. Raises `UsageError` where they could not."""
     if settings.embedded:
         raise UsageError(
             f"--engine {settings.engine} cannot use the simulator inside this command: workers are other processes. "
@@ -126,14 +127,14 @@ def _shared_store(settings: Settings) -> Database:
             f"--engine {settings.engine} needs a ledger that several machines reach. Nothing was sent.",
             next_step="name a database with --store postgresql://USER@HOST/DATABASE",
         )
-    return settings.store.whose(settings.account, settings.service)
+    return partial(queue(settings.engine).open_queue, settings.store.whose(settings.account, settings.service))
 
 
 async def _conductor(
-    stack: AsyncExitStack, store: Database, ledger: LedgerHandle, prepared: Prepared
+    stack: AsyncExitStack, opening: AbstractAsyncContextManager[Queue], ledger: LedgerHandle, prepared: Prepared
 ) -> Callable[..., Engine]:
     """What makes the engine of a run that others work on."""
-    handed_out = await stack.enter_async_context(queue().open_queue(store))
+    handed_out = await stack.enter_async_context(opening)
     conducting = Conducting(
         terms=terms_of(prepared), ledger=ledger, shards=Shards(ledger, "coordinator"), queue=handed_out
     )

@@ -75,10 +75,10 @@ def postgres_shares() -> ModuleType:
     return importlib.import_module("runner.ledger.postgres_shares")
 
 
-def queue() -> ModuleType:
-    """`runner.shards.procrastinate_queue`, imported now."""
-    _need("procrastinate", "A run on several machines", extra="postgres")
-    return importlib.import_module("runner.shards.procrastinate_queue")
+def queue(engine: str) -> ModuleType:
+    """`runner.shards.procrastinate_queue` or `runner.shards.ray_queue`, imported now; Ray itself is not even then."""
+    _need(engine, "A run on several machines", extra="ray" if engine == "ray" else "postgres")
+    return importlib.import_module(f"runner.shards.{engine}_queue")
 
 
 def traces() -> Traces | None:

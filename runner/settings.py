@@ -45,6 +45,7 @@ __all__ = [
     "Settings",
     "aws_variables",
     "load_settings",
+    "ray_variables",
     "user_config_file",
 ]
 
@@ -80,7 +81,19 @@ ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType(
 FILE_BYTES_MAX: Final = 64 * 1024
 
 # `local` is one process; by the others whoever runs hands out, and `rivya-batch worker` works.
-ENGINES: Final = ("local", "procrastinate")
+ENGINES: Final = ("local", "procrastinate", "ray")
+
+# Ray's processes work in other folders, so names of files must be whole.
+_SECRET_FILES: Final = ("RIVYA_API_KEY_FILE", "PGPASSFILE")
+_QUIET_RAY: Final = MappingProxyType(
+    {
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # under `uv run` it would send the current folder to the cluster
+    }
+)
+# What Ray calls a cluster that Windows may not have: on Linux it also means the loopback address, where its own option
+# for that is ignored.
+_LOCAL_RAY: Final = MappingProxyType({"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"})
 
 _CAPS: Final = ("budget", "creates", "polls", "uploads", "downloads", "in_flight")
 _USER_KEYS: Final = ("store", "account", *_CAPS, "base_url", "api_key_file", "notify_secret_file")
@@ -174,6 +187,17 @@ def aws_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """What of AWS's own variables decides how a bucket is reached; secrets are not among them."""
     environ = os.environ if environ is None else environ  # noqa: TID251 - the one place
     return {name: environ[name] for name in VARIABLES if environ.get(name)}
+
+
+def ray_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment for Ray, in a process of its own: ours with its key, and what keeps Ray from telling the world.
+
+    RAY_ADDRESS is always in it: `local` is a Ray of one's own, which listens on the loopback address only.
+    """
+    environ = os.environ if environ is None else environ  # noqa: TID251 - the one place
+    address = environ.get("RAY_ADDRESS") or "local"
+    files = {name: str(Path(environ[name]).absolute()) for name in _SECRET_FILES if environ.get(name)}
+    return {**environ, **files, **_QUIET_RAY, **(_LOCAL_RAY if address == "local" else {}), "RAY_ADDRESS": address}
 
 
 def user_config_file() -> Path:

@@ -23,6 +23,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import psycopg
+
 from runner.sim.profile import DEMO_KEY
 from tests.postgres_server import Server
 
@@ -121,8 +123,18 @@ def until(is_so: Callable[[], bool], limit_s: float, what: Callable[[], str] = l
 class Machines:
     """A database, the simulator, and as many workers as asked for; all of them end with the block."""
 
-    def __init__(self, folder: Path, *, window: str = "creates:80/1", speed: float = 10.0, fast: bool = True) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        window: str = "creates:80/1",
+        speed: float = 10.0,
+        fast: bool = True,
+        ray: Mapping[str, str] | None = None,  # the environment of a Ray cluster, whose nodes are the machines then
+    ) -> None:
         self.folder = folder
+        self.engine = "procrastinate" if ray is None else "ray"
+        self._ray = ray
         self.database = Server()
         self._window = window
         self._speed = speed
@@ -170,7 +182,7 @@ class Machines:
 
     @property
     def store(self) -> str:
-        return self.database.address()
+        return self.database.address() if self._ray is None else self.database.address(password=None)
 
     def command(self, *words: str, folder: Path | None = None, more: Mapping[str, str] | None = None) -> Process:
         """Our command in a process of its own."""
@@ -181,7 +193,7 @@ class Machines:
             "HOME": str(self.folder),
             "CI": "1",
         }
-        environ |= {**self._environ, **(more or {})}
+        environ |= {**(self._ray or {}), **self._environ, **(more or {})}
         process = Process(
             [sys.executable, "-m", "runner", *words],
             folder=folder or self.folder,
@@ -193,6 +205,24 @@ class Machines:
 
     def worker(self, *, key: str = DEMO_KEY) -> Process:
         return self.command("worker", "--store", self.store, more={"RIVYA_API_KEY": key})
+
+    def workers(self, count: int) -> list[Process]:
+        """So many, or as many as Ray has nodes, each with a worker that Ray begins for a run."""
+        return [self.worker() for _ in range(count)] if self._ray is None else []
+
+    def hand_out(self, file: Path, *words: str) -> Process:
+        """A run that others work on."""
+        return self.run(file, "--engine", self.engine, *words)
+
+    def at_work(self) -> list[int]:
+        """The workers that have shards now, by the numbers of their processes."""
+        with psycopg.connect(self.database.address()) as db:
+            (schema,) = db.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 'rivya%'").fetchone() or ("",)
+            having = (
+                "SELECT DISTINCT worker FROM {} WHERE state = 'open' AND lease_until > clock_timestamp() ORDER BY 1"
+            )
+            rows = db.execute(psycopg.sql.SQL(having).format(psycopg.sql.Identifier(schema, "shards"))).fetchall()
+        return [int(worker.split(":")[-2]) for (worker,) in rows]
 
     def run(self, file: Path, *words: str, store: str | None = None) -> Process:
         line = ["run", str(file), "--yes", "--no-progress", "--store", store or self.store, *words]

@@ -111,8 +111,9 @@ class Server:
         _running.remove(self)
         shutil.rmtree(self._home, ignore_errors=True)
 
-    def address(self, database: str = "postgres", *, port: int | None = None, password: str = PASSWORD) -> str:
-        return f"postgresql://{USER}:{password}@127.0.0.1:{port or self.port}/{database}"
+    def address(self, database: str = "postgres", *, port: int | None = None, password: str | None = PASSWORD) -> str:
+        who = USER if password is None else f"{USER}:{password}"
+        return f"postgresql://{who}@127.0.0.1:{port or self.port}/{database}"
 
     def new_database(self) -> str:
         """An empty database; gives its name."""

@@ -171,6 +171,7 @@ def test_the_simulator_knows_nothing_of_the_runner_so_that_it_can_disagree() -> 
             },
         ),
         ("procrastinate", {"runner/shards/procrastinate_queue.py"}),
+        ("ray", {"runner/shards/ray_hand.py"}),
     ],
 )
 def test_one_file_of_the_runner_touches_each_outside_thing(module: str, only: set[str]) -> None:

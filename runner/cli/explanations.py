@@ -136,6 +136,8 @@ ERRORS: Final[Mapping[str, str]] = MappingProxyType(
         "Nothing was sent. `plan --explain` lists all keys; a changed key is a changed axis, job or row.",
         "picks-unreadable": "A file given to --select cannot be read, or is no list of items. It holds one item key a "
         "line; lines that begin with # are comments. Nothing was sent.",
+        "ray-unusable": "Ray could not be begun on this machine, or this machine is no node of the cluster that "
+        "RAY_ADDRESS names, or that is away. Nothing was bought.",
         "run-elsewhere": "The run is alive on another machine, and is steered from there: its socket is in the folder "
         "where it was begun. Nothing was changed.",
         "run-ending": "The run is stopping or has just ended, so it takes no more changes. Nothing was changed. Give "
@@ -158,6 +160,8 @@ ERRORS: Final[Mapping[str, str]] = MappingProxyType(
         "connect, or to make a ledger's schema (GRANT CREATE ON DATABASE). Nothing was sent.",
         "store-password": "The database's server wants a password, or another one. It is best kept out of the address, "
         "in the file that PGPASSFILE names. Nothing was sent.",
+        "store-password-shown": "Ray keeps and shows what its workers are told, so no password may be in the store's "
+        "address. Name it in PGPASSFILE or PGPASSWORD, here and where Ray was started. Nothing was sent.",
         "store-queue": "The tables of Procrastinate, by which shards are handed out, cannot be made or reached in the "
         "database. Nothing was bought. GRANT CREATE ON SCHEMA public is enough, once.",
         "store-too-old": "The database's server is an older PostgreSQL than a ledger can be kept in.",

@@ -54,6 +54,6 @@ def _handed_out(held: Sequence[Row]) -> LedgerLocked:
     workers = ", ".join(dict.fromkeys(row["worker"] for row in held))
     return LedgerLocked(
         f"workers are at work on {runs}, which was handed out to them: {workers}. Nothing was sent.",
-        next_step="go on with them: the same command with `--engine procrastinate`; or end them, wait ten seconds, and "
-        "run this command again",
+        next_step="go on with them: the same command with `--engine procrastinate`, or `--engine ray` if Ray has "
+        "them; or end them, wait ten seconds, and run this command again",
     )

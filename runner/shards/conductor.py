@@ -352,7 +352,7 @@ class Conductor(Engine):
             self._alone_since_s, self._is_told_alone = now_s, False
         elif standing and now_s - self._alone_since_s >= NOBODY_S and not self._is_told_alone:
             self._is_told_alone = True
-            why = "no worker is there; start some with `rivya-batch worker` and the same --store"
+            why = f"no worker is there; {self._queue.remedy}"
             self._tell_notices([Notice(name="ledger", data={"why": why})])
         if now_s - self._swept_s < SWEEP_S:
             return

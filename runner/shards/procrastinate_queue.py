@@ -7,7 +7,7 @@ job that is lost, doubled, late or thought dead costs a look at a row.
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
@@ -21,6 +21,7 @@ from psycopg_pool import PoolTimeout
 from runner.engine import DRAIN_S
 from runner.errors import LedgerUnusable
 from runner.ledger.store import Database
+from runner.shards.queueing import Take
 
 __all__ = ["ProcrastinateQueue", "open_queue", "serve"]
 
@@ -44,6 +45,8 @@ logging.getLogger("psycopg.pool").propagate = False
 
 class ProcrastinateQueue:
     """The queue of one account's ledger, for who hands out."""
+
+    remedy = "start some with `rivya-batch worker` and the same --store"
 
     def __init__(self, app: App, store: Database) -> None:
         self._app = app
@@ -90,9 +93,7 @@ async def open_queue(store: Database) -> AsyncIterator[ProcrastinateQueue]:
         yield ProcrastinateQueue(app, store)
 
 
-async def serve(
-    store: Database, take: Callable[[int], Awaitable[None]], *, jobs: int, say: Callable[[str], None]
-) -> None:
+async def serve(store: Database, take: Take, *, jobs: int, say: Callable[[str], None]) -> None:
     """Take what is queued, so many shards at once, until cancelled. Trouble with the queue is waited out."""
     again_s = AGAIN_S
     while True:

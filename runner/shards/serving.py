@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import secrets
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from os import getpid
 from pathlib import Path
 from typing import Final
@@ -30,7 +33,8 @@ from runner.reporter import Reporter
 from runner.service import Service
 from runner.settings import Settings, aws_variables
 from runner.shards.lease import running_s
-from runner.shards.worker import SHARDS_MAX, Tools, Worker
+from runner.shards.queueing import Serve
+from runner.shards.worker import BEAT_S, SHARDS_MAX, Tools, Worker
 from runner.shared_limits import SharedLimits
 from runner.transport import AiohttpFetcher, AiohttpTransport
 
@@ -45,8 +49,19 @@ LAST_WORDS_S: Final = 5.0
 WELL_S: Final = 60.0
 
 
-async def serve_shards(settings: Settings, *, say: Callable[[str], None]) -> int | None:
-    """Work on what is handed out in this store until a signal comes; gives its number. Raises `RunnerError`."""
+async def serve_shards(
+    settings: Settings,
+    *,
+    say: Callable[[str], None],
+    serve: Serve | None = None,
+    interruption: Interruption | None = None,
+    idle_s: float = math.inf,
+) -> int | None:
+    """Work on what is handed out in this store until a signal comes; gives its number. Raises `RunnerError`.
+
+    Without `serve` shards come by Procrastinate, and without `interruption` the signals are the process's own. After
+    `idle_s` without a shard it is as if one had come.
+    """
     make_room_for_files()
     assert isinstance(settings.store, Database), "shards are handed out in a database"
     store = settings.store.whose(settings.account, settings.service)
@@ -65,9 +80,16 @@ async def serve_shards(settings: Settings, *, say: Callable[[str], None]) -> int
             spread=random.random,
             say=say,
         )
-        interruption = Interruption()
-        stack.enter_context(heard(interruption, signals=True))
-        await _Process(store, name, tools, interruption).serve()
+        hears_signals = interruption is None
+        interruption = interruption or Interruption()
+        stack.enter_context(heard(interruption, signals=hears_signals))
+        serve = serve or partial(queue("procrastinate").serve, store, jobs=SHARDS_MAX, say=say)
+        process = _Process(store, name, tools, interruption, serve)
+        leaving = asyncio.create_task(process.leave_when_idle(idle_s))
+        try:
+            await process.serve()
+        finally:
+            leaving.cancel()
         return interruption.signal
 
 
@@ -94,11 +116,15 @@ class _Limits:
 
 
 class _Process:
-    def __init__(self, store: Database, name: str, tools: Tools, interruption: Interruption) -> None:
+    def __init__(
+        self, store: Database, name: str, tools: Tools, interruption: Interruption, serve_queue: Serve
+    ) -> None:
         self._store = store
         self._tools = tools
         self._interruption = interruption
+        self._serve_queue = serve_queue
         self._name = name
+        self._worker: Worker | None = None
 
     async def serve(self) -> None:
         again_s, told = AGAIN_S, ""
@@ -117,15 +143,23 @@ class _Process:
                 await self._pause(again_s)
                 again_s = min(2 * again_s, AGAIN_S_MAX)
 
+    async def leave_when_idle(self, idle_s: float) -> None:
+        idle_since_s = anyio.current_time()
+        while anyio.current_time() - idle_since_s < idle_s:
+            if self._worker is not None and self._worker.has_work:
+                idle_since_s = anyio.current_time()
+            await anyio.sleep(BEAT_S)
+        self._interruption.say(signal.SIGTERM, "nothing was to do")
+
     async def _live(self) -> None:
         """From opening the ledger to closing it."""
         ledger: LedgerHandle = await anyio.to_thread.run_sync(
             lambda: postgres().open_ledger(self._store, role="worker")
         )
         try:
-            worker = Worker(ledger, Shards(ledger, self._name), self._tools)
+            worker = self._worker = Worker(ledger, Shards(ledger, self._name), self._tools)
             # Procrastinate ends its jobs in good order if it is cancelled once, which a task group does not do.
-            serving = asyncio.create_task(queue().serve(self._store, worker.take, jobs=SHARDS_MAX, say=self._tools.say))
+            serving = asyncio.ensure_future(self._serve_queue(worker.take))
 
             def leave(why: str) -> None:
                 serving.cancel()
@@ -144,6 +178,7 @@ class _Process:
             if not serving.cancelled() and (trouble := serving.exception()) is not None:
                 raise trouble
         finally:
+            self._worker = None
             self._interruption.detach()
             with anyio.CancelScope(shield=True):
                 await ledger.close()
@@ -155,7 +190,7 @@ class _Process:
         self._interruption.detach()
 
 
-async def _mind(serving: asyncio.Task[None]) -> None:
+async def _mind(serving: asyncio.Future[None]) -> None:
     """A worker whose queue broke down would get nothing new and look well: what broke it is raised."""
     await asyncio.wait({serving})
     if not serving.cancelled():

@@ -110,6 +110,10 @@ class Worker:
             await self._shards.give_back()
             self._group.cancel_scope.cancel()
 
+    @property
+    def has_work(self) -> bool:
+        return bool(self._held)
+
     def leave(self, why: str) -> None:
         """First signal: take nothing new, let answers come in, leave the rest to others."""
         self._leaving = True

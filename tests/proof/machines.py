@@ -2,6 +2,7 @@
 
     python -m tests.proof.machines                       all scenes at the size of the proof, a table at the end
     python -m tests.proof.machines --items 200 worker    one of them, smaller
+    python -m tests.proof.machines --engine ray          on the nodes of a Ray cluster
 
 The service is the simulator with a strict sliding window; its journal judges what was made. Every scene must lose
 nothing, make nothing twice, and never have spent more than its budget.
@@ -10,6 +11,7 @@ nothing, make nothing twice, and never have spent more than its budget.
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -24,6 +26,7 @@ from typing import Final
 import psycopg
 
 from tests.machines import Machines, Process, manifest, until
+from tests.ray_cluster import RayCluster
 
 __all__ = ["SCENES", "Played", "main", "play"]
 
@@ -54,7 +57,6 @@ class Stage:
     machines: Machines
     file: Path
     items: int
-    workers: list[Process]
     run: Process
     struck_s: float | None = None  # on the wall
 
@@ -75,7 +77,7 @@ def _worker(stage: Stage) -> None:
     """A worker is killed."""
     stage.await_share(0.25)
     stage.struck_s = time.time()
-    stage.workers[0].send(signal.SIGKILL)
+    os.kill(stage.machines.at_work()[0], signal.SIGKILL)
 
 
 def _database(stage: Stage) -> None:
@@ -94,16 +96,17 @@ def _coordinator(stage: Stage) -> None:
     stage.run.send(signal.SIGKILL)
     stage.run.wait()
     time.sleep(2.0)
-    stage.run = stage.machines.run(stage.file, "--engine", "procrastinate")
+    stage.run = stage.machines.hand_out(stage.file)
 
 
 def _zombie(stage: Stage) -> None:
     """A worker is stopped until others have its shards, and wakes amid them."""
     stage.await_share(0.25)
     stage.struck_s = time.time()
-    stage.workers[0].send(signal.SIGSTOP)
+    worker = stage.machines.at_work()[0]
+    os.kill(worker, signal.SIGSTOP)
     time.sleep(9.0)
-    stage.workers[0].send(signal.SIGCONT)
+    os.kill(worker, signal.SIGCONT)
 
 
 def _alone(_: Stage) -> None:
@@ -121,16 +124,16 @@ SCENES: Final[Mapping[str, Callable[[Stage], None]]] = {
 }
 
 
-def play(name: str, *, items: int, folder: Path, speed: float = 10.0) -> Played:
+def play(name: str, *, items: int, folder: Path, speed: float = 10.0, ray: Mapping[str, str] | None = None) -> Played:
     """One scene. Raises AssertionError for whatever must never be."""
     bought = items // 2 if name == "budget" else items
-    with Machines(folder, window=f"creates:{CREATES}/1", speed=speed) as machines:
+    with Machines(folder, window=f"creates:{CREATES}/1", speed=speed, ray=ray) as machines:
         file = manifest(folder / "work", items=items, cap=bought * PRICE, creates=f"{CREATES}/s")
-        words = [] if name == "alone" else ["--engine", "procrastinate"]
-        workers = [] if name == "alone" else [machines.worker() for _ in range(WORKERS)]
+        machines.workers(0 if name == "alone" else WORKERS)
         began_s = time.monotonic()
-        stage = Stage(machines=machines, file=file, items=items, workers=workers, run=machines.run(file, *words))
-        watch = Watch(machines.store, cap=bought * PRICE)
+        run = machines.run(file) if name == "alone" else machines.hand_out(file)
+        stage = Stage(machines=machines, file=file, items=items, run=run)
+        watch = Watch(machines.database.address(), cap=bought * PRICE)
         watch.start()
         try:
             SCENES[name](stage)
@@ -208,14 +211,22 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.proof.machines", description=__doc__)
     parser.add_argument("scene", nargs="*", choices=[[], *SCENES], help="all of them if none is named")
     parser.add_argument("--items", type=int, default=2000)
+    parser.add_argument("--engine", choices=["procrastinate", "ray"], default="procrastinate")
     asked = parser.parse_args(words)
+    if asked.engine == "procrastinate":
+        return _play_all(asked, None)
+    with RayCluster(nodes=WORKERS) as cluster:
+        return _play_all(asked, cluster.environ)
+
+
+def _play_all(asked: argparse.Namespace, ray: Mapping[str, str] | None) -> int:
     wrong = 0
     _tell(f"{asked.items} items, {CREATES} creates/s, {WORKERS} workers")
     _tell(f"{'scene':12} {'took':>7} {'tasks':>6} {'sends':>6} {'429':>4} {'twice':>6} {'lost':>5} {'gap':>6}")
     for name in asked.scene or SCENES:
         with tempfile.TemporaryDirectory(prefix="rvb-machines-") as folder:
             try:
-                one = play(name, items=asked.items, folder=Path(folder))
+                one = play(name, items=asked.items, folder=Path(folder), ray=ray)
             except AssertionError as error:
                 wrong += 1
                 _tell(f"{name:12} {error}")

@@ -57,6 +57,8 @@ TERMS = Terms(
 class Queue:
     """Nobody takes anything from it."""
 
+    remedy = "somebody should start some"
+
     def __init__(self) -> None:
         self.submitted: list[int] = []
 

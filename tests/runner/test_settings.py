@@ -9,7 +9,7 @@ import pytest
 
 from jobs.rates import Rate
 from runner.errors import AuthError, UsageError
-from runner.settings import BASE_URL, ENVIRONMENT, Caps, Settings, load_settings
+from runner.settings import BASE_URL, ENVIRONMENT, Caps, Settings, load_settings, ray_variables
 
 KEY = "rvya_sk_" + "canary0123456789"
 
@@ -361,3 +361,22 @@ def test_a_secret_that_cannot_be_used_is_no_reason_to_end_a_run(place: Path, nam
 def test_a_manifests_folder_names_no_secret_to_sign_with(place: Path) -> None:
     with pytest.raises(UsageError, match="only the environment or your own config file"):
         load(place, project='notify_secret_file = "k"')
+
+
+def test_ray_gets_our_environment_and_is_kept_from_telling_the_world(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")
+    ours = {"RIVYA_API_KEY_FILE": "mine/key", "PGPASSFILE": "", "LANG": "C", "RAY_USAGE_STATS_ENABLED": "1"}
+    environ = ray_variables(ours)
+
+    assert environ["LANG"] == "C"
+    assert environ["RAY_USAGE_STATS_ENABLED"] == environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] == "0"
+    assert environ["RIVYA_API_KEY_FILE"] == "/mine/key"
+    assert environ["PGPASSFILE"] == ""
+
+
+@pytest.mark.parametrize(("said", "is_own"), [(None, True), ("", True), ("local", True), ("10.0.0.1:6379", False)])
+def test_a_ray_of_ones_own_keeps_to_the_loopback_address_and_a_cluster_does_not(said: str | None, is_own: bool) -> None:
+    environ = ray_variables({} if said is None else {"RAY_ADDRESS": said})
+
+    assert environ["RAY_ADDRESS"] == (said or "local")
+    assert environ.get("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER") == ("0" if is_own else None)

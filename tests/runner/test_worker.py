@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from types import SimpleNamespace
 
 import anyio
 import psycopg
@@ -29,6 +28,7 @@ from runner.reporter import Reporter
 from runner.shards import serving
 from runner.shards import worker as worker_module
 from runner.shards.lease import running_s
+from runner.shards.queueing import Take
 from runner.shards.worker import Tools, Worker
 from runner.shared_limits import MemoryShares, SharedLimits
 from tests.jobs.workbench import NOT_SENT, made_item, refused, seen
@@ -488,13 +488,12 @@ async def test_a_run_that_goes_on_under_terms_of_another_release_ends_this_work_
 
 
 async def test_a_queue_that_breaks_down_ends_the_process_that_would_get_nothing_from_it(
-    world: World, monkeypatch: pytest.MonkeyPatch
+    world: World,
 ) -> None:
-    async def serve(*_: object, **__: object) -> None:
+    async def serve(_: Take) -> None:
         raise InternalError("the queue broke down")
 
-    monkeypatch.setattr(serving, "queue", lambda: SimpleNamespace(serve=serve))
-    process = serving._Process(world.store, "w2", world.tools, Interruption())
+    process = serving._Process(world.store, "w2", world.tools, Interruption(), serve)
     with pytest.raises(ExceptionGroup) as caught, anyio.fail_after(PATIENCE_S):
         await process.serve()
     assert caught.group_contains(InternalError, match="broke down")
