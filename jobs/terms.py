@@ -56,6 +56,10 @@ class Terms:
             spread=spread,
         )
 
+    def spends_more_than(self, before: Terms) -> bool:
+        """Whether the budget is a larger one."""
+        return self.cap_credits is not None and before.cap_credits is not None and self.cap_credits > before.cap_credits
+
 
 _TEXT: Final = TypeAdapter(Terms)
 

@@ -215,9 +215,15 @@ UPDATE handouts SET terms = :terms WHERE run_id = :run_id;
 
 -- name: say_word
 -- Tell all workers of a life, unless something that weighs more was said: nobody goes on after an end. What an earlier
--- life ended for is not said of the next one.
+-- life ended for is not said of the next one, and what a smaller budget ended for not under a larger one.
 UPDATE handouts SET word = :word, why = :why, reason = :reason
-WHERE run_id = :run_id AND life_id = :life_id AND word <> :word AND (word IN ('go', 'hold') OR :word = 'stop');
+WHERE run_id = :run_id AND life_id = :life_id AND word <> :word AND (word IN ('go', 'hold') OR :word = 'stop')
+AND NOT EXISTS (SELECT 1 FROM runs AS r WHERE r.run_id = :run_id AND r.cap_credits > CAST(:cap AS BIGINT));
+
+-- name: fund
+-- The budget that had ended a life is a larger one.
+UPDATE handouts SET word = 'go', why = '', reason = '', terms = :terms
+WHERE run_id = :run_id AND life_id = :life_id AND word = 'end' AND why = 'budget';
 
 -- name: complain
 -- A worker tells whoever handed a run out why it does nothing of it. The latest one is heard.

@@ -90,10 +90,16 @@ class Shards:
         """Take them back, from whoever has them."""
         await self._ledger.write(partial(self._each, "withdraw_shard", [{"shard_id": one} for one in shard_ids]))
 
-    async def say(self, run_id: str, word: Word, *, life_id: int, why: str = "", reason: str = "") -> None:
-        """Tell all who work on the run in this life, unless more was said before."""
-        told = {"run_id": run_id, "life_id": life_id, "word": word.value, "why": why, "reason": reason}
+    async def say(
+        self, run_id: str, word: Word, *, life_id: int, why: str = "", reason: str = "", cap: int | None = None
+    ) -> None:
+        """Tell all who work on the run in this life, unless more was said before, or its budget is above `cap` now."""
+        told = {"run_id": run_id, "life_id": life_id, "word": word.value, "why": why, "reason": reason, "cap": cap}
         await self._run("say_word", told)
+
+    async def fund(self, run_id: str, terms: str, *, life_id: int) -> None:
+        """Let a life that the budget ended go on, on terms with a larger one."""
+        await self._run("fund", {"run_id": run_id, "life_id": life_id, "terms": terms})
 
     async def say_terms(self, run_id: str, terms: str) -> None:
         await self._run("say_terms", {"run_id": run_id, "terms": terms})

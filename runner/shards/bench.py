@@ -170,7 +170,7 @@ class Bench:
 
     async def heed(self, handout: Handout) -> None:
         """What is said to all who work on the run. Raises `LeaseLost` where the terms ask for another bench, or a new
-        life does, which knows nothing of what keeps this one from buying.
+        life or a larger budget does, which knows nothing of what keeps this one from buying.
         """
         if handout == self.handout:
             return
@@ -186,6 +186,8 @@ class Bench:
         state = self.engine.core.state
         if _but_for_dials(terms) != _but_for_dials(self._terms):
             raise LeaseLost("the run goes on under other terms")
+        if Pause.BUDGET in self.pauses and terms.spends_more_than(self._terms):
+            raise LeaseLost("the budget was raised after it had ended the run here")
         _allow(self._limits, terms)
         self.handout, self._terms = handout, terms
         self._ledger.join_life(handout.life_id)

@@ -18,6 +18,7 @@ from jobs.item import Item
 from jobs.lifecycle import IN_DOUBT, EventType, ItemState
 from jobs.ready import ReadyQueue
 from jobs.record import NO_CREDITS_CODE, NOT_SENT_CODE, Change, Record, rebuys
+from jobs.runstate import BUDGET_EXHAUSTED
 from jobs.shards import ITEMS_MIN, Handed, cut, identities_in, text_of
 from jobs.steps import Notice, Step
 from jobs.terms import Terms, text_of_terms
@@ -81,7 +82,7 @@ class Conductor(Engine):
         self._unended: set[str] = set()
         self._asked: dict[str, int] = {}  # what may be bought as the life begins -> version of its record then
         self._complaints = {""}
-        self._has_begun = False
+        self._has_begun = self._is_funded = False
         self._renewing: set[str] = set()  # references that were brought before
         self._renewed_s = self._swept_s = self._alone_since_s = self._clock.now().mono_s
         self._is_told_alone = False
@@ -222,7 +223,8 @@ class Conductor(Engine):
         """Take in what workers did."""
         changes = await self._mirror.look()
         state = self.core.state
-        state.books = state.books.found(await self._shards.books(self._terms.run_id))
+        found = await self._shards.books(self._terms.run_id)
+        state.books = state.books.found(found)  # as they are by now: a person may have turned the budget meanwhile
         for change in changes:
             self._count(change)
             self._onlooker.moved(change)
@@ -296,6 +298,12 @@ class Conductor(Engine):
     async def _tell(self) -> None:
         """Hear what workers ended the run for, and tell all what they must know."""
         state, run_id = self.core.state, self._terms.run_id
+        terms = self._terms_now()
+        if terms.spends_more_than(self._terms):
+            self._is_funded = True
+            self._again.clear()
+            state.pauses.pop(Pause.BUDGET, None)  # the end may have been heard after the person's word
+            await self._shards.fund(run_id, text_of_terms(terms), life_id=self._handle.life_id)
         said = (await self._shards.handouts([run_id]))[run_id]
         if said.word is Word.END and self._ending is None:
             self._tell_notices(state.pause(Pause(said.why), said.reason))
@@ -313,16 +321,21 @@ class Conductor(Engine):
             word = Word.HOLD
         if word is not said.word:
             await self._shards.say(run_id, word, life_id=self._handle.life_id, why=why, reason=reason)
-        terms = replace(
-            self._terms,
-            cap_credits=state.books.cap,
-            in_flight=state.settings.in_flight_max,
-            creates=self.core.pacers[0].rate,
-            polls=self.core.pacers[1].rate,
-        )
         if terms != self._terms:
             self._terms = terms
             await self._shards.say_terms(run_id, text_of_terms(terms))
+
+    def _terms_now(self) -> Terms:
+        """With the dials as a person has turned them."""
+        creates, polls = (pacer.rate for pacer in self.core.pacers)
+        state = self.core.state
+        in_flight = state.settings.in_flight_max
+        return replace(self._terms, cap_credits=state.books.cap, in_flight=in_flight, creates=creates, polls=polls)
+
+    def _left_out(self) -> set[str]:
+        """What the budget left unbought."""
+        records = self.core.state.records.values()
+        return {one.identity for one in records if one.error_code == BUDGET_EXHAUSTED and self._rebuys(one)}
 
     # The end
 
@@ -336,15 +349,23 @@ class Conductor(Engine):
             return not held and (is_silenced or not any(one.was_held for one in standing))
         if self._is_uploading:
             return False
-        return not self._unended or (not standing and not self._second_chances())
+        if standing and (self._unended or self._is_funded):
+            return False
+        return not self._second_chances()
 
     def _second_chances(self) -> bool:
-        """A worker may have closed a shard as an earlier life ended. What is not done of it is handed out once more."""
+        """A worker may have closed a shard as an earlier life ended, or before it heard of a larger budget. What is not
+        done of it is handed out once more.
+        """
         left = {identity for identity in self._unended if identity in self._shard_of} - self._again
-        self._again |= left
-        for identity in left:
-            del self._shard_of[identity]
-        return bool(left)
+        left_out = self._left_out() - self._again if self._is_funded else set()
+        self._again |= left | left_out
+        for identity in left | left_out:
+            self._shard_of.pop(identity, None)
+        self._asked |= {identity: self.core.state.records[identity].version for identity in left_out}
+        self._unended |= left_out
+        self._show_unbought()
+        return bool(left or left_out)
 
     async def _sweep(self, standing: list[Standing]) -> None:
         now_s = self._clock.now().mono_s

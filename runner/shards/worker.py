@@ -17,6 +17,7 @@ import anyio
 
 from jobs.shards import Handed, handed_in
 from jobs.terms import Terms
+from jobs.verdict import Pause
 from runner.blobs import Blobs
 from runner.clock import Clock
 from runner.errors import AuthError, HandoutUnknown, LeaseLost, OutputUnusable, UsageError
@@ -297,7 +298,8 @@ class Worker:
             return
         run_id, life_id = bench.handout.run_id, bench.handout.life_id
         for why, reason in bench.pauses.items():
-            await self._shards.say(run_id, Word.END, life_id=life_id, why=why.value, reason=reason)
+            cap = bench.engine.core.state.books.cap if why is Pause.BUDGET else None
+            await self._shards.say(run_id, Word.END, life_id=life_id, why=why.value, reason=reason, cap=cap)
 
     async def _close(self, shard_ids: Sequence[int]) -> None:
         ours = [shard_id for shard_id in shard_ids if shard_id in self._held]  # a beat and an end may both close it

@@ -9,18 +9,21 @@ import anyio
 import pytest
 
 from jobs.answers import Uploaded
+from jobs.budget import Books, Shared
 from jobs.core import Core
 from jobs.item import Item, ReferenceFile
 from jobs.lifecycle import ItemState
 from jobs.rates import Rate
 from jobs.shards import Handed, identities_in, text_of
+from jobs.steering import Dial, turned
 from jobs.steps import Notice
-from jobs.terms import Terms
+from jobs.terms import Terms, terms_in
+from jobs.verdict import Pause
 from runner.clock import Clock
 from runner.errors import Unreachable
 from runner.ledger import KnownUpload
 from runner.ledger.postgres import PostgresLedger, open_ledger
-from runner.ledger.shards import Shards
+from runner.ledger.shards import Shards, Word
 from runner.reporter import Reporter
 from runner.shards import conductor as conductor_module
 from runner.shards.conductor import Conducting, Conductor
@@ -117,6 +120,10 @@ class World:
         if self.trouble is not None:
             raise self.trouble
         return uploaded()
+
+    def state(self, item: Item) -> ItemState:
+        """Where the conductor sees it."""
+        return self.core.state.records[item.identity].state
 
     def age_s(self, item: Item) -> float:
         """For how long the service has the item's reference, as workers read it."""
@@ -232,3 +239,71 @@ async def test_an_old_open_intent_is_left_to_who_has_its_shard_or_will(world: Wo
     assert (shard_id in [one.shard_id for one in standing]) is is_held
     assert sorted(identity for one in standing for identity in identities_in(one.items)) == ["i1-0", "i1-1"]
     await worker.close()
+
+
+@pytest.mark.parametrize("is_late", [False, True])
+async def test_a_budget_that_is_raised_while_the_run_lives_takes_up_what_the_old_one_left_out(
+    world: World, is_late: bool
+) -> None:
+    conductor = await world.begin(books=Books(cap=TERMS.cap_credits))
+    life_id = world.ledger.life_id
+    worker = open_ledger(world.store, role="worker")
+    worker.join_life(life_id)
+    shards = Shards(worker, "w")
+
+    async def leave_out() -> None:
+        records = worker.records([item.identity for item in world.items])
+        working = made_core(*world.items, records=records)
+        working.state.pause(Pause.BUDGET, "it is spent")
+        await worker.record(working.leave_unbought(at(0)).changes)
+        await until(lambda: {world.state(item) for item in world.items} == {ItemState.SKIPPED})
+
+    async def raised(before: int, cap: int) -> None:
+        shard_id = max(world.queue.submitted)
+        claim = await shards.claim(shard_id)
+        assert claim is not None
+        assert identities_in(claim.items) == [item.identity for item in world.items]
+        worker.belong(lambda _: (shard_id, claim.fence))
+        claimed_s = world.clock.now().mono_s
+        await until(lambda: conductor._alone_since_s > claimed_s)  # it has seen who has it
+        await shards.say("run", Word.END, life_id=life_id, why="budget", reason="it is spent", cap=before)
+        await until(lambda: Pause.BUDGET in world.core.state.pauses)
+        if not is_late:
+            await leave_out()
+        change = turned(Dial.BUDGET, before=before, asked=cap, ceiling=None)
+        await conductor.steer(world.core.retune(change, world.clock.now(), "me"), cap_credits=cap)
+        await until(lambda: conductor._terms.cap_credits == cap)
+        said = (await world.shards.handouts(["run"]))["run"]
+        assert (said.word, terms_in(said.terms).cap_credits) == (Word.GO, cap)
+        if is_late:
+            await leave_out()
+        await anyio.sleep(10 * LOOK_S)
+        assert max(world.queue.submitted) == shard_id, "nothing is in two hands"
+        await shards.close({shard_id: claim.fence})
+        await until(lambda: max(world.queue.submitted) > shard_id)
+        assert not world.core.state.pauses
+
+    async def play() -> None:
+        await until(lambda: bool(world.queue.submitted))
+        await raised(1000, 2000)
+        await raised(2000, 3000)
+
+    await beside(conductor, play)
+    await worker.close()
+
+
+async def test_a_budget_that_is_turned_while_books_are_looked_up_stays_turned(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conductor = await world.begin(books=Books(cap=1000))
+    look_up = world.shards.books
+
+    async def books(run_id: str) -> Shared:
+        found = await look_up(run_id)
+        world.core.retune(turned(Dial.BUDGET, before=1000, asked=2000, ceiling=None), world.clock.now(), "me")
+        return found
+
+    monkeypatch.setattr(world.shards, "books", books)
+    await conductor._follow()
+
+    assert world.core.state.books.cap == 2000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 from psycopg.errors import LockNotAvailable
@@ -120,6 +121,32 @@ async def test_nobody_goes_on_after_an_end(crew: Crew, first: Word, then: Word, 
     await shards.say("run", then, life_id=1, why="auth")
 
     assert (await shards.handouts(["run", "other"]))["run"].word is holds
+
+
+async def test_an_end_for_a_budget_that_was_raised_is_not_said_and_one_that_was_said_is_taken_back(
+    store: Database, crew: Crew
+) -> None:
+    (_, shards), _ = crew
+    end = partial(shards.say, "run", Word.END, life_id=1, why="budget", cap=1000)
+    await end()
+    assert (await shards.handouts(["run"]))["run"].word is Word.END
+
+    coordinator = open_ledger(store)
+    coordinator.join_life(1)
+    await coordinator.note([Notice(name="turned", data={})], at_s=2.0, cap_credits=1001)
+    await coordinator.close()
+    await shards.fund("run", "richer terms", life_id=1)
+    await end()
+    handout = (await shards.handouts(["run"]))["run"]
+    assert (handout.word, handout.why, handout.terms) == (Word.GO, "", "richer terms")
+
+
+async def test_no_end_but_that_of_the_budget_is_taken_back_by_a_larger_one(crew: Crew) -> None:
+    (_, shards), _ = crew
+    await shards.say("run", Word.END, life_id=1, why="auth")
+    await shards.fund("run", "richer terms", life_id=1)
+
+    assert (await shards.handouts(["run"]))["run"].word is Word.END
 
 
 async def test_what_is_said_of_an_earlier_life_is_not_heard_in_the_next(store: Database, crew: Crew) -> None:
