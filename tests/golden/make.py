@@ -19,11 +19,12 @@ from jobs.item import Item
 from jobs.lifecycle import EventType
 from jobs.record import Change
 from jobs.steps import Notice
+from runner.ledger.handle import LedgerHandle
 from runner.ledger.sqlite import open_ledger
 from runner.ledger.statements import SCHEMA_VERSION
 from tests.runner.ledger_cases import ACCOUNT, BASE_URL, Teller, item, run_info, upload
 
-__all__ = ["dump", "golden", "golden_file", "restore"]
+__all__ = ["dump", "golden", "golden_file", "restore", "tell"]
 
 FOLDER = Path(__file__).parent
 NO = {"code": "validation_failed", "message": "prompt: no", "request_id": "req-n"}
@@ -107,9 +108,8 @@ STORIES: dict[str, Story] = {
 }
 
 
-async def _write(path: Path) -> None:
+async def tell(ledger: LedgerHandle) -> None:
     """Two runs over three lives, the second of which died."""
-    ledger = open_ledger(path, account=ACCOUNT, base_url=BASE_URL, in_thread=False, now=lambda: 1000.0)
     night = [item(n, prompt=f"{name}, with an é and a 靴", key=f"reveal/{name}") for n, name in enumerate(STORIES)]
     dated = [item(n, key=f"dated/{n}", edition="2026-05-11") for n in range(90, 92)]
     life = await ledger.begin_life(run_info(), night, at_s=1000.0, pid=1, host="studio")
@@ -130,6 +130,10 @@ async def _write(path: Path) -> None:
     life = await ledger.begin_life(run_info(), night[:-1], at_s=4000.0, pid=3, host="studio")
     await ledger.end_life(life, at_s=5000.0, exit_code=0)
     await ledger.close()
+
+
+async def _write(path: Path) -> None:
+    await tell(open_ledger(path, account=ACCOUNT, base_url=BASE_URL, in_thread=False, now=lambda: 1000.0))
 
 
 def golden() -> str:

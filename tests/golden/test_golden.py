@@ -16,16 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs.budget import Books
-from jobs.core import Core
 from jobs.identity import idempotency_key, identity
-from jobs.item import Item
 from jobs.lifecycle import EventType, ItemState
-from jobs.pacing import Pacer
 from jobs.rates import Rate
 from jobs.record import Event, Money, Record, fold
-from jobs.runstate import CoreSettings
-from jobs.steps import Download, Now, Poll, Send, Wait
 from runner import failpoints
 from runner.errors import DiskFull, LedgerUnusable
 from runner.ledger import migrating
@@ -33,8 +27,9 @@ from runner.ledger.ballast import BALLAST_BYTES
 from runner.ledger.sqlite import SqliteLedger, open_ledger
 from runner.ledger.statements import MIGRATIONS, SCHEMA_VERSION, Migration
 from runner.views import layout, list_runs, notes, result_rows, slowest
+from tests.golden.going_on import go_on
 from tests.golden.make import dump, golden, golden_file, restore
-from tests.runner.ledger_cases import ACCOUNT, BASE_URL, item, run_info
+from tests.runner.ledger_cases import ACCOUNT, BASE_URL, run_info
 
 SHAPES = range(1, SCHEMA_VERSION + 1)
 FAST = Rate(count=1000, window_s=1.0)
@@ -131,46 +126,9 @@ async def test_identities_and_keys_are_derived_today_as_they_were_then(path: Pat
 
 async def test_a_run_goes_on_from_a_golden_ledger(path: Path) -> None:
     ledger = opened(path)
-    wanted = [item(past.index, prompt=past.prompt, key=past.key) for past in ledger.past_items("night") if past.wanted]
-    await ledger.begin_life(run_info(), wanted, at_s=6000.0, pid=9, host="here")
-    records = ledger.records([one.identity for one in wanted])
-    core = admitted(ledger, wanted, records)
 
-    sends, polls, downloads, mono_s = set(), set(), set(), 100.0
-    while not isinstance(send := core.next_create(Now(mono_s=mono_s, wall_s=1000.0 + mono_s)), Wait) or send.until_s:
-        if isinstance(send, Wait):
-            mono_s = send.until_s or mono_s
-        elif isinstance(send, Send) and not send.step.changes:  # what was open goes again, with its key and its bytes
-            assert send.key.encode() in ledger.body(send.key)
-            sends.add(name_of(core, send.identity))
-    while isinstance(poll := core.next_poll(Now(mono_s=mono_s, wall_s=1000.0 + mono_s)), Poll):
-        polls.add(name_of(core, poll.identity))
-    while isinstance(download := core.next_download(), Download):
-        downloads.add(name_of(core, download.identity))
-
-    assert sends == {"submitting", "doubtful"}
-    assert "accepted" in polls
-    assert downloads >= {"succeeded", "saved", "refunded"}
+    await go_on(ledger)
     await ledger.close()
-
-
-def admitted(ledger: SqliteLedger, wanted: list[Item], records: dict[str, Record]) -> Core:
-    """A core with these items, shortly after the golden intents."""
-    held = ledger.books("night")
-    core = Core(
-        CoreSettings(account=ACCOUNT, scope="night", in_flight_max=100),
-        books=Books(cap=None, per_item=None, reserved=held.reserved, settled=held.settled),
-        prices=ledger.class_prices(),
-        creates=Pacer("creates", FAST),
-        polls=Pacer("polls", FAST),
-    )
-    for one in wanted:
-        core.admit(one, records[one.identity], Now(mono_s=0.0, wall_s=1100.0))
-    return core
-
-
-def name_of(core: Core, identity_: str) -> str:
-    return core.state.items[identity_].key.removeprefix("reveal/")
 
 
 # From shape to shape
