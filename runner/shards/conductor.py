@@ -106,10 +106,11 @@ class Conductor(Engine):
         with anyio.CancelScope(shield=True):
             self._over = True
             await self._shards.say(self._terms.run_id, Word.STOP, life_id=self._handle.life_id)
+            is_quiet = is_quiet and not any(one.is_held for one in await self._shards.open(self._terms.run_id))
             await self._follow()
             if not await self._mirror.settle():
                 self._onlooker.recount()
-            if is_quiet:  # nobody else writes: what the budget left is told as such
+            if is_quiet:  # nobody else writes, nor begins to after that word: what the budget left is told as such
                 self._show_unbought()
                 await self.commit(self.core.leave_unbought(self._clock.now()))
         self.counts.downloads["left"] = self._unsaved() if not self.core.state.stopping else 0

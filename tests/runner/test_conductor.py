@@ -307,3 +307,36 @@ async def test_a_budget_that_is_turned_while_books_are_looked_up_stays_turned(
     await conductor._follow()
 
     assert world.core.state.books.cap == 2000
+
+
+async def test_who_takes_a_shard_in_the_last_moment_is_not_written_over(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conductor = await world.begin()
+    worker = open_ledger(world.store, role="worker")
+    worker.join_life(world.ledger.life_id)
+    item, say = world.items[0], world.shards.say
+
+    async def take_before(run_id: str, word: Word, **told: Any) -> None:
+        if word is Word.STOP:
+            (shard_id,) = set(world.queue.submitted)
+            claim = await Shards(worker, "w").claim(shard_id)
+            assert claim is not None
+            worker.belong(lambda _: (shard_id, claim.fence))
+            await worker.record(must_send(made_core(item, records=planned()), 0).step.changes)
+        await say(run_id, word, **told)
+
+    monkeypatch.setattr(world.shards, "say", take_before)
+
+    async def play() -> None:
+        await until(lambda: bool(world.queue.submitted))
+        await say("run", Word.END, life_id=world.ledger.life_id, why="budget", reason="it is spent")
+        await until(lambda: conductor.over)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(conductor.run)
+        await play()
+
+    records = world.ledger.records([one.identity for one in world.items])
+    assert {one.state for one in records.values()} == {ItemState.SUBMITTING, ItemState.PLANNED}
+    await worker.close()
