@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol
 
 from jobs.core import Core, resume_rank
@@ -47,8 +48,8 @@ class Admission:
     async def admit(self, engine: Engine, traces: Knowing | None) -> int:
         """Fill the core with the items as the ledger has them now; returns how many had succeeded before."""
         core, choices = engine.core, self.prepared.choices
-        wanted = self._wanted()
-        rest = self._paid_for(wanted)
+        wanted = await self.ledger.reading(self._wanted)
+        rest = await self.ledger.reading(partial(self._paid_for, wanted))
         if traces is not None:
             traces.know(record for _, record in (*wanted, *rest))
         earlier = [one for one in wanted if one[1].state is not ItemState.PLANNED]
@@ -62,7 +63,8 @@ class Admission:
             await self._commit(engine, core.finish(item, record, now))
         digests = {reference.sha256 for item, _ in wanted for reference in item.references}
         if not choices.retry:  # a reference that the service forgot may be why an item was refused: upload it anew
-            core.state.uploads.update(usable_uploads(self.ledger.uploads(sorted(digests)), now_s=now.wall_s))
+            known = await self.ledger.reading(partial(self.ledger.uploads, sorted(digests)))
+            core.state.uploads.update(usable_uploads(known, now_s=now.wall_s))
         earlier.sort(key=lambda one: resume_rank(one[1], one[0]))
         for item, record in earlier:
             await self._commit(engine, core.admit(item, record, now, retry=choices.retry, again=choices.again))

@@ -189,7 +189,7 @@ class Run:
             info, prepared.expansion.items, at_s=now.wall_s, pid=os.getpid(), host=socket.gethostname()
         )
         failpoint("plan.after_commit")
-        core = self._core()
+        core = await ledger.reading(self._core)
         engine = self._engine(core, service, fetcher)
         admission = Admission(prepared=prepared, ledger=ledger, clock=self._clock, service=service)
         with unswept():

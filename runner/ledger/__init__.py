@@ -6,9 +6,9 @@ This file is the seam: what the runner asks of a ledger, in its own words. `runn
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from jobs.answers import Uploaded
 from jobs.item import Item
@@ -106,8 +106,14 @@ class PastItem:
     wanted: bool  # False: the manifest no longer has it; what was bought is still polled and saved
 
 
+T = TypeVar("T")
+
+
 class Ledger(Protocol):
     """What the runner asks of a ledger. Reads are plain calls; a write returns only once it is durable."""
+
+    async def reading(self, look: Callable[[], T]) -> T:
+        """What this gives, which reads: beside the event loop where the ledger is far away, and may be so for long."""
 
     @property
     def tight(self) -> str | None:
@@ -137,7 +143,7 @@ class Ledger(Protocol):
         """Keep what happened to the run as a whole in this life; durable when it returns. For people and pages only.
 
         With `cap_credits` that is the run's budget in the same moment, until its next life says. It is for people too:
-        what an intent may reserve is in the intent.
+        what an intent may reserve is in the intent, and for one of several writers it must fit this as well.
         """
 
     async def save_upload(self, upload: KnownUpload) -> None:

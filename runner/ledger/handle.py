@@ -113,6 +113,9 @@ class LedgerHandle(LedgerReads):
         """Ask this in a transaction, beside the writes and not on the loop."""
         return await self.write(_Question(work))
 
+    async def reading(self, look: Callable[[], T]) -> T:
+        return look()
+
     async def frozen(self, key: str) -> bytes:
         return self.body(key)
 

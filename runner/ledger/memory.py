@@ -18,7 +18,7 @@ import hashlib
 from collections import ChainMap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
 from jobs.item import Item
 from jobs.lifecycle import HELD, OPEN, EventType, ItemState
@@ -72,6 +72,9 @@ class MemoryStore:
     reserve: int = RESERVE_WRITES  # and those that fit then, once
 
 
+T = TypeVar("T")
+
+
 class MemoryLedger:
     """One owner of a store at a time, as one runner has one file."""
 
@@ -94,6 +97,9 @@ class MemoryLedger:
         self._life_id: int | None = None
         self._faults = faults
         self._dead = False
+
+    async def reading(self, look: Callable[[], T]) -> T:
+        return look()
 
     async def begin_life(self, run: RunInfo, items: Sequence[Item], *, at_s: float, pid: int, host: str) -> Life:
         life = Life(life_id=len(self.store.lives) + 1, run_id=run.run_id, started_at_s=at_s, pid=pid, host=host)

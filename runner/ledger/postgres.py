@@ -11,6 +11,7 @@ when somebody else became the runner meanwhile: then nothing more is written, ho
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import time
@@ -41,6 +42,7 @@ from runner.ledger.postgres_trouble import (
     ill_fitting,
     is_about_the_server,
     is_refused_for_good,
+    lost,
     translated,
 )
 from runner.ledger.reading import LedgerReader
@@ -126,6 +128,9 @@ class PostgresLedger(LedgerHandle):
                 if error.code != UNREACHABLE or not patience.wait():
                     raise
 
+    async def reading(self, look: Callable[[], T]) -> T:
+        return await asyncio.to_thread(look)
+
     async def frozen(self, key: str) -> bytes:
         return body_in(await self.question(partial(self.db.rows, "body", {"key": key})), key)
 
@@ -204,7 +209,7 @@ class PostgresLedger(LedgerHandle):
         self._writer.undo()
         if may_be_done and standing["commits"] == number:
             return False
-        raise _lost(self.store)
+        raise lost(self.store)
 
     def _keep_lock(self) -> None:
         """Have the account's lock, again if the server or the connection was away. Raises `LedgerLost` when fenced.
@@ -216,7 +221,7 @@ class PostgresLedger(LedgerHandle):
         patience = Patience(self._patience_s)
         while self._standing()["fenced"] or not self._lock.take():
             if self._standing()["fenced"] or not patience.wait():
-                raise _lost(self.store)
+                raise lost(self.store)
 
     def _look_after_lock(self) -> None:
         """The same while nothing is to be written: nobody shall take over from a run that only waits for its tasks."""
@@ -230,12 +235,12 @@ class PostgresLedger(LedgerHandle):
     def _standing(self) -> Row:
         for row in self._writer.rows("writer", {"writer_id": self.writer_id}):
             return row
-        raise _lost(self.store)  # somebody put back an old copy
+        raise lost(self.store)  # somebody put back an old copy
 
     def _given_up(self) -> Trouble:
         if self._lock is not None:
             self._lock.release()
-        return partial(_lost, self.store)
+        return partial(lost, self.store)
 
     def _do_in_turn(self, works: Sequence[Callable[[], object]]) -> list[Outcome]:
         self._is_alone = len(works) == 1
@@ -439,10 +444,3 @@ def _translating(store: Database) -> Iterator[None]:
     except psycopg.Error as error:
         trouble = translated(store, error)
         raise trouble() from None
-
-
-def _lost(store: Database) -> LedgerLost:
-    return LedgerLost(
-        f"the ledger in {store} is no longer this process's to write: its connection was lost for a while, and another "
-        "process took over"
-    )

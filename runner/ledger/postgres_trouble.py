@@ -9,7 +9,7 @@ from typing import Final
 import psycopg
 from psycopg import errors
 
-from runner.errors import DiskFull, LedgerUnusable, RunnerError, UsageError
+from runner.errors import DiskFull, LedgerLost, LedgerUnusable, RunnerError, UsageError
 from runner.ledger.store import Database
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "ill_fitting",
     "is_about_the_server",
     "is_refused_for_good",
+    "lost",
     "translated",
 ]
 
@@ -117,6 +118,13 @@ def ill_fitting(
         f"the database {store} {what}",
         code=code,
         next_step=way_out or "see `rivya-batch doctor`, then run the same command again: nothing is bought twice",
+    )
+
+
+def lost(store: Database) -> LedgerLost:
+    return LedgerLost(
+        f"the ledger in {store} is no longer this process's to write: its connection was lost for a while, and another "
+        "process took over"
     )
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,7 +19,10 @@ from jobs.lifecycle import EventType
 from jobs.record import Change
 from jobs.results import ResultRow
 from runner.cli.entry import run_command
+from runner.ledger import postgres
 from runner.ledger.postgres import PostgresLedger, open_ledger
+from runner.ledger.postgres_link import Link
+from runner.ledger.rows import Row
 from runner.ledger.store import Database, Store
 from runner.views import result_rows
 from tests.postgres_server import Server, database_of, shared_server
@@ -65,6 +68,25 @@ async def test_a_run_gives_the_same_results_with_a_file_and_with_a_database(
     assert [end.exit_code for end in ends] == [0, 0, 0]
     assert what_lasts(by_database.settings.store) == what_lasts(by_file.settings.store)
     assert by_database.simulator.stats().tasks == ITEMS  # also after the second run
+
+
+async def test_nothing_that_a_life_reads_as_it_begins_is_waited_for_on_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    on_the_loop: list[str] = []
+
+    def asked(link: Link, patience_s: float, name: str, params: Mapping[str, object]) -> list[Row]:
+        if patience_s and threading.current_thread() is threading.main_thread():  # who only looks does not wait
+            on_the_loop.append(name)
+        return link.rows(name, params)
+
+    monkeypatch.setattr(postgres, "_ask", asked)
+    desk = desk_at(tmp_path, shared_server())
+    ends = [await desk.run(), await desk.run()]
+
+    assert [end.exit_code for end in ends] == [0, 0]
+    assert on_the_loop == [], on_the_loop
 
 
 @dataclass
