@@ -64,7 +64,8 @@ class Verdict:
 _REJECTING = frozenset({"validation_failed", "chat_model_not_supported"})
 _KEY_CODES = frozenset({"api_key_missing", "api_key_invalid", "api_key_revoked", "api_key_expired", "api_scope_denied"})
 _DEFINITE_STATUSES = frozenset({400, 413, 422})
-# And for `insufficient_credits`, whose status is not documented. Elsewhere it is as good as the doubt it comes with.
+# And for `insufficient_credits`, whose status is not documented, and `rate_limited`. With a 5xx the words may be about
+# one copy of the request, while another is under way: no better than the doubt they come with.
 _UNPAID_STATUSES = _DEFINITE_STATUSES | {402, 403, 429}
 
 
@@ -87,7 +88,7 @@ def _judge(end: SendEnd) -> tuple[VerdictKind, Pause | None]:
     if code == "insufficient_credits":
         return (VerdictKind.NO_CREDITS if status in _UNPAID_STATUSES else VerdictKind.NO_CREDITS_PERHAPS), Pause.CREDITS
     if end.is_limited:
-        return VerdictKind.LIMITED, None
+        return (VerdictKind.LIMITED if status in _UNPAID_STATUSES else VerdictKind.AMBIGUOUS), None
     if refuses_key(end.status, end.error):
         return VerdictKind.REFUSED_KEY, Pause.AUTH
     if status == 409:

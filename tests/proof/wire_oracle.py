@@ -244,7 +244,7 @@ def _refusal(status: int, code: str | None) -> VerdictKind:
     if code == "insufficient_credits":
         return VerdictKind.NO_CREDITS if status in _UNPAID else VerdictKind.NO_CREDITS_PERHAPS
     if code == "rate_limited" or status == 429:
-        return VerdictKind.LIMITED
+        return VerdictKind.LIMITED if status in _UNPAID else VerdictKind.AMBIGUOUS
     if (status == 401 and code) or (status == 403 and code in _KEY_CODES):
         return VerdictKind.REFUSED_KEY
     if status == 409:
