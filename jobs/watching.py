@@ -152,7 +152,7 @@ class Watching:
         if self._silenced:
             return until(None)
         due_s = self._first_due_s(now)
-        if due_s is None or (is_last and self._queue.first is not None):
+        if due_s is None or is_last:
             return until(None)
         at_s = max(due_s, self._pacer.due_s(now.mono_s))
         if at_s > now.mono_s:

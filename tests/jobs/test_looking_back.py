@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from jobs.core import Core
 from jobs.lifecycle import EventType, ItemState
 from jobs.record import Record
 from jobs.steps import Notice, Poll, Wait
+from jobs.watching import LOOKS_OWED_MAX
 from tests.jobs.workbench import (
     INTENT,
     START,
@@ -131,16 +133,47 @@ def test_an_answer_about_the_old_task_says_nothing_of_the_purchase_that_overtook
 
 
 def test_a_run_does_not_end_while_any_of_two_looks_is_under_way() -> None:
-    core = made_core(made_item(), settings={"resubmit_failed": 1}, prices={"m": 10})
+    core = made_core(made_item(0), made_item(1), settings={"resubmit_failed": 1}, prices={"m": 10})
     for n in range(2):
         core.create_ended(must_send(core, n * 10), seen(f"task_{n}"), at(n * 10))
         core.poll_ended(must_poll(core, n * 10 + 5), seen(f"task_{n}", "failed", final=10), at(n * 10 + 5))
+    other = must_send(core, 90)
     first, second = must_poll(core, 100), must_poll(core, 100)
+    core.create_ended(other, refused(400, "validation_failed"), at(100))
     core.poll_ended(first, seen("task_1", "failed", final=10), at(101))
 
     assert not core.finished()
     core.poll_ended(second, seen("task_1", "failed", final=10), at(101))
     assert core.finished()
+
+
+def test_looks_that_answers_take_long_for_hold_no_run_that_is_done() -> None:
+    """They are as many as are owed, and those on their way by then, and not all that earlier lives left."""
+    failed = (EventType.FAILED, {"charge": 10, "final_credits": None, "assumed": True, "code": "x", "message": "y"})
+    items = [made_item(n) for n in range(400)]
+    records = {
+        item.identity: folded(
+            item.identity,
+            (EventType.INTENT, {**INTENT, "key": f"key {item.index}"}),
+            (EventType.ACCEPTED, {"task_id": f"task_{item.index}", "reserved_credits": 10}),
+            failed,
+        )
+        for item in items
+    }
+    core = made_core(*items, records=records, prices={"m": 10}, books=Books(cap=10**6, settled=4000))
+    owed, asked, tenth = len(core.state.owed), 0, 0
+    under_way: deque[tuple[int, Poll]] = deque()
+    while not core.finished():
+        tenth += 1
+        if isinstance(poll := core.next_poll(at(tenth / 10)), Poll):
+            asked += 1
+            under_way.append((tenth + 3, poll))
+        while under_way and under_way[0][0] <= tenth:
+            poll = under_way.popleft()[1]
+            core.poll_ended(poll, seen(poll.task_id, "failed", final=None, reserved=10), at(tenth / 10))
+
+    assert owed == LOOKS_OWED_MAX
+    assert asked <= owed + 10
 
 
 # Prices
