@@ -106,6 +106,8 @@ class Helm:
             code="steering-refused",
             next_step="give it a higher budget with `rivya-batch tune --budget N`"
             if Pause.BUDGET in core.state.pauses
+            else "wait: it goes on by itself with the next status that is answered"
+            if core.state.pauses.keys() == {Pause.POLLS}
             else "wait for its end; its summary says how to go on",
         )
 

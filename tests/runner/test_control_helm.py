@@ -143,6 +143,19 @@ def test_a_budget_that_ended_buying_can_be_raised_while_the_run_lives() -> None:
     assert house.store.runs[SCOPE].cap_credits == 40
 
 
+def test_a_run_that_waits_for_a_status_says_that_it_goes_on_by_itself() -> None:
+    async def hand(say: Say, engine: Engine) -> None:
+        await asyncio.sleep(5.5)
+        engine.core.state.pause(Pause.POLLS, "no status of a task was answered for 10m")
+        with pytest.raises(UsageError, match="no status of a task") as refused:
+            await say(Verb.RESUME)
+        assert refused.value.next_step == "wait: it goes on by itself with the next status that is answered"
+
+    house = Steered(hand)
+    assert house.passes() == 0
+    assert house.states == {"succeeded": 40}
+
+
 def test_stop_is_the_first_signal_and_only_now_the_second() -> None:
     async def hand(say: Say, engine: Engine) -> None:
         await asyncio.sleep(5.5)
