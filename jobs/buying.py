@@ -7,13 +7,13 @@ flight, room in the budget, a price class that is not waiting for its first pric
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import replace
 
 from jobs.answers import SendEnd, TaskSeen
 from jobs.breaker import REFUSALS_MAX, Breaker
 from jobs.budget import Fit
-from jobs.identity import body_bytes, idempotency_key
+from jobs.intent import create_body, intent_of
 from jobs.item import Item
 from jobs.lifecycle import EventType
 from jobs.pacing import Pacer
@@ -31,9 +31,12 @@ __all__ = ["Buying"]
 # Not bought, because the service refused the same thing too often (`jobs.breaker`).
 REFUSED_ALIKE = "refused_alike"
 
+# Pauses after which no create leaves in this life, and nothing waits for it.
+_GIVING_UP = frozenset({Pause.CONFIG, Pause.CREATES})
 # Pauses after which not even an open attempt is sent again in this life.
-_SILENCING = frozenset({Pause.AUTH, Pause.NETWORK, Pause.CONFIG, Pause.CREATES})
-# Pauses after which no new one leaves, decided on or not. What was decided on fits a budget that is used up since.
+_SILENCING = _GIVING_UP | {Pause.AUTH, Pause.NETWORK}
+# Pauses after which nothing leaves that would make a task, be it decided on or refused before. What was decided on fits
+# a budget that is used up since.
 _ENDING = frozenset({Pause.CREDITS, Pause.DISK, Pause.HALT, Pause.VANISHED})
 
 # A create without an answer for so long hangs: what is answered at all is answered sooner. Its own end may take longer.
@@ -52,6 +55,7 @@ class Buying:
         self._weather = Weather()
         self._resending = Resending(state.settings.send_policy, self._weather)
         self._sending: dict[str, float] = {}  # since when (monotonic seconds)
+        self._was_held = False
         self._epochs: dict[str, int] = {}  # items a person asked to buy again, with their new epoch
         self._breaker = Breaker()
         self.together = Together(state)
@@ -108,8 +112,11 @@ class Buying:
         before its slot, so that it is durable when that comes.
         """
         state = self._state
+        if state.pauses and (given_up := self._given_up(now)) is not None:
+            return given_up
         if self.silenced:
             return until(None)
+        self._heed_rest()
         resend_s = self._resending.due_s(now.mono_s, self.place_s) if self._resending else None
         if resend_s is not None and resend_s <= now.mono_s:
             paced_s = self._pacer.due_s(now.mono_s)
@@ -168,6 +175,12 @@ class Buying:
         pauses = self._state.pauses
         return bool(pauses) and (Pause.PERSON in pauses or Pause.POLLS in pauses)
 
+    def _heed_rest(self) -> None:
+        """After a pause that ends, what befell creates before it says nothing: nobody tried meanwhile."""
+        was_held, self._was_held = self._was_held, self._is_held
+        if was_held and not self._was_held:
+            self._weather.rested()
+
     @property
     def _passes_over(self) -> bool:
         return self._state.settings.on_exhausted == "skip"
@@ -205,41 +218,23 @@ class Buying:
         before = state.records[item.identity]
         previous = before.attempt
         epoch = self._epochs.pop(item.identity, previous.epoch if previous else 0)
-        ordinal = previous.ordinal + 1 if previous and previous.epoch == epoch else 0
-        key = idempotency_key(
-            account=state.settings.account,
-            edition=item.edition,
-            identity=item.identity,
-            repeat=item.repeat,
+        data = intent_of(
+            item,
+            previous,
             epoch=epoch,
-            ordinal=ordinal,
+            bound=self.bound(item),
+            server_at_s=state.server_s(now),
+            settings=state.settings,
         )
-        data = {
-            "epoch": epoch,
-            "ordinal": ordinal,
-            "key": key,
-            "bound": self.bound(item),
-            "price_class": item.price_class,
-            "scope": state.settings.scope,
-            "server_at_s": state.server_s(now),
-        }
-        step = state.move(item.identity, EventType.INTENT, now, data, body=self._body(item, key))
+        key = str(data["key"])
+        body = create_body(item, key, state.uploads)
+        step = state.move(item.identity, EventType.INTENT, now, data, body=body)
         if state.books.shared is not None:
             self.together.before[item.identity] = before
         state.occupy(item.identity)
         self._resending.open(item.identity, now)
         self._sending[item.identity] = leave_s
         return Send(identity=item.identity, key=key, token=self._pacer.leave(leave_s), step=step, leave_s=leave_s)
-
-    def _body(self, item: Item, key: str) -> bytes:
-        held = [self._state.uploads[reference.sha256] for reference in item.references]
-        return body_bytes(
-            model=item.model,
-            prompt=item.prompt,
-            params=item.params,
-            reference_items=[uploaded.in_body for uploaded in held],
-            client_request_id=key,
-        )
 
     def _resend(self, now: Now) -> Send | Step:
         identity = self._resending.take(now.mono_s)
@@ -261,15 +256,15 @@ class Buying:
         there is nothing to wait for. None: it may leave.
         """
         is_held = self._is_held and not self.may_have_arrived(send.identity)
-        is_over = not _ENDING.isdisjoint(self._state.pauses) and self._never_left(send.identity)
+        is_over = not (_ENDING.isdisjoint(self._state.pauses) or self.may_have_arrived(send.identity))
         if not (self.silenced or is_held or is_over) and self._pacer.may_leave(send.token, now.mono_s):
             return None
         self._sending.pop(send.identity, None)
         self._state.limits.returned(self._pacer, send.token, now.mono_s)
         if is_over:
-            return self._undo(send.identity, now)
+            return self._let_go(send.identity, now)
         self._resending.put_off(send.identity, now.mono_s, needs_place=not self.may_have_arrived(send.identity))
-        return self._given_up(now)
+        return self._given_up(now) or NOTHING
 
     def take_back(self, send: Send, now: Now) -> None:
         """The ledger refused this intent, because others hold what it needs: it never was, and its item waits."""
@@ -312,7 +307,7 @@ class Buying:
         if verdict.pause is not None:
             notices += state.pause(verdict.pause, end.reason)
         step = self._apply(send.identity, verdict, follow, now)
-        step = join(step, self._given_up(now))
+        step = join(step, self._given_up(now) or NOTHING)
         return join(step, tell(notices))
 
     def _without_twin(self, send: Send, end: SendEnd) -> SendEnd:
@@ -410,25 +405,35 @@ class Buying:
         told_s = self._state.age_s(self._state.attempt(identity), now)
         return max(self._resending[identity].age_s(now), told_s or 0.0)
 
-    def _given_up(self, now: Now) -> Step:
-        """After some pauses no create leaves in this life: nothing waits for it."""
-        if Pause.CONFIG in self._state.pauses or Pause.CREATES in self._state.pauses:
-            return self.give_up(now)
-        return NOTHING
+    def _given_up(self, now: Now) -> Step | None:
+        """What waits for a create that pauses, wherever they came from, allow no more in this life. None: nothing."""
+        pauses = self._state.pauses
+        is_all = not _GIVING_UP.isdisjoint(pauses)
+        if not is_all and _ENDING.isdisjoint(pauses):
+            return None
+        left = self._resending.give_up(doubtful=is_all)
+        return self._all_let_go(left, now) if left else None
 
     def give_up(self, now: Now) -> Step:
-        """Nothing is sent again in this life. What waits stays open for a later one, but for what never left.
+        """Nothing is sent again in this life."""
+        return self._all_let_go(self._resending.give_up(doubtful=True), now)
+
+    def _all_let_go(self, identities: Iterable[str], now: Now) -> Step:
+        step = NOTHING
+        for identity in identities:
+            step = join(step, self._let_go(identity, now))
+        return step
+
+    def _let_go(self, identity: str, now: Now) -> Step:
+        """This one is not sent in this life any more. It stays open for a later one, unless it never left.
 
         An attempt that this life opened, and of which no byte left, is no purchase: its credits are free again. Of one
         that an earlier life opened, or that is under way, a send may have left unseen.
         """
-        step = NOTHING
-        for identity in self._resending.give_up():
-            if self._never_left(identity):
-                step = join(step, self._undo(identity, now))
-            else:
-                self._leave(identity)
-        return step
+        if self._never_left(identity):
+            return self._undo(identity, now)
+        self._leave(identity)
+        return NOTHING
 
     def _never_left(self, identity: str) -> bool:
         attempt = self._state.attempt(identity)

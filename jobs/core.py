@@ -297,6 +297,7 @@ class Core:
         """A person lets a paused run go on."""
         if self.state.pauses.pop(Pause.PERSON, None) is None:
             return NOTHING
+        self.state.rested()
         return tell((Notice(name="resumed", data={"by": by}),))
 
     def dial(self, dial: Dial) -> Value | None:

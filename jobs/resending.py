@@ -56,6 +56,10 @@ class Weather:
         self.silent_since_s: float | None = None  # the first bad end since any answer
         self.limited_since_s: float | None = None  # the first "not now" since any other end
 
+    def rested(self) -> None:
+        """Nothing was tried for a while: how long it has lasted is counted anew."""
+        self.silent_since_s = self.limited_since_s = None
+
     def ended(self, verdict: Verdict, now_s: float, *, spread: float) -> str | None:
         """One create ended. Why buying is over for this life, if it is."""
         if verdict.kind is VerdictKind.LIMITED:
@@ -149,7 +153,8 @@ class Resending:
 
     def take(self, now_s: float) -> str:
         """The next one that is due, to be looked at, and perhaps sent; those go first whose keys grow old."""
-        is_due = bool(self._waiting) and self._waiting[0][0] <= now_s
+        first_s = self._first_due_s(self._waiting, now_s)
+        is_due = first_s is not None and first_s <= now_s
         return heapq.heappop(self._waiting if is_due else self._placeless)[2]
 
     def leaves(self, identity: str, now_s: float) -> None:
@@ -157,12 +162,14 @@ class Resending:
         if self._open[identity].tries:
             self._budget.resent(now_s)
 
-    def give_up(self) -> list[str]:
-        """Nothing waits any more: those that did."""
-        left = [identity for _, _, identity in sorted((*self._waiting, *self._placeless))]
-        self._waiting.clear()
+    def give_up(self, *, doubtful: bool) -> list[str]:
+        """Nothing waits any more, or nothing but what is in doubt: those that did."""
+        left = [*self._placeless]
         self._placeless.clear()
-        return left
+        if doubtful:
+            left += self._waiting
+            self._waiting.clear()
+        return [identity for _, _, identity in sorted(left)]
 
     def _keep_last_sends(self, now_s: float) -> None:
         """A last send while nothing is answered would be wasted, and its item left in doubt.

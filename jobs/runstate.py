@@ -205,6 +205,10 @@ class RunState:
             return ()  # creates are not tried while they wait for statuses, and were answered before
         return self.pause(Pause.NETWORK, f"no usable answer for {UNREACHABLE_AFTER_S / 60:g} min, last: {end.reason}")
 
+    def rested(self) -> None:
+        """Nothing may have been tried for a while: how long the service is away is counted anew."""
+        self._unanswered_since_s = None
+
     def server_s(self, now: Now) -> float:
         """The service's clock; ours while it has not told.
 

@@ -178,10 +178,10 @@ def test_what_was_decided_on_before_the_budget_was_used_up_is_bought() -> None:
     assert core.keep_back(send, at(10.0)) is None
 
 
-def test_a_create_that_was_refused_before_buying_ended_is_still_sent_again() -> None:
+def test_a_create_that_is_in_doubt_when_buying_ends_is_still_sent_again() -> None:
     core = after_one()
     send = ahead(core, 9.5)
-    core.create_ended(send, refused(429, "rate_limited"), at(10.1))
+    core.create_ended(send, refused(502), at(10.1))
     core.state.pause(Pause.HALT, "too many failed")
     again = must_send(core, 100.0)
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import jobs.buying
 import jobs.core
+import jobs.intent
 import jobs.runstate
 import jobs.verdict
 import jobs.watching
@@ -208,7 +209,7 @@ def _key_without_ordinal() -> Change:
     def key(*, ordinal: int, **rest: Any) -> str:
         return idempotency_key(ordinal=0, **rest)
 
-    return Change(owner=jobs.buying, name="idempotency_key", instead=key)
+    return Change(owner=jobs.intent, name="idempotency_key", instead=key)
 
 
 def _any_4xx(end: SendEnd) -> VerdictKind | None:

@@ -114,7 +114,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         name="the next attempt has the key of the last",
         hurts="the service replays the failed task for ever",
-        file="jobs/buying.py",
+        file="jobs/intent.py",
         old="ordinal = previous.ordinal + 1 if previous",
         new="ordinal = previous.ordinal if previous",
     ),

@@ -20,6 +20,7 @@ from typing import Any
 import jobs.budget
 import jobs.buying
 import jobs.core
+import jobs.intent
 import jobs.polling
 import jobs.ready
 import jobs.record
@@ -110,4 +111,4 @@ for _kind in KINDS:
 for _module in (jobs.record, jobs.buying, tests.proof.sansio, tests.proof.sansio_life):
     _instead(_module, "replace", replace, _replaced)
 _instead(tests.proof.sansio_life, "Books", Books, jobs.budget.Books)
-_instead(jobs.buying, "idempotency_key", idempotency_key, cache(idempotency_key))
+_instead(jobs.intent, "idempotency_key", idempotency_key, cache(idempotency_key))

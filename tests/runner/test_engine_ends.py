@@ -266,3 +266,17 @@ def test_an_upload_that_cannot_be_had_stops_what_needs_it(do: dict[str, Any], co
     world.heal()
     assert world.live(cap=12).exit_code == 0
     world.check_all_bought_once()
+
+
+def test_an_upload_to_a_wrong_address_ends_a_run_whose_create_waits_to_be_sent_again() -> None:
+    later = rule(CREATE, code="rate_limited", retry_after=30, times=1)
+    wanted = [item(0), item(1, "nano-banana", references=[picture("shoe")])]
+    world = World(wanted, faults=[later, rule(UPLOAD, status=404)])
+
+    life = world.live(cap=12, delay_s=lambda call: 1.0 if "files" in call else 0.0, drain_at_s=86_400.0)
+
+    assert (life.exit_code, set(life.pauses)) == (8, {"config"})
+    assert life.took_s < 60.0
+    world.heal()
+    assert world.live(cap=12).exit_code == 0
+    world.check_all_bought_once()
