@@ -143,10 +143,14 @@ class _Process:
                 await self._pause(again_s)
                 again_s = min(2 * again_s, AGAIN_S_MAX)
 
+    @property
+    def _is_busy(self) -> bool:
+        return self._worker is not None and self._worker.has_work
+
     async def leave_when_idle(self, idle_s: float) -> None:
         idle_since_s = anyio.current_time()
-        while anyio.current_time() - idle_since_s < idle_s:
-            if self._worker is not None and self._worker.has_work:
+        while self._is_busy or anyio.current_time() - idle_since_s < idle_s:
+            if self._is_busy:
                 idle_since_s = anyio.current_time()
             await anyio.sleep(BEAT_S)
         self._interruption.say(signal.SIGTERM, "nothing was to do")

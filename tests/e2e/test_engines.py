@@ -87,24 +87,28 @@ def test_the_first_signal_ends_the_run_on_all_machines_and_the_same_command_goes
         assert len(machines.facts("task")) == 100
 
 
-def test_a_ray_of_its_own_hears_nobody_else_and_never_learns_the_key(tmp_path: Path) -> None:
+def test_a_ray_of_its_own_hears_nobody_else_and_no_ray_ever_writes_down_the_key(
+    cluster: RayCluster, tmp_path: Path
+) -> None:
     folder = new_ray_folder()
     environ = {"HOME": str(folder), "RAY_TMPDIR": str(folder), "PGPASSWORD": PASSWORD}
     with Machines(tmp_path, ray=environ) as machines:
         file = manifest(tmp_path / "work", items=40, creates="10/s")
+        (tmp_path / "work" / "ray.py").write_text("raise SystemExit('a stranger's folder is not where Ray comes from')")
         run = machines.hand_out(file)
         until(lambda: len(machines.facts("task")) > 5, 60, lambda: run.said)
         ray = family(run.pid)
         listening = _listening(ray)
         assert run.wait() == 0, run.said
 
-    files = [file for file in folder.rglob("*") if file.is_file() and not file.is_symlink()]
-    assert any(file.name.startswith("worker-") for file in files), files
+    for place in (folder, cluster.folder):
+        files = [file for file in place.rglob("*") if file.is_file() and not file.is_symlink()]
+        assert any(file.name.startswith("worker-") for file in files), files
+        for secret in (DEMO_KEY, PASSWORD):
+            assert [file for file in files if secret.encode() in file.read_bytes()] == []
     assert len(ray) > 4
     assert listening, "a Ray listens"
     assert all(address.endswith("0100007F") for address in listening), listening  # 127.0.0.1, as the kernel writes it
-    for secret in (DEMO_KEY, PASSWORD):
-        assert [file for file in files if secret.encode() in file.read_bytes()] == []
     until(lambda: not any(_is_there(pid) for pid in ray), 10, lambda: f"{ray} to end with the run")
 
 

@@ -95,7 +95,9 @@ def _coordinator(stage: Stage) -> None:
     stage.struck_s = time.time()
     stage.run.send(signal.SIGKILL)
     stage.run.wait()
+    made = stage.made()
     time.sleep(2.0)
+    assert stage.made() > made, "workers go on meanwhile"
     stage.run = stage.machines.hand_out(stage.file)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import time
@@ -82,6 +83,16 @@ async def test_whoever_speaks_with_ray_is_told_where_the_ledger_is_and_then_numb
 
     where = {"store": STORE.address, "account": "mine", "base_url": "http://127.0.0.1:1"}
     assert told.orders == [{"address": "local", "ledger": STORE.schema, "where": where}, [1, 2], "leave"]
+
+
+async def test_signals_of_our_terminal_and_the_folder_of_a_manifest_are_nothing_to_ray(
+    monkeypatch: pytest.MonkeyPatch, told: Told
+) -> None:
+    first = "import json, os; print(json.dumps(''), flush=True); print(json.dumps(os.getcwd()), flush=True)"
+    async with opened(monkeypatch, told, first=first) as queue:
+        await until(lambda: queue.remedy == "/")
+        assert queue._process is not None
+        assert os.getsid(queue._process.pid) == queue._process.pid
 
 
 async def test_the_way_to_ray_is_made_anew_where_it_broke(monkeypatch: pytest.MonkeyPatch, told: Told) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -262,6 +263,24 @@ async def test_a_worker_says_nothing_of_the_end_of_a_budget_that_was_raised_mean
 
     await at_work(world, play)
     assert await world.word("a") is Word.GO
+
+
+async def test_a_worker_leaves_when_it_had_no_work_for_a_while_and_not_while_it_has(world: World) -> None:
+    async def serve(_: Take) -> None:
+        await anyio.sleep_forever()
+
+    interruption = Interruption()
+    process = serving._Process(world.store, "w2", world.tools, interruption, serve)
+    process._worker = world.worker
+    world.worker._held[1] = worker_module._Held(fence=1)
+    with anyio.move_on_after(1.5):
+        await process.leave_when_idle(0.2)
+    assert interruption.signal is None
+
+    world.worker._held.clear()
+    with anyio.fail_after(PATIENCE_S):
+        await process.leave_when_idle(0.2)
+    assert interruption.signal == signal.SIGTERM
 
 
 async def test_what_an_earlier_life_ended_for_does_not_end_the_next_one(world: World) -> None:
