@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,14 @@ OF_THE_MOMENT = ("_at", "task_id", "request_id", "url")
 def cluster() -> Iterator[RayCluster]:
     with RayCluster(nodes=2) as cluster:
         yield cluster
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A place for a Ray that a run begins by itself."""
+    folder = new_ray_folder()
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture
@@ -88,9 +97,8 @@ def test_the_first_signal_ends_the_run_on_all_machines_and_the_same_command_goes
 
 
 def test_a_ray_of_its_own_hears_nobody_else_and_no_ray_ever_writes_down_the_key(
-    cluster: RayCluster, tmp_path: Path
+    cluster: RayCluster, folder: Path, tmp_path: Path
 ) -> None:
-    folder = new_ray_folder()
     environ = {"HOME": str(folder), "RAY_TMPDIR": str(folder), "PGPASSWORD": PASSWORD}
     with Machines(tmp_path, ray=environ) as machines:
         file = manifest(tmp_path / "work", items=40, creates="10/s")
@@ -103,7 +111,7 @@ def test_a_ray_of_its_own_hears_nobody_else_and_no_ray_ever_writes_down_the_key(
 
     for place in (folder, cluster.folder):
         files = [file for file in place.rglob("*") if file.is_file() and not file.is_symlink()]
-        assert any(file.name.startswith("worker-") for file in files), files
+        assert any(file.name.startswith("raylet") for file in files), files
         for secret in (DEMO_KEY, PASSWORD):
             assert [file for file in files if secret.encode() in file.read_bytes()] == []
     assert len(ray) > 4
