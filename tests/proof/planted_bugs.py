@@ -84,6 +84,14 @@ BUGS: tuple[Bug, ...] = (
         new="wall_s - age_s), restarted=False)",
     ),
     Bug(
+        name="a refusal for the rate proves that nothing was made, also with a 5xx",
+        hurts="a copy of the create may be under way, and what it makes is no longer believed in",
+        file="jobs/verdict.py",
+        old="return (VerdictKind.LIMITED if status in _UNPAID_STATUSES else VerdictKind.AMBIGUOUS), None",
+        new="return VerdictKind.LIMITED, None",
+        hunter="tests/jobs/test_verdict.py",
+    ),
+    Bug(
         name="a key is sent however old it is",
         hurts="the service forgot it and makes a second task",
         file="jobs/buying.py",
@@ -363,7 +371,7 @@ BUGS: tuple[Bug, ...] = (
         hurts="another attempt's task ends this one",
         file="runner/engine.py",
         old="                self.core.know_task(end.task.id, await self._ledger.owner(end.task.id))\n",
-        new="            self.core.know_task(end.task.id, None)\n",
+        new="                self.core.know_task(end.task.id, None)\n",
         hunter="tests/runner/test_engine_ends.py",
     ),
     Bug(

@@ -54,7 +54,7 @@ class Campaign:
 CAMPAIGNS: Mapping[str, Campaign] = {
     "planted": Campaign(
         play="tests.proof.planted:play",
-        count=59,
+        count=60,
         chunk=1,
         says="money bugs planted on purpose, each hunted until it is caught",
     ),
