@@ -23,7 +23,8 @@ def test_every_bug_has_a_name_and_a_place_and_is_hunted() -> None:
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
 def test_a_planted_bug_still_finds_its_place(bug: Bug) -> None:
     assert mutated(bug).count(bug.new) >= 1
-    compile(mutated(bug), bug.file, "exec")
+    if bug.file.endswith(".py"):
+        compile(mutated(bug), bug.file, "exec")
 
 
 @pytest.mark.parametrize("bug", [bug for bug in BUGS if bug.name in SOON], ids=lambda bug: bug.name)
