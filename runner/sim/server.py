@@ -6,8 +6,8 @@ import asyncio
 import ipaddress
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, closing, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -106,7 +106,8 @@ async def serve(
 
     `speed` makes tasks work so many times faster; rate windows, lifetimes, refunds and delays stay in real time.
     """
-    with _notes(journal, simulator.seed) as notes:
+    # It is closed also when somebody has no patience for the goodbyes.
+    with nullcontext() if journal is None else closing(open_journal(journal, simulator.seed)) as notes:
         server = SimServer(simulator, Studio(fidelity), notes)
         simulator.speed = speed
         if notes is not None:
@@ -125,16 +126,6 @@ async def serve(
             yield server
         finally:
             await runner.cleanup()
-
-
-@contextmanager
-def _notes(journal: Path | None, seed: int) -> Iterator[Journal | None]:
-    """The journal, open until the block ends: also when somebody has no patience for the goodbyes before that."""
-    if journal is None:
-        yield None
-        return
-    with closing(open_journal(journal, seed)) as notes:
-        yield notes
 
 
 async def _listen(runner: web.ServerRunner, host: str, port: int, remembered: int) -> int:

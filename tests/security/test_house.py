@@ -15,7 +15,8 @@ FILES = sorted(file for package in ("jobs", "runner") for file in (ROOT / packag
 
 _IMPORT_ALL = """
 import importlib, pkgutil, sys
-import apprise  # an extra's library, which our own module imports when a chat is to be told: it opens libc at once
+# Extras' libraries, which our own modules import only when somebody wants them, and which open others at once:
+import apprise, ray
 def refuse(event, arguments):
     if event.startswith(("socket.", "subprocess.", "os.system", "os.exec", "os.posix_spawn", "ctypes.dlopen")):
         # `dlopen(None)` is this program itself: every import of ctypes, which DuckDB and apprise make.
