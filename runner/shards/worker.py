@@ -85,6 +85,7 @@ class Worker:
         self._tools = tools
         self._lease = Lease()
         self._held: dict[int, _Held] = {}
+        self._claiming: set[int] = set()
         self._fences: dict[str, tuple[int, int]] = {}  # item -> its shard, and the fence of that
         self._refused: dict[str, float] = {}  # runs that cannot be worked on here -> until when that is not tried again
         self._complaints: set[tuple[str, str]] = set()
@@ -144,15 +145,12 @@ class Worker:
             await over.wait()
 
     async def _take(self, shard_id: int) -> None:
-        if self._leaving or shard_id in self._held or self._lease.ask_s() < self._put_off.get(shard_id, 0.0):
+        if self._leaving or self._lease.ask_s() < self._put_off.get(shard_id, 0.0):
             return
-        asked_s = self._lease.ask_s()
-        claim = await self._shards.claim(shard_id)
+        claim = await self._claim(shard_id)
         if claim is None:
             return
-        if not self._held:
-            self._lease.renewed(asked_s)
-        held = self._held[shard_id] = _Held(fence=claim.fence)
+        held = self._held[shard_id]
         try:
             is_put = await self._put_claimed(claim)
         except _UNFIT as error:
@@ -163,6 +161,24 @@ class Worker:
         else:  # the run is stopped, or this worker leaves: what nobody works on here is not kept from others
             del self._held[shard_id]
             await self._shards.put_down(shard_id, claim.fence)
+
+    async def _claim(self, shard_id: int) -> Claim | None:
+        """Have a shard, once: it may come by the queue and because it was left, and the ledger refuses no second claim
+        of the one who has it.
+        """
+        if shard_id in self._held or shard_id in self._claiming:
+            return None
+        asked_s = self._lease.ask_s()
+        self._claiming.add(shard_id)
+        try:
+            claim = await self._shards.claim(shard_id)
+        finally:
+            self._claiming.discard(shard_id)
+        if claim is not None:
+            if not self._held:
+                self._lease.renewed(asked_s)
+            self._held[shard_id] = _Held(fence=claim.fence)
+        return claim
 
     async def _put_claimed(self, claim: Claim) -> bool:
         """Raises what makes a run none for this worker."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -98,6 +98,41 @@ async def test_a_shard_of_a_stopped_run_is_left_by_a_worker_that_is_at_another(w
 
     await at_work(world, play)
     assert held == [False, True]
+
+
+async def _as_handed_out(_: World) -> None:
+    """Nothing keeps a worker from the run "a"."""
+
+
+async def _stopped(world: World) -> None:
+    await world.say("a", Word.STOP)
+
+
+async def _with_no_place(world: World) -> None:
+    world.no_place_for.add("a")
+
+
+@pytest.mark.parametrize(
+    ("prepare", "state"),
+    [
+        (_as_handed_out, ItemState.SUCCEEDED),
+        (_stopped, ItemState.PLANNED),
+        (_with_no_place, ItemState.PLANNED),
+    ],
+)
+async def test_a_shard_that_comes_twice_in_one_moment_is_claimed_once_and_keeps_nobody_waiting(
+    world: World, prepare: Callable[[World], Awaitable[None]], state: ItemState
+) -> None:
+    a = await world.begin("a")
+    await prepare(world)
+
+    async def play() -> None:
+        async with anyio.create_task_group() as both:  # by the queue, and because it was left
+            both.start_soon(world.worker.take, a)
+            both.start_soon(world.worker.take, a)
+
+    await at_work(world, play)
+    assert world.states(0, 1) == {state}
 
 
 async def test_a_shard_that_is_closed_by_a_beat_and_by_the_end_of_its_run_is_closed_once(world: World) -> None:
