@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from runner.errors import UsageError
 
@@ -50,7 +50,7 @@ class Database:
     def __post_init__(self) -> None:
         shown = masked(self.address)
         try:
-            parts = urlsplit(self.address)
+            _, parts = _parts(self.address)
             _ = parts.port if "," not in parts.netloc else None  # several hosts have their ports in the text
         except ValueError:
             raise UsageError(
@@ -69,10 +69,10 @@ class Database:
     @property
     def passwords(self) -> tuple[str, ...]:
         """What must never be shown, as the address spells it and as it is meant."""
-        parts = urlsplit(self.address)
-        _, _, found = parts.netloc.rpartition("@")[0].partition(":")
-        words = [value for name, value in parse_qsl(parts.query) if name in _SECRET_WORDS]
-        return tuple(dict.fromkeys(word for word in (found, unquote(found), *words) if word))
+        who, parts = _parts(self.address)
+        words = (word.partition("=") for word in parts.query.split("&"))
+        spelt = [who.partition(":")[2], *(value for name, _, value in words if unquote(name) in _SECRET_WORDS)]
+        return tuple(dict.fromkeys(word for one in spelt for word in (one, unquote(one)) if word))
 
     @property
     def schema(self) -> str:
@@ -103,6 +103,14 @@ def local_place(store: Store) -> Path:
 
 def _place(address: str) -> str:
     """Host and database, which stay the same when a password changes."""
-    parts = urlsplit(address)
+    _, parts = _parts(address)
     words = sorted(word for word in parse_qsl(parts.query) if word[0] in _PLACE_WORDS)
-    return f"{parts.netloc.rpartition('@')[2]}{parts.path} {words}"
+    return f"{parts.netloc}{parts.path} {words}"
+
+
+def _parts(address: str) -> tuple[str, SplitResult]:
+    """User with password, and the rest, as PostgreSQL's client parts them: they may hold `?`, and `#` ends nothing."""
+    scheme, _, rest = address.partition("://")
+    authority, slash, more = rest.partition("/")
+    who, _, hosts = authority.rpartition("@")
+    return who, urlsplit(f"{scheme}://{hosts}{slash}{more}", allow_fragments=False)

@@ -18,7 +18,7 @@ from typing import Final
 import anyio
 
 from runner.errors import LedgerUnusable, UsageError
-from runner.ledger.store import Database
+from runner.ledger.store import Database, masked
 from runner.settings import ray_variables
 
 __all__ = ["RayQueue", "open_queue"]
@@ -128,7 +128,7 @@ class RayQueue:
 @asynccontextmanager
 async def open_queue(store: Database) -> AsyncIterator[RayQueue]:
     """The way to Ray: to the cluster that RAY_ADDRESS names, else to a Ray that is begun here and ends with the run."""
-    if store.passwords:
+    if store.passwords or masked(store.address) != store.address:  # also what only looks like one
         raise UsageError(
             "The address of the store has a password in it, which would be in Ray's logs. Nothing was sent.",
             code="store-password-shown",

@@ -148,8 +148,22 @@ async def test_what_went_wrong_is_what_a_person_is_told_when_nobody_works(
         await until(lambda: "no key" in queue.remedy)
 
 
-async def test_a_password_in_the_address_never_reaches_ray() -> None:
-    store = Database(address="postgresql://user:hush@127.0.0.1/db", account="mine", base_url="http://127.0.0.1:1")
+@pytest.mark.parametrize(
+    "address",
+    [
+        "postgresql://user:hush@127.0.0.1/db",
+        "postgresql://user:#hush@127.0.0.1/db",
+        "postgresql://user:2024#hush@127.0.0.1/db",
+        "postgresql://user:77?hush@127.0.0.1/db",
+        "postgresql://user:77/hush@127.0.0.1/db",  # the client takes that for a port, whoever wrote it does not
+        "postgresql://user:***@127.0.0.1/db",
+        "postgresql://127.0.0.1/db?password=hush",
+        "postgresql://127.0.0.1/db?pass%77ord=hush",
+    ],
+)
+async def test_a_password_in_the_address_never_reaches_ray(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setattr(ray_queue, "_LINE", (sys.executable, "-c", ""))
+    store = Database(address=address, account="mine", base_url="http://127.0.0.1:1")
     with pytest.raises(UsageError) as caught:
         async with open_queue(store):
             raise AssertionError("it was opened")

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from psycopg.conninfo import conninfo_to_dict
 
 from runner import on_demand
 from runner.errors import LedgerUnusable, UsageError
@@ -53,6 +54,24 @@ def test_no_password_is_shown_whatever_it_is_made_of(password: str) -> None:
     assert {masked(f"postgresql://user:{word}@host/db") for word in spellings} == {"postgresql://user:***@host/db"}
 
 
+@given(st.text(min_size=1, alphabet=st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="%@/&=")))
+def test_the_password_that_the_client_connects_with_is_known(password: str) -> None:
+    for word in (password, quote(password, safe="")):
+        for address in (f"postgresql://user:{word}@host/db", f"postgresql://host/db?password={word}&port=1"):
+            assert conninfo_to_dict(address)["password"] == password
+            assert password in at(address).passwords
+
+
+def test_passwords_are_known_as_they_are_spelt_and_as_they_are_meant() -> None:
+    assert at("postgresql://u:a%23b#c@h/d?sslpassword=e%2Bf+g#h&user=u").passwords == (
+        "a%23b#c",
+        "a#b#c",
+        "e%2Bf+g#h",
+        "e+f+g#h",
+    )
+    assert at("postgresql://u@h:5432/d?sslmode=require").passwords == ()
+
+
 @pytest.mark.parametrize("text", ["ledger.db", "/a/postgresql:/b", "file.postgresql", "s3://bucket"])
 def test_what_is_no_address_of_a_database_is_a_file(text: str) -> None:
     assert not is_database(text)
@@ -86,6 +105,7 @@ def test_what_lies_beside_a_ledger_in_a_database_lies_in_the_folder_of_this_plac
     assert local_place(one).parent == Path(".rivya")
     assert len({local_place(store) for store in (one, *others)}) == 5
     assert len({store.schema for store in (one, *others)}) == 3
+    assert local_place(at("postgresql://me:#new@host/db")) == local_place(one)
     assert local_place(Path("x.db")) == Path("x.db")
 
 
