@@ -18,7 +18,7 @@ from typing import Final
 import anyio
 
 from runner.errors import LedgerUnusable, UsageError
-from runner.ledger.store import Database, masked
+from runner.ledger.store import Database, local_place, masked
 from runner.settings import ray_variables
 
 __all__ = ["RayQueue", "open_queue"]
@@ -39,7 +39,8 @@ class RayQueue:
     def __init__(self, store: Database, environ: Mapping[str, str]) -> None:
         self._address = environ["RAY_ADDRESS"]
         where = {"store": store.address, "account": store.account, "base_url": store.base_url}
-        self._order = {"address": self._address, "ledger": store.schema, "where": where}
+        # Workers go by this name: two databases on one cluster may both hold this account's ledger.
+        self._order = {"address": self._address, "ledger": local_place(store).name, "where": where}
         self._environ = environ
         self._process: asyncio.subprocess.Process | None = None
         self._listening: asyncio.Task[None] | None = None

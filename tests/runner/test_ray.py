@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +20,7 @@ from ray.exceptions import RayError
 
 from runner import compose, on_demand
 from runner.errors import LedgerUnusable, UsageError
-from runner.ledger.store import Database
+from runner.ledger.store import Database, local_place
 from runner.settings import Settings
 from runner.shards import ray_hand, ray_queue, ray_worker
 from runner.shards.ray_queue import RayQueue, open_queue
@@ -82,7 +83,19 @@ async def test_whoever_speaks_with_ray_is_told_where_the_ledger_is_and_then_numb
         await until(lambda: len(told.orders) == 2)
 
     where = {"store": STORE.address, "account": "mine", "base_url": "http://127.0.0.1:1"}
-    assert told.orders == [{"address": "local", "ledger": STORE.schema, "where": where}, [1, 2], "leave"]
+    assert told.orders == [{"address": "local", "ledger": local_place(STORE).name, "where": where}, [1, 2], "leave"]
+
+
+def test_ledgers_of_one_account_in_two_databases_have_workers_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    cluster, names = Cluster(1), list[str]()
+    monkeypatch.setattr(ray_hand, "ray", cluster)
+    for database in ("production", "staging", "staging"):
+        store = replace(STORE, address=f"postgresql://user@127.0.0.1:1/{database}")
+        order: dict[str, Any] = RayQueue(store, {"RAY_ADDRESS": "auto"})._order
+        ray_hand._Hand(order["ledger"], order["where"], names.append).submit([1])
+        names.append(cluster.options["name"])
+
+    assert names[0] != names[1] == names[2]
 
 
 async def test_signals_of_our_terminal_and_the_folder_of_a_manifest_are_nothing_to_ray(
