@@ -53,7 +53,14 @@ class RayQueue:
 
     async def begin(self) -> None:
         """Raises `LedgerUnusable` when Ray cannot be had."""
-        await self._start()
+        try:
+            await self._start()
+        except OSError as error:
+            raise LedgerUnusable(
+                _no_process(error),
+                code="ray-unusable",
+                next_step="free what this machine is short of (see `ulimit -a`), then run the same command again",
+            ) from error
         assert self._listening is not None, "it was started"
         there = asyncio.ensure_future(self._is_there.wait())
         await asyncio.wait({there, self._listening}, timeout=BEGIN_S_MAX, return_when=asyncio.FIRST_COMPLETED)
@@ -70,7 +77,11 @@ class RayQueue:
         if not shard_ids:
             return
         if self._listening is None or self._listening.done():
-            await self._start()
+            try:
+                await self._start()
+            except OSError as error:  # the next sweep tries again
+                self._trouble = _no_process(error)
+                return
         self._tell(list(shard_ids))
 
     async def sweep(self) -> None:
@@ -124,6 +135,10 @@ class RayQueue:
             self._trouble = str(json.loads(line))
             if not self._trouble:
                 self._is_there.set()
+
+
+def _no_process(error: OSError) -> str:
+    return f"the process that speaks with Ray cannot be begun: {error.strerror or error}"
 
 
 @asynccontextmanager

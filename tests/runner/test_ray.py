@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import subprocess
@@ -136,6 +137,36 @@ async def test_a_ray_that_cannot_be_had_is_told_before_anything_begins(
     with pytest.raises(LedgerUnusable, match=words):
         async with opened(monkeypatch, told, first=first):
             raise AssertionError("it was there")
+
+
+async def no_process(*_: object, **__: object) -> None:
+    raise OSError(errno.EMFILE, "Too many open files")
+
+
+async def test_a_machine_that_cannot_begin_a_process_now_is_asked_again_at_the_next_sweep(
+    monkeypatch: pytest.MonkeyPatch, told: Told
+) -> None:
+    each = 'if line == "[1]\\n": raise SystemExit'
+    async with opened(monkeypatch, told, first=THERE, each=each) as queue:
+        await queue.submit([1])
+        await until(lambda: queue._listening is not None and queue._listening.done())
+        with monkeypatch.context() as short:
+            short.setattr(asyncio, "create_subprocess_exec", no_process)
+            await queue.submit([2])
+        assert "Too many open files" in queue.remedy
+        await queue.submit([2])
+        await until(lambda: len(told.orders) > 2)
+
+
+async def test_a_machine_that_can_begin_no_process_is_told_before_anything_begins(
+    monkeypatch: pytest.MonkeyPatch, told: Told
+) -> None:
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", no_process)
+    with pytest.raises(LedgerUnusable, match="Too many open files") as caught:
+        async with opened(monkeypatch, told, first=THERE):
+            raise AssertionError("it was there")
+    assert caught.value.code == "ray-unusable"
+    assert "RAY_ADDRESS" not in caught.value.next_step
 
 
 async def test_nobody_waits_for_a_ray_that_is_silent(monkeypatch: pytest.MonkeyPatch, told: Told) -> None:
