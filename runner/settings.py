@@ -196,7 +196,7 @@ def ray_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """
     environ = os.environ if environ is None else environ  # noqa: TID251 - the one place
     address = environ.get("RAY_ADDRESS") or "local"
-    files = {name: str(Path(environ[name]).absolute()) for name in _SECRET_FILES if environ.get(name)}
+    files = {name: str(Path(environ[name]).expanduser().absolute()) for name in _SECRET_FILES if environ.get(name)}
     return {**environ, **files, **_QUIET_RAY, **(_LOCAL_RAY if address == "local" else {}), "RAY_ADDRESS": address}
 
 

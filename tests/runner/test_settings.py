@@ -374,6 +374,14 @@ def test_ray_gets_our_environment_and_is_kept_from_telling_the_world(monkeypatch
     assert environ["PGPASSFILE"] == ""
 
 
+def test_a_key_file_beginning_with_a_tilde_is_the_same_one_for_ray(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    assert ray_variables({"RIVYA_API_KEY_FILE": "~/k"})["RIVYA_API_KEY_FILE"] == str(tmp_path / "k")
+
+
 @pytest.mark.parametrize(("said", "is_own"), [(None, True), ("", True), ("local", True), ("10.0.0.1:6379", False)])
 def test_a_ray_of_ones_own_keeps_to_the_loopback_address_and_a_cluster_does_not(said: str | None, is_own: bool) -> None:
     environ = ray_variables({} if said is None else {"RAY_ADDRESS": said})
