@@ -246,17 +246,21 @@ FROM shards AS s WHERE s.state = 'open' AND s.run_id <> :run_id ORDER BY s.shard
 INSERT INTO shards (run_id, items) VALUES (:run_id, :items) RETURNING shard_id;
 
 -- name: claim_shard
--- Have a shard for a while, if nobody else has. Whoever had it before can write nothing of it any more.
+-- Have a shard for a while, if nobody else has and its run is not refused here. Whoever had it before can write nothing of it any more.
 UPDATE shards SET worker = :worker, fence = fence + 1, lease_until = clock_timestamp() + make_interval(secs => :lease_s)
 WHERE shard_id = :shard_id AND state = 'open'
 AND (lease_until IS NULL OR lease_until < clock_timestamp() OR worker = :worker)
+AND run_id NOT IN (SELECT value FROM json_each(:refused) AS r)
 RETURNING shard_id, run_id, fence, items;
 
 -- name: left_shards
--- Open shards that somebody had and nobody has now, of runs that go on.
+-- Open shards that somebody had and nobody has now, of runs that go on. What whoever asks cannot do is left out here: it
+-- would fill the limit for ever.
 SELECT s.shard_id FROM shards AS s JOIN handouts AS h ON h.run_id = s.run_id
 WHERE s.state = 'open' AND s.fence > 0 AND h.word <> 'stop'
 AND (s.lease_until IS NULL OR s.lease_until < clock_timestamp())
+AND s.shard_id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(:put_off) AS p)
+AND s.run_id NOT IN (SELECT value FROM json_each(:refused) AS r)
 ORDER BY s.shard_id LIMIT :limit;
 
 -- name: renew_shards

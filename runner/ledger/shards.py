@@ -115,15 +115,21 @@ class Shards:
         rows = await self._rows("handouts", {"runs": json_of(list(run_ids))}) if run_ids else []
         return {row["run_id"]: _handout(row) for row in rows}
 
-    async def claim(self, shard_id: int) -> Claim | None:
-        """Have it for a while; None when it is done, or somebody else has it."""
-        params = {"shard_id": shard_id, "worker": self.worker, "lease_s": LEASE_S}
+    async def claim(self, shard_id: int, *, refused: Sequence[str] = ()) -> Claim | None:
+        """Have it for a while; None when it is done, somebody else has it, or it is of a refused run."""
+        params = {
+            "shard_id": shard_id,
+            "worker": self.worker,
+            "lease_s": LEASE_S,
+            "refused": json_of(list(refused)),
+        }
         rows = await self._ledger.write(partial(self._ledger.db.rows, "claim_shard", params))
         return _claim(rows[0]) if rows else None
 
-    async def left(self, limit: int) -> list[int]:
-        """Shards that somebody had and nobody has now."""
-        return [int(row["shard_id"]) for row in await self._rows("left_shards", {"limit": limit})]
+    async def left(self, limit: int, *, put_off: Sequence[int] = (), refused: Sequence[str] = ()) -> list[int]:
+        """Shards that somebody had and nobody has now, but for those put off and those of refused runs."""
+        params = {"limit": limit, "put_off": json_of(list(put_off)), "refused": json_of(list(refused))}
+        return [int(row["shard_id"]) for row in await self._rows("left_shards", params)]
 
     async def renew(self) -> dict[int, int]:
         """Keep what this worker has: shard -> fence, of all that are open."""

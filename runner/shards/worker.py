@@ -9,9 +9,9 @@ every day.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeVar
 
 import anyio
 
@@ -44,6 +44,7 @@ GRACE_S: Final = LEASE_S
 # may be right within seconds, or not before a person has seen to it.
 PUT_OFF_S: Final = 15.0
 
+_Key = TypeVar("_Key", int, str)
 
 # About one run, and nothing that another one would meet.
 _UNFIT: Final = (HandoutUnknown, OutputUnusable, UsageError)
@@ -171,7 +172,7 @@ class Worker:
         asked_s = self._lease.ask_s()
         self._claiming.add(shard_id)
         try:
-            claim = await self._shards.claim(shard_id)
+            claim = await self._shards.claim(shard_id, refused=_waiting(self._refused, asked_s))
         finally:
             self._claiming.discard(shard_id)
         if claim is not None:
@@ -182,8 +183,6 @@ class Worker:
 
     async def _put_claimed(self, claim: Claim) -> bool:
         """Raises what makes a run none for this worker."""
-        if self._lease.ask_s() < self._refused.get(claim.run_id, 0.0):
-            return False
         try:
             handed = handed_in(claim.items)
         except ValueError:
@@ -305,7 +304,8 @@ class Worker:
     async def _take_over(self, now_s: float) -> None:
         if self._leaving or now_s < self._patient_until_s:
             return
-        for shard_id in await self._shards.left(TAKEN_OVER_A_BEAT):
+        put_off, refused = _waiting(self._put_off, now_s), _waiting(self._refused, now_s)
+        for shard_id in await self._shards.left(TAKEN_OVER_A_BEAT, put_off=put_off, refused=refused):
             self._group.start_soon(self._take, shard_id)
 
     async def _tell_pauses(self, bench: Bench) -> None:
@@ -328,3 +328,8 @@ class Worker:
             await self._leave_short(shard_id, held[shard_id].fence)
         for one in held.values():
             one.over.set()
+
+
+def _waiting(until_s: Mapping[_Key, float], now_s: float) -> list[_Key]:
+    """What is not to be tried again yet."""
+    return [one for one, moment_s in until_s.items() if now_s < moment_s]

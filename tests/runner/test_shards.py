@@ -94,6 +94,20 @@ async def test_what_is_given_back_or_silent_is_left_to_others(crew: Crew) -> Non
     assert await first.renew() == {}
 
 
+async def test_what_a_worker_cannot_do_is_neither_left_to_it_nor_claimed_by_it(crew: Crew) -> None:
+    (_, first), (_, second) = crew
+    for shard_id in (1, 2):
+        await first.claim(shard_id)
+    await first.give_back()
+
+    assert await second.left(1) == [1]
+    assert await second.left(1, put_off=[1]) == [2]
+    assert await second.left(1, refused=["another"]) == [1]
+    assert await second.left(1, refused=["run"]) == []
+    assert await second.claim(1, refused=["run"]) is None
+    assert await second.claim(1, refused=["another"]) is not None
+
+
 async def test_nothing_is_left_of_a_run_that_stops(crew: Crew) -> None:
     (_, first), (_, second) = crew
     await first.claim(1)

@@ -13,7 +13,7 @@ from psycopg import sql
 from jobs.lifecycle import ItemState
 from jobs.shards import text_of
 from runner.errors import LeaseLost
-from runner.ledger.shards import Word
+from runner.ledger.shards import Shards, Word
 from runner.shards import worker as worker_module
 from tests.runner.worker_house import BEAT_S, World, at_work
 
@@ -86,6 +86,47 @@ async def test_a_place_that_cannot_be_written_is_tried_once_for_all_shards_of_a_
 
     await at_work(world, play)
     assert world.places_tried == 1
+    assert [one.was_held for one in await world.others.open("a")] == [True, False]
+
+
+async def _died(world: World, *shard_ids: int) -> None:
+    """Somebody had these shards, and nobody has them now."""
+    dead = Shards(world.ledger, "dead")
+    for shard_id in shard_ids:
+        await dead.claim(shard_id)
+    await dead.give_back()
+
+
+@pytest.mark.parametrize(("runs", "shards"), [(4, 1), (1, 9)])
+async def test_left_shards_of_runs_that_a_worker_refuses_do_not_keep_it_from_others(
+    world: World, runs: int, shards: int
+) -> None:
+    for n in range(runs):
+        run_id = f"a{n}"
+        world.no_place_for.add(run_id)
+        first = await world.begin(run_id)
+        await _died(world, first, *await world.others.add(run_id, [text_of([])] * (shards - 1)))
+    await _died(world, await world.begin("b"))
+
+    async def play() -> None:
+        while await world.others.open("b"):
+            await world.beats()
+
+    await at_work(world, play)
+    assert world.states(2 * runs, 2 * runs + 1) == {ItemState.SUCCEEDED}
+
+
+async def test_left_shards_that_wait_for_something_do_not_keep_a_worker_from_others(world: World) -> None:
+    waiting = [await world.begin("a"), *await world.others.add("a", [text_of([])] * 3)]
+    await _died(world, *waiting, await world.begin("b"))
+    world.worker._put_off = dict.fromkeys(waiting, float("inf"))
+
+    async def play() -> None:
+        while await world.others.open("b"):
+            await world.beats()
+
+    await at_work(world, play)
+    assert world.states(2, 3) == {ItemState.SUCCEEDED}
 
 
 async def test_a_run_that_goes_on_under_terms_of_another_release_ends_this_work_and_not_the_worker(
