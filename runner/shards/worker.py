@@ -89,7 +89,7 @@ class Worker:
         self._claiming: set[int] = set()
         self._fences: dict[str, tuple[int, int]] = {}  # item -> its shard, and the fence of that
         self._refused: dict[str, float] = {}  # runs that cannot be worked on here -> until when that is not tried again
-        self._complaints: set[tuple[str, str]] = set()
+        self._complaints: set[tuple[str, int, str]] = set()  # each life forgets what was said to the one before
         self._put_off: dict[int, float] = {}  # shards that wait for something -> until when they are not taken again
         self._bench: Bench | None = None
         self._benches = asyncio.Condition()  # about `_bench`
@@ -197,12 +197,12 @@ class Worker:
         """The run cannot be worked on here: say so, to whoever began it as well, and leave it alone for a while."""
         now_s = self._lease.ask_s()
         self._put_off[claim.shard_id] = self._refused[claim.run_id] = now_s + PUT_OFF_S
-        if (claim.run_id, why) in self._complaints:
+        life_id = (await self._said(claim.run_id)).life_id
+        if (claim.run_id, life_id, why) in self._complaints:
             return
-        self._complaints.add((claim.run_id, why))
+        self._complaints.add((claim.run_id, life_id, why))
         self._tools.say(f"{claim.run_id} is left to others: {why}")
-        said = await self._said(claim.run_id)
-        await self._shards.complain(claim.run_id, why, life_id=said.life_id)
+        await self._shards.complain(claim.run_id, why, life_id=life_id)
 
     async def _put(self, run_id: str, shard_id: int, handed: Sequence[Handed]) -> bool:
         """Put a shard on the bench of its run, once that of another run is done with; False where that must not be."""

@@ -74,6 +74,22 @@ async def test_a_worker_says_once_what_it_has_against_a_run_and_goes_on_with_oth
     assert [one.was_held for one in await world.others.open("a")] == [True]
 
 
+async def test_a_worker_tells_each_command_that_begins_a_run_what_it_has_against_it(world: World) -> None:
+    await _no_place(world)
+    reasons = []
+
+    async def play() -> None:
+        for _ in range(2):
+            shard_id = await world.begin("a")
+            reasons.append((await world.others.handouts(["a"]))["a"].reason)
+            await world.worker.take(shard_id)
+            reasons.append((await world.others.handouts(["a"]))["a"].reason)
+            world.worker._refused.clear()  # time goes by
+
+    await at_work(world, play)
+    assert reasons == ["", "w: nobody may write there"] * 2
+
+
 async def test_a_place_that_cannot_be_written_is_tried_once_for_all_shards_of_a_run(world: World) -> None:
     a = await world.begin("a")
     (other,) = await world.others.add("a", [text_of([])])
