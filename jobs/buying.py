@@ -177,8 +177,10 @@ class Buying:
 
     def _heed_rest(self) -> None:
         """After a pause that ends, what befell creates before it says nothing: nobody tried meanwhile."""
-        was_held, self._was_held = self._was_held, self._is_held
-        if was_held and not self._was_held:
+        if self._state.pauses:
+            self._was_held |= self._is_held
+        elif self._was_held:
+            self._was_held = False
             self._weather.rested()
 
     @property
