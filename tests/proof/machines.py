@@ -132,7 +132,8 @@ def play(name: str, *, items: int, folder: Path, speed: float = 10.0, ray: Mappi
     bought = items // 2 if name == "budget" else items
     with Machines(folder, window=f"creates:{CREATES}/1", speed=speed, ray=ray) as machines:
         file = manifest(folder / "work", items=items, cap=bought * PRICE, creates=f"{CREATES}/s")
-        machines.workers(0 if name == "alone" else WORKERS)
+        waiting = machines.workers(0 if name == "alone" else WORKERS)  # they wait for work from long before
+        until(lambda: all(" is there" in worker.said for worker in waiting), 60.0, lambda: waiting[0].said)
         began_s = time.monotonic()
         run = machines.run(file) if name == "alone" else machines.hand_out(file)
         stage = Stage(machines=machines, file=file, items=items, run=run)
