@@ -78,8 +78,10 @@ class AiohttpTransport:
     ) -> None:
         assert self._posting is not None
         assert self._asking is not None
-        await self._posting.close()
-        await self._asking.close()
+        try:
+            await self._posting.close()
+        finally:  # whoever cancels the goodbye of one session still shuts the other
+            await self._asking.close()
 
     def _connector(self, *, fresh: bool) -> aiohttp.BaseConnector:
         """Where connections come from; `fresh` ones serve one request. Tests put wires of their own here."""

@@ -56,6 +56,28 @@ async def test_a_whole_answer_comes_back_with_its_status_headers_and_bytes() -> 
         assert asked.headers["content-type"] == "application/json"
 
 
+async def test_a_goodbye_that_is_cancelled_still_shuts_every_connection() -> None:
+    heard = asyncio.Event()
+
+    async def silent(line: Line) -> None:
+        await line.hear()
+        heard.set()
+        await asyncio.Event().wait()
+
+    async with RawServer(silent) as server:
+        transport = await AiohttpTransport(server.url, Secret(KEY)).__aenter__()
+        create = asyncio.create_task(transport.send(CREATE))
+        await heard.wait()
+        goodbye = asyncio.create_task(transport.__aexit__(None, None, None))
+        await asyncio.sleep(0)  # it waits for the create's connection now
+        goodbye.cancel()
+        ended = await asyncio.gather(goodbye, create, return_exceptions=True)
+
+    assert [type(end) for end in ended] == [asyncio.CancelledError, TransportError]
+    with pytest.raises(TransportError, match="the exchange failed"):  # its session is closed
+        await transport.send(STATUS)
+
+
 async def test_a_path_in_the_base_url_is_kept() -> None:
     async with RawServer(always(answer(TASK))) as server, AiohttpTransport(f"{server.url}/proxy/", None) as transport:
         await transport.send(STATUS)
