@@ -33,10 +33,12 @@ from runner.shards.mirror import Mirror
 from runner.shards.queueing import Queue
 from runner.upload_queue import Upload
 
-__all__ = ["Conducting", "Conductor"]
+__all__ = ["Conducting", "Conductor", "next_look_s"]
 
 # How often the ledger is looked at: what a screen shows is as old at most.
 LOOK_S: Final = 0.5
+# Once all is bought, what just ended says that more may be about to: so soon after it, then twice as late each time.
+LAST_LOOK_S: Final = 0.05
 # How often shards are looked at that should be worked on and are not.
 SWEEP_S: Final = 5.0
 # Nobody knows how many workers there will be. As many shards as four of them want suit two as well as ten.
@@ -129,16 +131,18 @@ class Conductor(Engine):
     async def _conduct(self) -> bool:
         """Returns when the run has ended, and whether nobody has a shard any more."""
         await self._begin()
+        gap_s = LOOK_S
         while True:
             await self._hand_out()
             standing = await self._shards.open(self._terms.run_id)  # ahead of the look: what is closed has happened
-            await self._follow()
+            has_moved = await self._follow()
             await self._tell()
             if self._is_at_end(standing):
                 return not any(one.is_held for one in standing)
             await self._sweep(standing)
             await self._renew()
-            await anyio.sleep(LOOK_S)
+            gap_s = next_look_s(gap_s, is_news=has_moved, is_bought=not self.core.state.ready)
+            await anyio.sleep(gap_s)
 
     # Handing out
 
@@ -220,8 +224,8 @@ class Conductor(Engine):
 
     # Watching
 
-    async def _follow(self) -> None:
-        """Take in what workers did."""
+    async def _follow(self) -> bool:
+        """Take in what workers did; whether they did anything."""
         changes = await self._mirror.look()
         state = self.core.state
         found = await self._shards.books(self._terms.run_id)
@@ -236,6 +240,7 @@ class Conductor(Engine):
                 self._unended.add(change.record.identity)
         if changes:
             self._show_unbought()
+        return bool(changes)
 
     def _count(self, change: Change) -> None:
         event, record = change.event, change.record
@@ -381,3 +386,8 @@ class Conductor(Engine):
         self._swept_s = now_s
         await self._queue.sweep()
         await self._queue.submit([one.shard_id for one in standing if not one.is_held])
+
+
+def next_look_s(last_s: float, *, is_news: bool, is_bought: bool) -> float:
+    """How soon to look again, when the last look came after `last_s`."""
+    return LAST_LOOK_S if is_news and is_bought else min(LOOK_S, 2 * last_s)

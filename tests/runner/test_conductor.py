@@ -26,7 +26,7 @@ from runner.ledger.postgres import PostgresLedger, open_ledger
 from runner.ledger.shards import Shards, Word
 from runner.reporter import Reporter
 from runner.shards import conductor as conductor_module
-from runner.shards.conductor import Conducting, Conductor
+from runner.shards.conductor import Conducting, Conductor, next_look_s
 from tests.jobs.workbench import at, made_core, made_item, must_send, seen
 from tests.postgres_server import database_of, shared_server
 from tests.runner.test_shards import RUN, planned
@@ -340,3 +340,11 @@ async def test_who_takes_a_shard_in_the_last_moment_is_not_written_over(
     records = world.ledger.records([one.identity for one in world.items])
     assert {one.state for one in records.values()} == {ItemState.SUBMITTING, ItemState.PLANNED}
     await worker.close()
+
+
+def test_looks_are_twice_a_second_and_once_all_is_bought_what_ends_brings_the_next_ones_soon() -> None:
+    gaps_s = [0.5]
+    for is_news, is_bought in [(True, False), (True, True), (False, True), (False, True), (False, True), (False, True)]:
+        gaps_s.append(next_look_s(gaps_s[-1], is_news=is_news, is_bought=is_bought))
+
+    assert gaps_s == pytest.approx([0.5, 0.5, 0.05, 0.1, 0.2, 0.4, 0.5])
