@@ -6,35 +6,37 @@ import math
 from dataclasses import dataclass
 
 from jobs.core import Core
-from jobs.sharing import wanted
 
 __all__ = ["Needs", "needs_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """So much of each pool, and how many tasks run."""
+    """What one core has to do."""
 
-    creates: int = 0
-    polls: int = 0
+    waiting: int = 0  # creates, among them those on their way
+    is_held_up: bool = False  # they wait for a person, or for what the service lets run, and not only for a slot
+    polls: int = 0  # slots
     places: int = 0
-    running: int = 0
+    running: int = 0  # tasks
 
 
 def needs_of(core: Core, now_s: float, *, places: int) -> Needs:
     """`places`: how many tasks the account may run."""
     state, buying = core.state, core.buying
-    creates, polls = core.pacers
+    polls = core.pacers[1]
     running = len(state.slots)
     sends = 0 if buying.silenced else running - buying.running
-    waiting = sends + (0 if state.pauses or state.stopping else len(state.ready))
-    held_up = running >= state.settings.in_flight_max or buying.place_s() > now_s
+    unbought = 0 if state.pauses or state.stopping else len(state.ready)
+    # Who waits for its first answers goes on with them, and is not held up by what others do.
+    is_starting = state.limits.places.found is None and not state.pauses
     # One of a task's looks may be due as often as that, and somebody may look who has no task: a link that died.
     least_s = polls.rate.window_s / polls.rate.count
     looks = math.ceil(polls.rate.window_s / max(least_s, state.settings.floors.poll_gap_s))
     return Needs(
-        creates=wanted(waiting=waiting, held_up=held_up, used=creates.held(now_s)),
+        waiting=sends + unbought,
+        is_held_up=not is_starting and buying.place_s() > now_s,
         polls=looks * (1 + running + len(state.owed)),
-        places=min(places, running + waiting),
+        places=min(places, running + unbought),
         running=running,
     )

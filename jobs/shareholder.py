@@ -16,9 +16,12 @@ from jobs.leasing import LeasedPacer
 from jobs.limits import Limits
 from jobs.needs import Needs
 from jobs.rates import Rate
-from jobs.sharing import BEAT_S, LEASE_S, Grant, Part, Pool, Row, granted, kept_s, moving_s, teller
+from jobs.sharing import BEAT_S, LEASE_S, Grant, Part, Pool, Row, granted, kept_s, moving_s, teller, wanted
 
-__all__ = ["Shareholder"]
+__all__ = ["FIRST_BEATS", "Shareholder"]
+
+# Workers seldom come alone. The first finds all slots free and takes them; so soon after it looks again who came.
+FIRST_BEATS = 4
 
 
 class Shareholder:
@@ -35,6 +38,7 @@ class Shareholder:
         self._pacers = {pool: LeasedPacer(pool.value, rate) for pool, rate in self._own.items()}
         self.limits = Limits(*self._pacers.values())
         self._own_places = places
+        self._beats_left = 0  # of those with which it comes
         self._use: dict[Pool, Rate | None] = dict.fromkeys(self._pacers)  # what is kept to; None: nothing
         self._grants: dict[Pool, Grant] = {}
         self._followed_s = dict.fromkeys(self._pacers, -math.inf)  # when a cut was heard of last
@@ -59,11 +63,12 @@ class Shareholder:
 
     @property
     def gap_s(self) -> float:
-        """How soon to beat again: sooner while it waits for slots, or others for its own."""
+        """How soon to beat again: sooner while slots are on their way, or are to be, or others may just have come."""
         windows_s = [
             grant.window_s
             for pool, grant in self._grants.items()
-            if pool is not Pool.PLACES and not grant.share == grant.use == grant.fair
+            if pool is not Pool.PLACES
+            and (self._beats_left or grant.is_last or not grant.share == grant.use == grant.fair)
         ]
         return moving_s(min(windows_s)) if windows_s else BEAT_S
 
@@ -71,17 +76,18 @@ class Shareholder:
 
     def beat(self, rows: Sequence[Row], needs: Needs, *, at_s: float, now_s: float) -> Row:
         """The row to write, with all rows as they are now. `at_s` is the database's clock, `now_s` the pacers'."""
+        said_of_places = self._said_of_places(rows, needs, at_s)
+        places = granted(Pool.PLACES, rows, self.worker, said_of_places, held=needs.running, at_s=at_s)
+        self._grants[Pool.PLACES] = places
         parts = {
-            Pool.CREATES: self._said(Pool.CREATES, needs.creates, at_s, now_s),
+            Pool.CREATES: self._said_of_creates(needs, at_s, now_s),
             Pool.POLLS: self._said(Pool.POLLS, needs.polls, at_s, now_s),
-            Pool.PLACES: self._said_of_places(rows, needs, at_s),
         }
         for pool, part in parts.items():
-            if pool is not Pool.PLACES:
-                self._listen(pool, rows, part, at_s, now_s)
-            grant = granted(pool, rows, self.worker, part, held=part.used, at_s=at_s)
-            self._grants[pool] = grant
+            self._listen(pool, rows, part, at_s, now_s)
+            grant = self._grants[pool] = granted(pool, rows, self.worker, part, held=part.used, at_s=at_s)
             parts[pool] = replace(part, share=grant.share)
+        parts[Pool.PLACES] = replace(said_of_places, share=places.share)
         self._give_back(now_s)
         windows_s = [grant.window_s for grant in self._grants.values()]
         until_s = at_s + LEASE_S
@@ -89,6 +95,7 @@ class Shareholder:
 
     def written(self, *, began_s: float, now_s: float) -> None:
         """The commit is known: use what was given. `began_s`: before the transaction, by the pacers' clock."""
+        self._beats_left = FIRST_BEATS if now_s >= self.until_s else max(0, self._beats_left - 1)
         self.until_s = began_s + LEASE_S
         for pool in self._pacers:
             grant = self._grants[pool]
@@ -122,6 +129,12 @@ class Shareholder:
             self._pacers[pool].lease(rate, now_s, fair_per_s=fair_per_s, until_s=self.until_s)
 
     # What workers tell one another
+
+    def _said_of_creates(self, needs: Needs, at_s: float, now_s: float) -> Part:
+        held_up = needs.is_held_up or needs.running >= self._grants[Pool.PLACES].use
+        used = self._pacers[Pool.CREATES].held(now_s)
+        want = wanted(waiting=needs.waiting, held_up=held_up, used=used)
+        return replace(self._said(Pool.CREATES, want, at_s, now_s), left=0 if held_up else needs.waiting)
 
     def _said(self, pool: Pool, want: int, at_s: float, now_s: float) -> Part:
         pacer, own = self._pacers[pool], self._own[pool]

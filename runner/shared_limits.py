@@ -146,11 +146,9 @@ class SharedLimits:
 
     async def beat(self) -> None:
         """One beat, now. Raises `LedgerUnusable`."""
-        began_s, had_places = self._clock.now().mono_s, self._holder.places > 0
+        began_s = self._clock.now().mono_s
         await self._shares.beat(self._decide)
         self._holder.written(began_s=began_s, now_s=self._clock.now().mono_s)
-        if not had_places and self._holder.places:
-            self.hurry()  # who has a place wants slots
         if self._engine is not None:
             self._set_places(self._engine)
             await self._engine.steer(NOTHING)

@@ -20,7 +20,7 @@ from psycopg import sql
 from jobs.needs import Needs
 from jobs.rates import Rate
 from jobs.shareholder import Shareholder
-from jobs.sharing import ALL, BEAT_S, Pool, Row
+from jobs.sharing import BEAT_S, Pool, Row
 from runner.ledger.postgres import open_ledger
 from runner.ledger.postgres_shares import PostgresShares
 from runner.ledger.store import Database
@@ -50,7 +50,7 @@ class _Worker:
         self.beats += 1
 
     def _row(self, rows: Sequence[Row], at_s: float) -> Row:
-        return self.holder.beat(rows, Needs(creates=ALL), at_s=at_s, now_s=time.monotonic())
+        return self.holder.beat(rows, Needs(waiting=10**6, places=1), at_s=at_s, now_s=time.monotonic())
 
     async def keep(self) -> None:
         while True:

@@ -17,7 +17,7 @@ from random import Random
 from jobs.needs import Needs
 from jobs.rates import Rate
 from jobs.shareholder import Shareholder
-from jobs.sharing import BEAT_S, Pool, Row, wanted
+from jobs.sharing import BEAT_S, Pool, Row
 
 __all__ = ["Account", "Chances", "Member", "World", "most_in_a_window"]
 
@@ -125,9 +125,8 @@ class Member:
         self.pump()
 
     def needs(self) -> Needs:
-        used = self.pacer.held(self.now_s())
         waiting = 0 if self.is_leaving else math.ceil(min(self.backlog, 1e6))
-        return Needs(creates=wanted(waiting=waiting, held_up=self.held_up, used=used))
+        return Needs(waiting=waiting, is_held_up=self.held_up, places=1)
 
     # Beats
 

@@ -10,12 +10,13 @@ import pytest
 from jobs.answers import Phase, SendEnd
 from jobs.needs import Needs
 from jobs.rates import Rate
-from jobs.shareholder import Shareholder
+from jobs.shareholder import FIRST_BEATS, Shareholder
+from jobs.sharing import ALL as WANTED
 from jobs.sharing import ARRIVE_S, BEAT_S, LEASE_S, Pool, Row
 from tests.jobs.sharing_world import Account, Member, World, most_in_a_window
 
 MINUTE, SECOND = Rate(count=60, window_s=60.0), Rate(count=80, window_s=1.0)
-ALL = Needs(creates=10**6, polls=10**6, places=10**6)
+ALL = Needs(waiting=10**6, polls=10**6, places=10**6)
 
 
 def crowd(rate: Rate, workers: int, seed: int = 1) -> tuple[World, Account, list[Member]]:
@@ -199,19 +200,19 @@ def test_a_cut_slows_the_others_once_and_then_each_goes_by_what_it_sees() -> Non
 
 def test_places_are_shared_like_slots_and_a_number_that_one_found_holds_for_all() -> None:
     two = _Two()
-    two.beat(0, Needs(creates=1, places=99, running=0))
+    two.beat(0, Needs(waiting=1, places=99, running=0))
     assert two.holders[0].places == 40
-    two.beat(1, Needs(creates=1, places=99, running=0))
-    two.beat(0, Needs(creates=1, places=99, running=4))
-    two.beat(1, Needs(creates=1, places=99, running=6))
+    two.beat(1, Needs(waiting=1, places=99, running=0))
+    two.beat(0, Needs(waiting=1, places=99, running=4))
+    two.beat(1, Needs(waiting=1, places=99, running=6))
     assert [holder.places for holder in two.holders] == [20, 20]
 
     limits = two.holders[0].limits
     token = limits.pacers[0].leave(two.now_s)
     refused = SendEnd(phase=Phase.ANSWERED, status=429, reason="too many at once")
     limits.ended(limits.pacers[0], token, refused, two.now_s, running=4, spread=lambda: 0.5)
-    two.beat(0, Needs(creates=1, places=99, running=4))
-    two.beat(1, Needs(creates=1, places=99, running=6))
+    two.beat(0, Needs(waiting=1, places=99, running=4))
+    two.beat(1, Needs(waiting=1, places=99, running=6))
 
     assert [holder.places for holder in two.holders] == [5, 5]  # ten ran when one more was refused
     assert two.rows["b"].parts[Pool.PLACES].share == 6
@@ -224,6 +225,27 @@ def test_places_of_tasks_that_were_taken_over_are_had_even_beyond_the_limit() ->
 
     assert two.rows["b"].parts[Pool.PLACES].share == 3
     assert two.holders[1].places == 0
+
+
+def test_the_first_beat_asks_for_every_slot_if_it_finds_a_place_and_for_few_if_it_finds_none() -> None:
+    two = _Two()
+    two.beat(0, Needs(waiting=99, places=40))
+    two.beat(1, Needs(waiting=99, places=40))
+
+    assert two.rows["a"].parts[Pool.CREATES].want == WANTED
+    assert two.rows["a"].parts[Pool.CREATES].left == 99
+    assert (two.rows["b"].parts[Pool.CREATES].want, two.rows["b"].parts[Pool.CREATES].left) == (1, 0)
+
+
+def test_who_comes_beats_soon_because_others_come_too_and_then_every_second() -> None:
+    holder = Shareholder("a", creates=SECOND, polls=SECOND, places=9)
+    gaps_s = []
+    for beat in range(FIRST_BEATS + 2):
+        holder.beat((), Needs(waiting=1000, polls=1000, places=9), at_s=float(beat), now_s=float(beat))
+        holder.written(began_s=float(beat), now_s=float(beat))
+        gaps_s.append(holder.gap_s)
+
+    assert gaps_s == [0.25] * FIRST_BEATS + [BEAT_S] * 2
 
 
 def test_other_settings_hold_from_the_next_beat_on() -> None:
