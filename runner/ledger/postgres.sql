@@ -255,13 +255,13 @@ RETURNING shard_id, run_id, fence, items;
 
 -- name: left_shards
 -- Open shards that somebody had and nobody has now, of runs that go on. What whoever asks cannot do is left out here: it
--- would fill the limit for ever.
+-- would fill the limit for ever. Who was had seldom comes first: nobody is crowded out by many that cannot be done.
 SELECT s.shard_id FROM shards AS s JOIN handouts AS h ON h.run_id = s.run_id
 WHERE s.state = 'open' AND s.fence > 0 AND h.word <> 'stop'
 AND (s.lease_until IS NULL OR s.lease_until < clock_timestamp())
 AND s.shard_id NOT IN (SELECT CAST(value AS BIGINT) FROM json_each(:put_off) AS p)
 AND s.run_id NOT IN (SELECT value FROM json_each(:refused) AS r)
-ORDER BY s.shard_id LIMIT :limit;
+ORDER BY s.fence, s.shard_id LIMIT :limit;
 
 -- name: renew_shards
 -- Keep what one worker has.

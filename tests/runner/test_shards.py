@@ -108,6 +108,15 @@ async def test_what_a_worker_cannot_do_is_neither_left_to_it_nor_claimed_by_it(c
     assert await second.claim(1, refused=["another"]) is not None
 
 
+async def test_what_was_tried_seldom_is_left_before_what_nobody_could_do(crew: Crew) -> None:
+    (_, first), (_, second) = crew
+    for shard_id in (1, 1, 2):
+        await first.claim(shard_id)
+        await first.give_back()
+
+    assert await second.left(9) == [2, 1]
+
+
 async def test_nothing_is_left_of_a_run_that_stops(crew: Crew) -> None:
     (_, first), (_, second) = crew
     await first.claim(1)
