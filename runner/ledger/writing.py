@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from jobs.item import Item
 from jobs.lifecycle import EventType
@@ -220,8 +221,11 @@ def _reserve(db: Statements, intents: Sequence[Change], statement: str) -> None:
     for scope, caps in _by_scope(intents):
         bound = sum(change.delta.reserved for change in caps)
         cap = min((change.cap_credits for change in caps if change.cap_credits is not None), default=None)
-        db.run("open_books", {"scope": scope})
-        if db.run(statement, {"scope": scope, "bound": bound, "cap": cap}) != 1:
+        reserve = partial(db.run, statement, {"scope": scope, "bound": bound, "cap": cap})
+        if reserve() == 1:
+            continue
+        db.run("open_books", {"scope": scope})  # the first intent of a scope finds none
+        if reserve() != 1:
             identity = caps[0].record.identity
             raise LedgerConflict(f"{bound} credits for {identity} do not fit the cap of {cap}", code=OVER_CAP)
 
