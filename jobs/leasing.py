@@ -38,6 +38,10 @@ class LeasedPacer(Pacer):
         """Whether there is a lease."""
         return now_s < self._until_s
 
+    def idle_s(self, now_s: float) -> float:
+        """For how long a call could have left, and none did."""
+        return max(0.0, now_s - max(super().due_s(now_s), self._since_s)) if self.is_leased(now_s) else 0.0
+
     @property
     def per_s(self) -> float:
         """The present speed in requests per second."""
@@ -57,7 +61,9 @@ class LeasedPacer(Pacer):
         before, self._fair_per_s = self.per_s, fair_per_s
         self._floor = floor_of(rate)
         self._factor = max(self._floor, self._factor)
-        self._space_anew(before, now_s)
+        self._respace(before, now_s)
+        # Near the end parts change with every beat, and what a window and clean answers teach is about shares of them.
+        self._window_used *= self.per_s / before
 
     def shut(self) -> None:
         """Nothing leaves until there is another lease."""

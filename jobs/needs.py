@@ -15,7 +15,7 @@ class Needs:
     """What one core has to do."""
 
     waiting: int = 0  # creates, among them those on their way
-    is_held_up: bool = False  # they wait for a person, or for what the service lets run, and not only for a slot
+    is_held_up: bool = False  # by a person, or by what the service is known to let run
     polls: int = 0  # slots
     places: int = 0
     running: int = 0  # tasks
@@ -28,14 +28,14 @@ def needs_of(core: Core, now_s: float, *, places: int) -> Needs:
     running = len(state.slots)
     sends = 0 if buying.silenced else running - buying.running
     unbought = 0 if state.pauses or state.stopping else len(state.ready)
-    # Who waits for its first answers goes on with them, and is not held up by what others do.
-    is_starting = state.limits.places.found is None and not state.pauses
+    # What nobody knows a limit of waits for an answer at most: that comes, or shows in that no call leaves for long.
+    is_free = state.limits.places.found is None and not state.pauses
     # One of a task's looks may be due as often as that, and somebody may look who has no task: a link that died.
     least_s = polls.rate.window_s / polls.rate.count
     looks = math.ceil(polls.rate.window_s / max(least_s, state.settings.floors.poll_gap_s))
     return Needs(
         waiting=sends + unbought,
-        is_held_up=not is_starting and buying.place_s() > now_s,
+        is_held_up=not is_free and buying.place_s() > now_s,
         polls=looks * (1 + running + len(state.owed)),
         places=min(places, running + unbought),
         running=running,

@@ -107,7 +107,7 @@ class Pacer:
         self._last_s = float("-inf")  # the last that left; it may yet have to: slots are taken in order
         self._cut_at_s = float("-inf")
         self._window_began_s = float("-inf")
-        self._window_used = 0
+        self._window_used = 0.0
         self._floor = floor_of(rate)
         self._refusals = 0
         self._stands = stands  # the present speed was used for a whole window, and nothing was refused
@@ -264,10 +264,13 @@ class Pacer:
         self._space_anew(before, now_s)
 
     def _space_anew(self, before_per_s: float, now_s: float) -> None:
-        moved_s = self._next_even_s + 1.0 / self.per_s - 1.0 / before_per_s
-        self._next_even_s = max(moved_s, now_s)  # nothing to catch up of the time before
+        self._respace(before_per_s, now_s)
         self._window_began_s, self._window_used = now_s, 0
         self._clean = 0
+
+    def _respace(self, before_per_s: float, now_s: float) -> None:
+        moved_s = self._next_even_s + 1.0 / self.per_s - 1.0 / before_per_s
+        self._next_even_s = max(moved_s, now_s)  # nothing to catch up of the time before
 
     def may_leave(self, token: int, now_s: float) -> bool:
         """Whether what took a slot a moment ago may still leave now."""

@@ -18,10 +18,13 @@ from jobs.needs import Needs
 from jobs.rates import Rate
 from jobs.sharing import BEAT_S, LEASE_S, Grant, Part, Pool, Row, granted, kept_s, moving_s, teller, wanted
 
-__all__ = ["FIRST_BEATS", "Shareholder"]
+__all__ = ["FIRST_BEATS", "IDLE_S", "Shareholder"]
 
-# Workers seldom come alone. The first finds all slots free and takes them; so soon after it looks again who came.
+# Workers seldom come alone, nor come back alone when the database was away. The first finds all slots free and takes
+# them; so many beats come soon after that, to see who else is there.
 FIRST_BEATS = 4
+# A call that could have left for so long waits for something that no slot helps: an answer, better weather, credits.
+IDLE_S = BEAT_S
 
 
 class Shareholder:
@@ -131,10 +134,12 @@ class Shareholder:
     # What workers tell one another
 
     def _said_of_creates(self, needs: Needs, at_s: float, now_s: float) -> Part:
-        held_up = needs.is_held_up or needs.running >= self._grants[Pool.PLACES].use
-        used = self._pacers[Pool.CREATES].held(now_s)
-        want = wanted(waiting=needs.waiting, held_up=held_up, used=used)
-        return replace(self._said(Pool.CREATES, want, at_s, now_s), left=0 if held_up else needs.waiting)
+        pacer = self._pacers[Pool.CREATES]
+        has_place = needs.running < self._grants[Pool.PLACES].use
+        held_up = needs.is_held_up or not has_place or pacer.idle_s(now_s) > IDLE_S
+        want = wanted(waiting=needs.waiting, held_up=held_up, used=pacer.held(now_s))
+        left = 0 if held_up else max(0, needs.waiting - len(pacer.unanswered()))
+        return replace(self._said(Pool.CREATES, want, at_s, now_s), left=left)
 
     def _said(self, pool: Pool, want: int, at_s: float, now_s: float) -> Part:
         pacer, own = self._pacers[pool], self._own[pool]

@@ -13,8 +13,9 @@ takes or gives back: one transaction, one at a time for each account. What must 
 - Who starts has nothing. What it had in an earlier life comes back like that of any dead worker.
 
 How much each should have is the same for all who read the same rows: an equal part, and what one does not want is for
-the others (water-filling). Parts that cannot be halved go round. Near the end of all their work the parts are as large
-as what each has left, so that they end together. Places in flight are the same without a window.
+the others (water-filling). Parts that cannot be halved go round. When all are about to run out of calls, in a window of
+seconds, the parts are as large as what each has left, so that they end together. Places in flight are the same without
+a window.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ __all__ = [
     "Part",
     "Pool",
     "Row",
-    "by_what_is_left",
     "fair",
     "granted",
     "is_near_end",
     "kept_s",
     "moving_s",
+    "part_by_left",
     "parts_in",
     "parts_text",
     "teller",
@@ -55,8 +56,9 @@ LEASE_S = 5.0
 # A call that left while the lease held has reached the service by then, and no clock is wrong by as much. What takes
 # long is to connect, so a create is asked for its lease once more after that; a late poll may be refused, and is free.
 ARRIVE_S = 5.0
-# Work that is done within so many windows is near its end: two or three are over until all have heard of that and slots
-# went from who has little left to who has much. What is done before the next beat is none of it.
+# Calls that are done within so many windows are few: two or three are over until all have heard of that and slots went
+# from who has little left to who has much. Only where beats are quicker than windows of seconds: in longer ones a slot
+# goes over in time without that. And not of what is done before the next beat.
 LAST_WINDOWS = 4.0
 # Wanted by who would use whatever there is.
 ALL = 1_000_000
@@ -84,7 +86,7 @@ class Part:
     window_s: float = 0.0  # 0: no window, but so many at once
     share: int = 0  # nobody else may use this
     want: int = 0  # it could use so much now
-    left: int = 0  # so many calls wait for nothing but a slot, and there are no more of them than these
+    left: int = 0  # so many calls have no slot and wait for nothing else
     used: int = 0
     used_share: float = 1.0  # of the limit, for what it saw of the service ...
     stood_share: float = 1.0  # ... and what of it stood, or is to come back
@@ -114,7 +116,7 @@ class Grant:
     fair: int  # what both are to become; calls are spaced by it
     limit: int
     window_s: float
-    is_last: bool = False  # parts are by what is left, which soon is less
+    is_last: bool = False  # `fair` is by what is left, which soon is less
 
 
 def parts_text(parts: Mapping[Pool, Part]) -> str:
@@ -148,9 +150,11 @@ def granted(pool: Pool, rows: Iterable[Row], worker: str, mine: Part, *, held: i
         level = min(limit, max(1, round(told.limit * told.used_share)))
     turn = int(at_s // max(TURN_S, TURN_WINDOWS * window_s))
     shares = fair(level, {name: part.want for name, part in heard.items()}, turn=turn)
-    left = {name: part.left for name, part in heard.items() if part.left}
-    is_last = is_near_end(shares, left)
-    target = (by_what_is_left(shares, left) if is_last else shares)[worker]
+    target, left = shares[worker], {name: part.left for name, part in heard.items() if part.left}
+    level_left = sum(shares[name] for name in left)
+    is_last = worker in left and is_near_end(left, level_left, window_s)
+    if is_last:
+        target = part_by_left(worker, left, level_left)
     room = limit - sum(row.parts[pool].share for row in others)
     use = max(0, min(room, max(target, held) if target and window_s else target))
     return Grant(share=max(use, held), use=use, fair=target, limit=limit, window_s=window_s, is_last=is_last)
@@ -183,23 +187,20 @@ def fair(level: int, wants: Mapping[str, int], *, turn: int) -> dict[str, int]:
     return shares
 
 
-def is_near_end(shares: Mapping[str, int], left: Mapping[str, int]) -> bool:
-    """Whether several have calls `left`, and all together so few that they share by that."""
-    level = sum(shares[name] for name in left)
-    return 1 < len(left) <= level and MOVING_SHARE * level < sum(left.values()) <= LAST_WINDOWS * level
+def is_near_end(left: Mapping[str, int], level: int, window_s: float) -> bool:
+    """Whether several have calls `left`, and so few that they should share their `level` of slots by that."""
+    is_short = window_s > 0.0 and moving_s(window_s) < BEAT_S
+    return is_short and 1 < len(left) <= level and MOVING_SHARE * level < sum(left.values()) <= LAST_WINDOWS * level
 
 
-def by_what_is_left(shares: Mapping[str, int], left: Mapping[str, int]) -> Mapping[str, int]:
-    """The same, but what those have who have calls `left` is theirs in proportion to that, and one at least.
+def part_by_left(worker: str, left: Mapping[str, int], level: int) -> int:
+    """What is this worker's of so many slots, in proportion to the calls that each has `left`; one at least.
 
-    Else the first who is done would leave its slots idle for a window, while another has still much to do.
+    By equal parts the first who is done would leave its slots idle for a window, while another has still much to do.
     """
-    level, calls = sum(shares[name] for name in left), sum(left.values())
-    spare = level - len(left)
-    parts = {name: divmod(spare * number, calls) for name, number in left.items()}
-    over = spare - sum(whole for whole, _ in parts.values())
-    lucky = sorted(parts, key=lambda name: (-parts[name][1], name))[:over]
-    return {**shares, **{name: 1 + whole + (name in lucky) for name, (whole, _) in parts.items()}}
+    spare, calls = level - len(left), sum(left.values())
+    before = sum(number for name, number in left.items() if name < worker)  # so all parts come to just the level
+    return 1 + spare * (before + left[worker]) // calls - spare * before // calls
 
 
 def wanted(*, waiting: int, held_up: bool, used: int) -> int:

@@ -37,8 +37,10 @@ __all__ = ["Conducting", "Conductor", "next_look_s"]
 
 # How often the ledger is looked at: what a screen shows is as old at most.
 LOOK_S: Final = 0.5
-# Once all is bought, what just ended says that more may be about to: so soon after it, then twice as late each time.
+# Of so few that are left, with all bought, one end says that others may be near: so soon after it, then ever later. Of
+# many, some always end.
 LAST_LOOK_S: Final = 0.05
+LAST_ITEMS: Final = 50
 # How often shards are looked at that should be worked on and are not.
 SWEEP_S: Final = 5.0
 # Nobody knows how many workers there will be. As many shards as four of them want suit two as well as ten.
@@ -141,8 +143,14 @@ class Conductor(Engine):
                 return not any(one.is_held for one in standing)
             await self._sweep(standing)
             await self._renew()
-            gap_s = next_look_s(gap_s, is_news=has_moved, is_bought=not self.core.state.ready)
+            gap_s = next_look_s(gap_s, is_last_news=has_moved and self._is_last)
             await anyio.sleep(gap_s)
+
+    @property
+    def _is_last(self) -> bool:
+        """Whether little is left, and nothing of it to be bought."""
+        state = self.core.state
+        return len(self._unended) <= LAST_ITEMS and not state.ready and not state.missing
 
     # Handing out
 
@@ -388,6 +396,6 @@ class Conductor(Engine):
         await self._queue.submit([one.shard_id for one in standing if not one.is_held])
 
 
-def next_look_s(last_s: float, *, is_news: bool, is_bought: bool) -> float:
+def next_look_s(last_s: float, *, is_last_news: bool) -> float:
     """How soon to look again, when the last look came after `last_s`."""
-    return LAST_LOOK_S if is_news and is_bought else min(LOOK_S, 2 * last_s)
+    return LAST_LOOK_S if is_last_news else min(LOOK_S, 2 * last_s)

@@ -83,6 +83,7 @@ class Member:
         self.pacer = self.holder.pacer(Pool.CREATES)
         self.backlog: float = 0
         self.held_up = False  # its calls wait for something else as well
+        self.is_stuck = False  # the same, and it says nothing of it
         self.is_dead = self.is_stopped = self.is_leaving = False
         self.is_cut_off = False  # from the database, but not from the service
         self.later: list[Callable[[], None]] = []  # what happens to it once it goes on
@@ -101,7 +102,7 @@ class Member:
 
     @property
     def may_send(self) -> bool:
-        return self.backlog > 0 and not self.held_up and not self.is_dead and not self.is_leaving
+        return self.backlog > 0 and not (self.held_up or self.is_stuck or self.is_dead or self.is_leaving)
 
     def when_it_runs(self, what: Callable[[], None]) -> None:
         if self.is_dead:

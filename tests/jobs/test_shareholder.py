@@ -8,11 +8,12 @@ from __future__ import annotations
 import pytest
 
 from jobs.answers import Phase, SendEnd
+from jobs.leasing import LeasedPacer
 from jobs.needs import Needs
 from jobs.rates import Rate
-from jobs.shareholder import FIRST_BEATS, Shareholder
+from jobs.shareholder import FIRST_BEATS, IDLE_S, Shareholder
 from jobs.sharing import ALL as WANTED
-from jobs.sharing import ARRIVE_S, BEAT_S, LEASE_S, Pool, Row
+from jobs.sharing import ARRIVE_S, BEAT_S, LEASE_S, Part, Pool, Row
 from tests.jobs.sharing_world import Account, Member, World, most_in_a_window
 
 MINUTE, SECOND = Rate(count=60, window_s=60.0), Rate(count=80, window_s=1.0)
@@ -227,25 +228,130 @@ def test_places_of_tasks_that_were_taken_over_are_had_even_beyond_the_limit() ->
     assert two.holders[1].places == 0
 
 
+def said_of_creates(two: _Two, which: str) -> tuple[int, int]:
+    part = two.rows[which].parts[Pool.CREATES]
+    return part.want, part.left
+
+
 def test_the_first_beat_asks_for_every_slot_if_it_finds_a_place_and_for_few_if_it_finds_none() -> None:
     two = _Two()
     two.beat(0, Needs(waiting=99, places=40))
     two.beat(1, Needs(waiting=99, places=40))
 
-    assert two.rows["a"].parts[Pool.CREATES].want == WANTED
-    assert two.rows["a"].parts[Pool.CREATES].left == 99
-    assert (two.rows["b"].parts[Pool.CREATES].want, two.rows["b"].parts[Pool.CREATES].left) == (1, 0)
+    assert said_of_creates(two, "a") == (WANTED, 99)
+    assert said_of_creates(two, "b") == (1, 0)
 
 
-def test_who_comes_beats_soon_because_others_come_too_and_then_every_second() -> None:
+def test_who_is_held_up_asks_for_few_and_has_nothing_left_that_a_slot_would_help() -> None:
+    two = _Two()
+    two.beat(0, Needs(waiting=99, places=40, is_held_up=True))
+
+    assert said_of_creates(two, "a") == (1, 0)
+
+
+def test_who_sends_nothing_for_a_second_waits_for_something_else_until_it_sends_again() -> None:
+    two, waits = _Two(), Needs(waiting=99, places=40)
+    two.beat(0, waits)
+    creates = two.holders[0].pacer(Pool.CREATES)
+    two.now_s += IDLE_S
+    two.beat(0, waits)
+    assert said_of_creates(two, "a") == (WANTED, 99)
+    two.now_s += 0.1
+    two.beat(0, waits)
+    assert said_of_creates(two, "a") == (1, 0)
+
+    creates.leave(two.now_s)
+    two.beat(0, waits)
+    assert said_of_creates(two, "a") == (WANTED, 98), "what is on its way has its slot"
+
+
+def gaps_s(
+    holder: Shareholder, beats: int, *, from_s: float = 0.0, rows: tuple[Row, ...] = (), left: int = 1000
+) -> list[float]:
+    gaps = []
+    for beat in range(beats):
+        now_s = from_s + 0.1 * beat
+        holder.beat(rows, Needs(waiting=left, polls=1000, places=9), at_s=now_s, now_s=now_s)
+        holder.written(began_s=now_s, now_s=now_s)
+        gaps.append(holder.gap_s)
+    return gaps
+
+
+def test_who_comes_or_comes_back_beats_soon_because_others_do_too_and_then_every_second() -> None:
     holder = Shareholder("a", creates=SECOND, polls=SECOND, places=9)
-    gaps_s = []
-    for beat in range(FIRST_BEATS + 2):
-        holder.beat((), Needs(waiting=1000, polls=1000, places=9), at_s=float(beat), now_s=float(beat))
-        holder.written(began_s=float(beat), now_s=float(beat))
-        gaps_s.append(holder.gap_s)
 
-    assert gaps_s == [0.25] * FIRST_BEATS + [BEAT_S] * 2
+    assert gaps_s(holder, FIRST_BEATS + 2) == [0.25] * FIRST_BEATS + [BEAT_S] * 2
+    assert gaps_s(holder, 2, from_s=5.0) == [BEAT_S] * 2
+    assert gaps_s(holder, FIRST_BEATS + 1, from_s=20.0) == [0.25] * FIRST_BEATS + [BEAT_S]
+
+
+def test_near_the_end_who_has_calls_left_beats_soon_and_who_has_none_does_not() -> None:
+    other = Part(limit=80, window_s=1.0, share=40, want=WANTED, left=100)
+    row = Row(worker="b", parts=dict.fromkeys(Pool, other), lease_until_s=99.0, free_at_s=999.0)
+    busy, idle = (Shareholder(name, creates=SECOND, polls=SECOND, places=80) for name in "ac")
+    gaps_s(busy, FIRST_BEATS, rows=(row,), left=100)
+    gaps_s(idle, FIRST_BEATS, rows=(row,), left=0)
+
+    assert gaps_s(busy, 2, from_s=0.5, rows=(row,), left=100) == [0.25] * 2
+    assert gaps_s(idle, 2, from_s=0.5, rows=(row,), left=0) == [BEAT_S] * 2
+
+
+def test_what_answers_teach_is_kept_while_parts_change_with_every_beat() -> None:
+    pacer, now_s = LeasedPacer("creates", SECOND), 0.0
+
+    def goes_well(calls: int) -> None:
+        nonlocal now_s
+        for call in range(calls):
+            pacer.lease(SECOND, now_s, fair_per_s=60.0 + call % 2, until_s=999.0)
+            now_s = max(now_s, pacer.due_s(now_s))
+            pacer.answered(pacer.leave(now_s), now_s)
+
+    goes_well(200)
+    pacer.refused(pacer.leave(now_s + 0.1), now_s + 0.1, wait_s=0.1, reason="HTTP 429")
+    assert pacer.shares == (0.5, 1.0), "this speed has stood"
+    now_s += 0.2
+    goes_well(20)
+
+    assert pacer.shares == (1.0, 1.0)
+
+
+def windows_until_done(backlogs: list[int], *, storm_s: float = 0.0, sends: int | None = None) -> float:
+    """How long the workers of an account that lets 80 through a second take, but for those that send nothing."""
+    world, account, members = crowd(SECOND, len(backlogs))
+    for member in members:
+        member.backlog = 1e6
+    world.run(10.0)
+    account.allows = Rate(count=1, window_s=10.0) if storm_s else None
+    for member, backlog in zip(members, backlogs, strict=True):
+        member.backlog = backlog
+    began_s = world.now_s
+    world.run(storm_s)
+    account.allows = None
+    while any(member.backlog > 0 for member in members) and world.now_s < began_s + 60.0:
+        world.run(0.05)
+    return world.now_s - began_s
+
+
+def test_a_crew_with_uneven_work_ends_together_nearly_as_soon_as_with_even_work() -> None:
+    assert windows_until_done([100, 100, 100]) < 5.0
+    assert windows_until_done([220, 40, 40]) < 1.1 * windows_until_done([100, 100, 100])
+
+
+def test_refusals_near_the_end_are_got_over_as_soon_as_amid_a_run() -> None:
+    assert windows_until_done([100, 100, 100], storm_s=0.3) < 7.0
+
+
+def test_a_worker_that_cannot_send_leaves_its_part_to_those_who_can() -> None:
+    """Its calls wait for something that nobody is told of; what it has left does not become less."""
+    world, _, (stuck, well) = crowd(SECOND, 2)
+    stuck.backlog = well.backlog = 1e6
+    world.run(10.0)
+    stuck.backlog = well.backlog = 120
+    stuck.is_stuck, began_s = True, world.now_s
+    while well.backlog > 0:
+        world.run(0.05)
+
+    assert world.now_s - began_s < 3.5  # with half of the slots it takes three
 
 
 def test_other_settings_hold_from_the_next_beat_on() -> None:

@@ -17,11 +17,11 @@ from jobs.sharing import (
     Part,
     Pool,
     Row,
-    by_what_is_left,
     fair,
     granted,
     is_near_end,
     kept_s,
+    part_by_left,
     parts_in,
     parts_text,
     teller,
@@ -173,60 +173,57 @@ def test_a_row_is_read_back_as_it_was_written_and_another_release_may_say_more_o
 
 
 @pytest.mark.parametrize(
-    ("left", "shares"),
+    ("left", "parts"),
     [
-        ({"me": 100, "b": 50, "c": 50}, {"me": 40, "b": 20, "c": 20}),
-        ({"me": 300, "b": 10, "c": 10}, {"me": 73, "b": 4, "c": 3}),
-        ({"me": 318, "b": 1, "c": 1}, {"me": 78, "b": 1, "c": 1}),
-        ({"me": 90, "b": 90}, {"me": 26, "b": 27}),  # of what the third, which is held up, leaves
+        ({"a": 100, "b": 50, "c": 50}, {"a": 39, "b": 20, "c": 21}),
+        ({"a": 300, "b": 10, "c": 10}, {"a": 73, "b": 3, "c": 4}),
+        ({"a": 318, "b": 1, "c": 1}, {"a": 77, "b": 1, "c": 2}),
+        ({"a": 60, "b": 60}, {"a": 40, "b": 40}),
     ],
 )
-def test_near_the_end_the_parts_are_as_large_as_what_is_left(left: dict[str, int], shares: dict[str, int]) -> None:
-    wants = dict.fromkeys("bc", 99) | {"me": 99}
-    equal = fair(80, wants, turn=0)
-
-    assert is_near_end(equal, left)
-    parts = by_what_is_left(equal, left)
-    assert {name: parts[name] for name in left} == shares
-    assert sum(parts.values()) == 80
+def test_near_the_end_parts_are_as_large_as_what_is_left(left: dict[str, int], parts: dict[str, int]) -> None:
+    assert is_near_end(left, 80, 1.0)
+    assert {name: part_by_left(name, left, 80) for name in left} == parts
 
 
 @pytest.mark.parametrize(
-    "left",
+    ("left", "window_s"),
     [
-        {"me": 200, "b": 121},  # more than four windows of theirs
-        {"me": 10, "b": 3},  # done before the next beat
-        {"me": 200},  # alone
-        {},
+        ({"a": 200, "b": 121}, 1.0),  # more than four windows of theirs
+        ({"a": 10, "b": 3}, 1.0),  # done before the next beat
+        ({"a": 100}, 1.0),  # alone
+        ({}, 1.0),
+        ({"a": 100, "b": 50}, 60.0),  # in a minute a slot goes over in time without that
+        ({"a": 100, "b": 50}, 0.0),  # places have no window
     ],
 )
-def test_else_they_are_equal(left: dict[str, int]) -> None:
-    assert not is_near_end({"me": 40, "b": 40}, left)
+def test_else_they_are_equal(left: dict[str, int], window_s: float) -> None:
+    assert not is_near_end(left, 80, window_s)
 
 
 def test_fewer_slots_than_workers_go_round_to_the_end() -> None:
-    assert not is_near_end({"me": 1, "b": 0, "c": 1}, {"me": 3, "b": 3, "c": 2})
+    assert not is_near_end({"a": 3, "b": 3, "c": 2}, 2, 1.0)
 
 
-@given(st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 500), min_size=2), st.integers(6, 100))
+@given(st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 500), min_size=1), st.integers(6, 100))
 def test_by_what_is_left_nothing_is_lost_and_nobody_is_forgotten(left: dict[str, int], level: int) -> None:
-    shares = by_what_is_left(fair(level, dict.fromkeys(left, ALL), turn=0), left)
+    parts = {name: part_by_left(name, left, level) for name in left}
 
-    assert sum(shares.values()) == level
-    assert min(shares.values()) >= 1
-    assert sorted(left, key=lambda name: (left[name], shares[name])) == sorted(
-        left, key=lambda name: (shares[name], left[name])
-    )
+    assert sum(parts.values()) == level
+    assert min(parts.values()) >= 1
+    assert all(parts[a] <= parts[b] + 1 for a in left for b in left if left[a] <= left[b])
 
 
-def test_a_worker_near_the_end_beats_soon_and_shares_by_what_all_say() -> None:
-    other = Part(limit=60, window_s=60.0, share=30, want=ALL, left=20)
-    row = Row(worker="b", parts=dict.fromkeys(Pool, other), lease_until_s=AT_S + 1, free_at_s=AT_S + 99)
-    mine = Part(limit=60, window_s=60.0, want=ALL, left=40)
+def near_end(*, left: int, others: int) -> Grant:
+    part = Part(limit=60, window_s=1.0, share=30, want=ALL, left=others)
+    row = Row(worker="b", parts=dict.fromkeys(Pool, part), lease_until_s=AT_S + 1, free_at_s=AT_S + 99)
+    mine = Part(limit=60, window_s=1.0, want=ALL, left=left)
+    return granted(Pool.CREATES, [row], "me", mine, held=30, at_s=AT_S)
 
-    found = granted(Pool.CREATES, [row], "me", mine, held=30, at_s=AT_S)
 
-    assert found == Grant(share=30, use=30, fair=40, limit=60, window_s=60.0, is_last=True)
+def test_a_worker_near_the_end_shares_by_what_all_say_and_one_that_has_nothing_left_has_no_part_in_that() -> None:
+    assert near_end(left=40, others=20) == Grant(share=30, use=30, fair=40, limit=60, window_s=1.0, is_last=True)
+    assert near_end(left=0, others=20) == Grant(share=30, use=30, fair=30, limit=60, window_s=1.0)
 
 
 class Workers:

@@ -342,9 +342,9 @@ async def test_who_takes_a_shard_in_the_last_moment_is_not_written_over(
     await worker.close()
 
 
-def test_looks_are_twice_a_second_and_once_all_is_bought_what_ends_brings_the_next_ones_soon() -> None:
+def test_looks_are_twice_a_second_and_near_the_end_what_ends_brings_the_next_ones_soon() -> None:
     gaps_s = [0.5]
-    for is_news, is_bought in [(True, False), (True, True), (False, True), (False, True), (False, True), (False, True)]:
-        gaps_s.append(next_look_s(gaps_s[-1], is_news=is_news, is_bought=is_bought))
+    for is_last_news in [False, True, False, False, False, False]:
+        gaps_s.append(next_look_s(gaps_s[-1], is_last_news=is_last_news))
 
     assert gaps_s == pytest.approx([0.5, 0.5, 0.05, 0.1, 0.2, 0.4, 0.5])
