@@ -101,6 +101,7 @@ async def leased_per_s(store: Database) -> tuple[float, float]:
     took_s = time.monotonic() - began_s
     for keeper in keepers:
         keeper.cancel()
+    await asyncio.gather(*keepers, return_exceptions=True)
     _close(workers)
     return sum(one.calls for one in workers) / took_s, (sum(one.beats for one in workers) - before) / took_s
 
