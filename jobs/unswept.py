@@ -1,4 +1,8 @@
-"""The garbage collector looks at all that is alive, again and again: of no use while a run fills up with what stays."""
+"""The garbage collector looks at all that is alive, again and again: of no use while a run fills up with what stays.
+
+Once it may look again, it would walk over all of that three times, generation by generation. So what was made meanwhile
+counts as old at once: to be frozen and let go moves everything to the oldest generation, and walks over nothing.
+"""
 
 from __future__ import annotations
 
@@ -18,4 +22,7 @@ def unswept() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
+            if not gc.get_freeze_count():  # what somebody else has frozen stays so
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()

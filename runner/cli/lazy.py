@@ -15,6 +15,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from jobs.suggest import did_you_mean
+from jobs.unswept import unswept
 
 __all__ = ["VERBS", "LazyGroup"]
 
@@ -59,7 +60,8 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in VERBS:
             return None
-        command = importlib.import_module(f"runner.cli.verbs.{cmd_name}").command
+        with unswept():  # what a module brings stays
+            command = importlib.import_module(f"runner.cli.verbs.{cmd_name}").command
         assert isinstance(command, click.Command), f"verb {cmd_name} has no command"
         return command
 
