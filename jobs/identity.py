@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Final
 
 __all__ = ["IdentityOf", "body_bytes", "canonical", "idempotency_key", "identity"]
@@ -20,17 +21,29 @@ KEY_TAG = "rvb1-"
 # 160 bits: no collision among 10**12 items is likelier than 10**-24, and 32 base32 letters stay readable.
 _DIGEST_BYTES = 20
 
-# RFC 4648's alphabet in lower case, and how 32 groups of 5 bits are moved apart until each is a byte: by halves, five
-# times. It is exactly base32, in a third of the time.
+# RFC 4648's alphabet in lower case.
 _LETTERS: Final = bytes.maketrans(bytes(range(32)), b"abcdefghijklmnopqrstuvwxyz234567")
-_SPREAD: Final = tuple(
-    (
-        sum(((1 << 5 * half) - 1) << 16 * half * block for block in range(16 // half)),
-        sum(((1 << 5 * half) - 1) << 16 * half * block + 5 * half for block in range(16 // half)),
-        3 * half,
+_LETTERS_OF_ONE: Final = 32
+# So many digests are spelled at once: their letters are those of each, one after another.
+_AT_ONCE: Final = 64
+
+
+@cache
+def _spread(letters: int) -> tuple[tuple[int, int, int], ...]:
+    """How so many groups of 5 bits (a power of two) are moved apart until each is a byte: by halves, again and again.
+
+    It is exactly base32, in a third of the time.
+    """
+    halves = [letters >> step for step in range(1, letters.bit_length())]
+    return tuple(
+        (
+            sum(((1 << 5 * half) - 1) << 16 * half * block for block in range(letters // 2 // half)),
+            sum(((1 << 5 * half) - 1) << 16 * half * block + 5 * half for block in range(letters // 2 // half)),
+            3 * half,
+        )
+        for half in halves
     )
-    for half in (16, 8, 4, 2, 1)
-)
+
 
 _CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
@@ -44,12 +57,13 @@ def _derive(tag: str, fields: Sequence[object]) -> str:
     return tag + _base32(hashlib.sha256(canonical([tag, *fields])).digest()[:_DIGEST_BYTES])
 
 
-def _base32(digest: bytes) -> str:
-    """The 32 letters of 20 bytes."""
-    number = int.from_bytes(digest, "big")
-    for low, high, shift in _SPREAD:
+def _base32(digests: bytes) -> str:
+    """The letters of one digest, or of as many as are spelled at once: 32 for each 20 bytes."""
+    letters = len(digests) // _DIGEST_BYTES * _LETTERS_OF_ONE
+    number = int.from_bytes(digests, "big")
+    for low, high, shift in _spread(letters):
         number = (number & low) | ((number & high) << shift)
-    return number.to_bytes(32, "big").translate(_LETTERS).decode()
+    return number.to_bytes(letters, "big").translate(_LETTERS).decode()
 
 
 def identity(
@@ -89,6 +103,20 @@ class IdentityOf:
         content = self._before.copy()
         content.update(canonical(prompt) + self._after)
         return IDENTITY_TAG + _base32(content.digest()[:_DIGEST_BYTES])
+
+    def each(self, prompts: Sequence[str | None]) -> Iterator[str]:
+        """The same of all of these, in half the time."""
+        before, after = self._before, self._after
+        for start in range(0, len(prompts), _AT_ONCE):
+            digests = []
+            for prompt in prompts[start : start + _AT_ONCE]:
+                content = before.copy()
+                content.update(canonical(prompt) + after)
+                digests.append(content.digest()[:_DIGEST_BYTES])
+            letters = _base32(b"".join(digests).ljust(_AT_ONCE * _DIGEST_BYTES, b"\0"))
+            for number in range(len(digests)):
+                at = number * _LETTERS_OF_ONE
+                yield IDENTITY_TAG + letters[at : at + _LETTERS_OF_ONE]
 
 
 def idempotency_key(*, account: str, edition: str, identity: str, repeat: int, epoch: int, ordinal: int) -> str:

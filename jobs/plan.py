@@ -245,14 +245,19 @@ class Planning:
         """An item that nobody asked for."""
         self._totals.classes.setdefault(item.price_class, item.model)
 
-    def see(self, item: Item, record: Record | None) -> None:
-        """An item that is asked for."""
-        if (record is None or record.state is ItemState.PLANNED) and not item.references:
-            alike = self._like.get((item.job, item.price_class, item.credits))
-            if alike is not None and alike[0].model == item.model:
-                alike[1][0] += 1
-                return
-            self._like[item.job, item.price_class, item.credits] = item, [0]
+    def see(self, items: Iterable[tuple[Item, Record | None]]) -> None:
+        """Items that are asked for."""
+        like, planned = self._like, ItemState.PLANNED
+        for item, record in items:
+            if (record is None or record.state is planned) and not item.references:
+                alike = like.get((item.job, item.price_class, item.credits))
+                if alike is not None and alike[0].model == item.model:
+                    alike[1][0] += 1
+                    continue
+                like[item.job, item.price_class, item.credits] = item, [0]
+            self._see(item, record)
+
+    def _see(self, item: Item, record: Record | None) -> None:
         standing, _, guess = self._matching.stand(item, record)
         self._totals.add(item, standing, record, guess)
         if standing is Standing.NEW:

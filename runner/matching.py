@@ -21,7 +21,6 @@ from jobs.made_anew import MadeAnew
 from jobs.plan import Explaining, Matching, Pace, Plan, PlannedItem, Planning, plan_of
 from jobs.pricing import price_class
 from jobs.record import Record
-from jobs.unswept import unswept
 from runner.gathering import batched
 from runner.ledger import KnownUpload
 from runner.ledger.opening import open_reader
@@ -69,9 +68,9 @@ class Beside:
         if self._reader is not None and self._past:
             self._named += self._reader.named(self._run_id, [item.identity for item in items])
 
-    def see(self, item: Item, record: Record | None) -> None:
-        """An item that is asked for."""
-        self._planning.see(item, record)
+    def see(self, items: Iterable[tuple[Item, Record | None]]) -> None:
+        """Items that are asked for."""
+        self._planning.see(items)
 
     def was_told(self, fingerprint: str) -> bool:
         """Whether the run's latest life was made from the very same."""
@@ -91,8 +90,7 @@ class Beside:
             known = catalogue.models[model]
             return price_class(known, params, reference_count=references), known.base_credits
 
-        with unswept():
-            found = self._reader.wanted_items(self._run_id, by_digest, priced)
+        found = self._reader.wanted_items(self._run_id, by_digest, priced)
         may_be_bought = (item for item, record in found if record.state is not ItemState.SUCCEEDED)
         if len(found) != size or not _are_themselves(may_be_bought):
             return None
@@ -121,20 +119,24 @@ class Beside:
 
 def _are_themselves(items: Iterable[Item]) -> bool:
     """Whether each item's name is the hash of its content."""
-    identities: dict[tuple[str, int, int, int, str], IdentityOf] = {}
+    alike: dict[tuple[str, int, int, int, str], list[Item]] = {}
     for item in items:
         shared = (item.model, id(item.params), id(item.references), item.repeat, item.edition)  # objects of its recipe
-        if shared not in identities:
-            identities[shared] = IdentityOf(
-                model=item.model,
-                params=item.params,
-                reference_digests=[file.sha256 for file in item.references],
-                repeat=item.repeat,
-                edition=item.edition,
-            )
-        if identities[shared](item.prompt) != item.identity:
-            return False
-    return True
+        alike.setdefault(shared, []).append(item)
+    return all(_are_named(of_a_recipe) for of_a_recipe in alike.values())
+
+
+def _are_named(items: Sequence[Item]) -> bool:
+    """The same of items that differ in their prompt only."""
+    first = items[0]
+    names = IdentityOf(
+        model=first.model,
+        params=first.params,
+        reference_digests=[file.sha256 for file in first.references],
+        repeat=first.repeat,
+        edition=first.edition,
+    ).each([item.prompt for item in items])
+    return all(name == item.identity for name, item in zip(names, items, strict=True))
 
 
 def _explained(items: Sequence[Item], matching: Matching, run_id: str, store: Store | None) -> Iterator[PlannedItem]:

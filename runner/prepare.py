@@ -20,6 +20,7 @@ from jobs.plan import Pace, Plan
 from jobs.rates import Rate, parse_duration_s, parse_rate
 from jobs.record import Record
 from jobs.sources import Sources, needs
+from jobs.unswept import unswept
 from jobs.yaml12 import Document, load
 from runner.errors import LedgerUnusable, ManifestRejected, UsageError
 from runner.gathering import batched
@@ -245,13 +246,13 @@ def prepare(manifest_path: Path, *, settings: Settings, choices: Choices) -> Pre
         if choices.are_plain and not (read.findings or read.sources.findings) and beside.was_told(fingerprint):
             whole = unfolding.unwalked()
             files = (file for files in read.sources.references.values() for file in files)
-            admitted = beside.admitted(len(whole.items), catalogue, files)
+            with unswept():
+                admitted = beside.admitted(len(whole.items), catalogue, files)
+                beside.see(admitted or ())
         if whole is None or admitted is None:
             expansion, items = _matched(read, unfolding, beside, choices)
         else:
             expansion, items = whole, [item for item, _ in admitted]
-            for item, record in admitted:
-                beside.see(item, record)
         plan = beside.plan(
             items,
             pace=Pace(
@@ -296,8 +297,7 @@ def _matched(read: _Read, unfolding: Unfolding, beside: Beside, choices: Choices
         records = beside.records(asked)
         if choices.retry:
             asked = [item for item in asked if _can_retry(records.get(item.identity))]
-        for item in asked:
-            beside.see(item, records.get(item.identity))
+        beside.see((item, records.get(item.identity)) for item in asked)
         if not selection.takes_all:
             kept += asked
     expansion = expansion or _sound(read, unfolding)

@@ -57,9 +57,17 @@ def test_what_is_spelled_once_for_many_prompts_gives_the_same_name(
     assert IdentityOf(**shared)(prompt) == identity(prompt=prompt, **shared)  # type: ignore[arg-type]
 
 
-@given(st.binary(min_size=20, max_size=20))
-def test_the_letters_of_a_name_are_base32(digest: bytes) -> None:
-    assert _base32(digest) == base64.b32encode(digest).decode().lower()
+@pytest.mark.parametrize("number", [0, 1, 2, 63, 64, 65, 200])
+def test_however_many_prompts_are_named_at_once_each_has_its_own_name(number: int) -> None:
+    of = IdentityOf(model="m", params={"n": 1}, reference_digests=["d"], repeat=1, edition="")
+    prompts = [None, *(f"prompt {nth}" for nth in range(number))][:number]
+
+    assert list(of.each(prompts)) == [of(prompt) for prompt in prompts]
+
+
+@given(st.sampled_from([1, 2, 64]).flatmap(lambda digests: st.binary(min_size=20 * digests, max_size=20 * digests)))
+def test_the_letters_of_a_name_are_base32(digests: bytes) -> None:
+    assert _base32(digests) == base64.b32encode(digests).decode().lower()
 
 
 @given(PARAMS)

@@ -86,8 +86,7 @@ def _plan(
     known = records or {}
     matching = Matching(prices=prices or {}, resubmit_failed=resubmit_failed, retry=retry, again=again)
     planning = Planning(matching)
-    for item in items:
-        planning.see(item, known.get(item.identity))
+    planning.see((item, known.get(item.identity)) for item in items)
     return plan_of(
         planning,
         run_id="run",
