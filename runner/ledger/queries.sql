@@ -276,7 +276,7 @@ FROM json_each(:identities) AS asked CROSS JOIN run_items AS r ON r.run_id = :ru
 SELECT manifest_sha256 FROM runs WHERE run_id = :run_id;
 
 -- name: wanted_items
--- All that the latest life of a run wanted: where it stands, and what it is. The columns are those of `rows.ItemMaker`.
+-- All that the latest life of a run wanted: where it stands, and what it is. The columns are those of `wanted.wanted_of`.
 SELECT
     i.state, i.version, i.first_at_s,
     r.item_index, r.identity, r.item_key, r.job, r.axes, r.tags, r.output_stem, i.model, i.prompt, i.params,

@@ -12,8 +12,6 @@ from jobs.item import Item, ReferenceFile
 from jobs.record import Artifact, Money, Record
 from runner.ledger import ENDS_KEPT, LATE_ATTEMPTS, KnownUpload, Note, PastItem
 from runner.ledger.rows import (
-    ItemMaker,
-    Priced,
     Row,
     artifact_of,
     body_in,
@@ -23,11 +21,15 @@ from runner.ledger.rows import (
     upload_of,
 )
 from runner.ledger.store import Store
+from runner.ledger.wanted import Priced, identity_of, place_of, state_of, wanted_of
 
 __all__ = ["LedgerReader", "LedgerReads", "ReadsOfAnyShape"]
 
 NOTES_SINCE_SHAPE = 2
 PRICES_SINCE_SHAPE = 3
+
+# A run of few classes finds all ends it may keep among so many: a tenth of what it costs to look at all late attempts.
+LATEST_ATTEMPTS = LATE_ATTEMPTS // 10
 
 
 class LedgerReads:
@@ -74,11 +76,15 @@ class LedgerReads:
         return {row["price_class"]: row["credits"] for row in self.ask("class_prices", {})}
 
     def ends_seen(self, price_classes: Sequence[str]) -> dict[str, list[tuple[float, float]]]:
-        asked = {"classes": json.dumps(sorted(price_classes)), "late": LATE_ATTEMPTS, "kept": ENDS_KEPT}
+        classes = json.dumps(sorted(price_classes))
         found: dict[str, list[tuple[float, float]]] = {}
-        for row in self.ask("ends_seen", asked):
-            found.setdefault(row["price_class"], []).append((row["ran_s"], row["age_s"]))
-        return found
+        for late in (LATEST_ATTEMPTS, LATE_ATTEMPTS):
+            found = {price_class: [] for price_class in price_classes}
+            for row in self.ask("ends_seen", {"classes": classes, "late": late, "kept": ENDS_KEPT}):
+                found[row["price_class"]].append((row["ran_s"], row["age_s"]))
+            if all(len(ends) == ENDS_KEPT for ends in found.values()):
+                break
+        return {price_class: ends for price_class, ends in found.items() if ends}
 
     def uploads(self, digests: Sequence[str]) -> dict[str, KnownUpload]:
         rows = self.ask("uploads", {"digests": json.dumps(list(digests))})
@@ -104,13 +110,11 @@ class LedgerReads:
         self, run_id: str, files: Mapping[str, ReferenceFile], priced: Priced
     ) -> list[tuple[Item, Record]]:
         """The items that the latest life of the run wanted, in order, each with its record."""
-        make = ItemMaker(files, priced)
         with self.snapshot():
-            rows = self.ask("wanted_items", {"run_id": run_id})
-            moved = self.records([row["identity"] for row in rows if row["state"] != "planned"])
-        found = [make(row, moved) for row in rows]
-        found.sort(key=lambda one: one[0].index)
-        return found
+            rows = [tuple(row) for row in self.ask("wanted_items", {"run_id": run_id})]
+            moved = self.records([identity_of(row) for row in rows if state_of(row) != "planned"])
+        rows.sort(key=place_of)
+        return wanted_of(rows, moved, files, priced)
 
     def unfinished_items(self, run_id: str) -> list[PastItem]:
         return [past_item_of(row) for row in self.ask("unfinished_items", {"run_id": run_id})]

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 import orjson
 
 from jobs.answers import Uploaded
-from jobs.item import Item, ReferenceFile
+from jobs.item import Item
 from jobs.lifecycle import ItemState
 from jobs.record import Artifact, Attempt, Event, Record
 from runner.ledger import KnownUpload, Note, PastItem
 
 __all__ = [
-    "ItemMaker",
+    "STATES",
     "Params",
-    "Priced",
     "Row",
     "artifact_of",
     "artifact_params",
@@ -106,7 +105,7 @@ def record_of(columns: tuple[Any, ...], artifacts: tuple[Artifact, ...]) -> Reco
     (identity, state, version, first_at_s, attempts, sends, failures, code, message, request_id) = columns[:10]
     return Record(
         identity=identity,
-        state=_STATES[state],
+        state=STATES[state],
         version=version,
         first_at_s=first_at_s,
         attempts=attempts,
@@ -120,55 +119,7 @@ def record_of(columns: tuple[Any, ...], artifacts: tuple[Artifact, ...]) -> Reco
     )
 
 
-_STATES: Mapping[str, ItemState] = {state.value: state for state in ItemState}  # looked up, not made
-
-# The price class and the base price of a model with these params and so many references.
-Priced = Callable[[str, Mapping[str, object], int], tuple[str, int | None]]
-
-
-class ItemMaker:
-    """Items from their rows, each with its record, fresh unless it moved. What many of them share is read once."""
-
-    def __init__(self, files: Mapping[str, ReferenceFile], priced: Priced) -> None:
-        self._files = files
-        self._priced = priced
-        self._recipes: dict[tuple[str, str, str], tuple[Any, ...]] = {}
-        self._tags: dict[str, tuple[str, ...]] = {}
-
-    def __call__(self, row: Row, moved: Mapping[str, Record]) -> tuple[Item, Record]:
-        (state, version, at_s, index, identity, key, job, axes, tags, stem, model, prompt, *more) = row
-        (params, digests, repeat, edition) = more
-        recipe = self._recipes.get((model, params, digests))
-        if recipe is None:
-            recipe = self._recipes[model, params, digests] = self._recipe(model, params, digests)
-        if tags not in self._tags:
-            self._tags[tags] = tuple(json.loads(tags))
-        record = moved.get(identity)
-        if record is None:
-            record = Record(identity=identity, state=_STATES[state], version=version, first_at_s=at_s)
-        item = Item(
-            identity=identity,
-            model=model,
-            prompt=prompt,
-            params=recipe[0],
-            references=recipe[1],
-            repeat=repeat,
-            edition=edition,
-            index=index,
-            key=key,
-            job=job,
-            axes=orjson.loads(axes),
-            tags=self._tags[tags],
-            output_stem=stem,
-            credits=recipe[3],
-            price_class=recipe[2],
-        )
-        return item, record
-
-    def _recipe(self, model: str, params: str, digests: str) -> tuple[Any, ...]:
-        sent = json.loads(params)
-        references = tuple(self._files[digest] for digest in json.loads(digests))
-        return sent, references, *self._priced(model, sent, len(references))
+STATES: Final[Mapping[str, ItemState]] = {state.value: state for state in ItemState}  # looked up, not made
 
 
 def body_in(rows: Sequence[Row], key: str) -> bytes:

@@ -33,7 +33,7 @@ from runner.ledger.migrating import Scripted
 from runner.ledger.place import Mark
 from runner.ledger.reading import ReadsOfAnyShape
 from runner.ledger.rows import Row
-from runner.ledger.statements import MIGRATIONS, NOTHING, QUERIES, Migration, many
+from runner.ledger.statements import BY_POSITION, MIGRATIONS, NOTHING, QUERIES, Migration, many
 from runner.ledger.trouble import Code, Trouble, is_about_the_file, translated
 
 __all__ = ["SqliteLedger", "SqliteReader", "open_ledger", "open_reader"]
@@ -361,7 +361,10 @@ def _set_journal(connection: sqlite3.Connection, path: Path) -> None:
 
 def _ask(connection: sqlite3.Connection, path: Path, name: str, params: Mapping[str, object]) -> list[Row]:
     with _translating(path):
-        return cast("list[Row]", connection.execute(QUERIES[name], params).fetchall())
+        cursor = connection.cursor()
+        if name in BY_POSITION:
+            cursor.row_factory = None  # plain tuples, in two thirds of the time
+        return cast("list[Row]", cursor.execute(QUERIES[name], params).fetchall())
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 from runner.ledger.rows import Row
 
 __all__ = [
+    "BY_POSITION",
     "MIGRATIONS",
     "NAMED",
     "NOTHING",
@@ -25,6 +26,9 @@ __all__ = [
     "migrations_in",
     "queries_in",
 ]
+
+# Queries that answer with so many rows that a name for each value costs: they are read in the order of their columns.
+BY_POSITION = frozenset({"records", "wanted_items"})
 
 _FOLDER = Path(__file__).parent
 NAMED = re.compile(r"(?<!:):([a-z_0-9]+)")  # a parameter; two colons are a cast

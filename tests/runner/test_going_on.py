@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import FrozenInstanceError, asdict, replace
 from pathlib import Path
 
 import pytest
 
 from jobs.item import Item
+from jobs.lifecycle import ItemState
 from jobs.plan import Plan, Standing
+from jobs.record import Record
 from runner import matching, prepare
 from runner.ledger import writing
 from runner.prepare import Prepared
@@ -55,6 +57,19 @@ async def test_its_items_and_its_plan_are_those_of_an_expansion(trial: Desk, mon
     assert told(going_on.plan) == told(anew.plan)
     assert [replace(one, item=anew.items[n]) for n, one in enumerate(going_on.plan.items)] == list(anew.plan.items)
     assert 0 < going_on.plan.count(Standing.NEW) < len(going_on.items)
+
+
+async def test_what_is_made_of_the_ledger_is_frozen_and_whole(trial: Desk) -> None:
+    wanted = trial.prepared().admitted
+    assert wanted is not None
+
+    for item, record in wanted:
+        assert (type(item), type(record)) == (Item, Record)
+        assert (replace(item), replace(record)) == (item, record)  # every field of it is there
+        with pytest.raises(FrozenInstanceError):
+            item.identity = "another"  # type: ignore[misc]
+        with pytest.raises(FrozenInstanceError):
+            record.state = ItemState.SUCCEEDED  # type: ignore[misc]
 
 
 async def test_it_comes_to_its_end_as_any_other(trial: Desk) -> None:

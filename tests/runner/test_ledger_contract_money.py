@@ -10,6 +10,7 @@ import pytest
 from jobs.lifecycle import EventType, ItemState
 from jobs.record import Money
 from runner.errors import LedgerConflict
+from runner.ledger import reading
 from tests.runner.ledger_cases import begin, run_info
 from tests.runner.ledger_houses import ITEMS, KINDS, ONE, TWO, House, house_of
 
@@ -160,7 +161,12 @@ async def test_class_prices_are_the_highest_figures_the_service_gave(house: Hous
     await ledger.close()
 
 
-async def test_the_ends_that_were_seen_are_remembered_by_price_class(house: House) -> None:
+@pytest.mark.parametrize("latest", [reading.LATEST_ATTEMPTS, 2])
+async def test_the_ends_that_were_seen_are_remembered_by_price_class(
+    house: House, latest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also those that come before the latest attempts, at which it looks first."""
+    monkeypatch.setattr(reading, "LATEST_ATTEMPTS", latest)
     ledger = house.open()
     teller = await begin(ledger, *ITEMS)
     for one, unseen in (
