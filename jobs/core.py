@@ -10,7 +10,7 @@ Order that must hold, and that the runner keeps: the changes of a `Send` are com
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from jobs.answers import SendEnd, Uploaded
@@ -107,6 +107,21 @@ class Core:
             case ItemState.FAILED if record.attempt is not None and record.attempt.task_id is not None:
                 self._watching.look_back(item.identity, now)
         return NOTHING
+
+    def admit_planned(self, wanted: Iterable[tuple[Item, Record]]) -> None:
+        """The same of items that were never bought, of which there may be a hundred thousand."""
+        items, records, not_asked = self.state.items, self.state.records, self._not_asked
+        free: list[Item] = []
+        for item, record in wanted:
+            assert record.state is ItemState.PLANNED, "nothing was done for it yet"
+            assert item.identity not in not_asked, "it may be bought"
+            items[item.identity] = item
+            records[item.identity] = record
+            if item.references:
+                self._want(item)
+            else:
+                free.append(item)
+        self.state.ready.extend(free)
 
     def finish(self, item: Item, record: Record, now: Now) -> Step:
         """Take in an item that was not asked for this time but was paid for: see it through, never buy it again."""

@@ -68,9 +68,7 @@ class Admission:
         earlier.sort(key=lambda one: resume_rank(one[1], one[0]))
         for item, record in earlier:
             await self._commit(engine, core.admit(item, record, now, retry=choices.retry, again=choices.again))
-        for item, record in wanted:
-            if record.state is ItemState.PLANNED:
-                core.admit(item, record, now)
+        core.admit_planned(one for one in wanted if one[1].state is ItemState.PLANNED)
         return 0 if choices.again else sum(record.state is ItemState.SUCCEEDED for _, record in earlier)
 
     async def _commit(self, engine: Engine, step: Step) -> None:

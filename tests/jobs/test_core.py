@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from jobs.answers import Uploaded
 from jobs.core import DOWNLOAD_BACKLOG_MAX
 from jobs.lifecycle import EventType, ItemState
@@ -21,6 +23,33 @@ from tests.jobs.workbench import (
 )
 
 E, S = EventType, ItemState
+
+
+# Filling
+
+
+def test_a_great_many_items_are_admitted_as_each_by_itself_would_be() -> None:
+    items = [made_item(0, references=1), *(made_item(n, price_class="mn"[n % 2]) for n in range(1, 9))]
+    wanted = [(item, folded(item.identity)) for item in items]
+    at_once, one_by_one = made_core(prices={"m": 10, "n": 10}), made_core(prices={"m": 10, "n": 10})
+    at_once.admit_planned(iter(wanted))
+    for item, record in wanted:
+        one_by_one.admit(item, record, at(0))
+
+    assert list(at_once.state.items.items()) == list(one_by_one.state.items.items()) != []
+    assert at_once.state.records == one_by_one.state.records
+    assert (at_once.state.missing, at_once.wanted_uploads()) == (one_by_one.state.missing, one_by_one.wanted_uploads())
+    assert at_once.state.missing.keys() == {items[0].identity}
+    sends = [(at_once.next_create(at(seconds)), one_by_one.next_create(at(seconds))) for seconds in range(8)]
+    assert all(one == other for one, other in sends)
+    assert [type(one) for one, _ in sends].count(Send) > 2
+
+
+def test_what_was_bought_before_is_not_taken_for_new() -> None:
+    item = made_item(0)
+
+    with pytest.raises(AssertionError, match="nothing was done"):
+        made_core().admit_planned([(item, folded(item.identity, OPENED))])
 
 
 # Trouble

@@ -38,7 +38,7 @@ class _Act:
 
 ACTS = st.builds(
     _Act,
-    name=st.sampled_from(["add", "add", "add", "shut", "reopen", "take", "take", "take", "drain"]),
+    name=st.sampled_from(["add", "add", "add", "extend", "shut", "reopen", "take", "take", "take", "drain"]),
     number=st.integers(0, 8),
     fits=st.tuples(FITS, FITS, FITS),
     pass_over=st.booleans(),
@@ -80,6 +80,11 @@ def test_the_queue_is_the_naive_one(acts: list[_Act]) -> None:
             case "add":
                 queue.add(ITEMS[act.number])
                 naive.add(ITEMS[act.number])
+            case "extend":
+                many = ITEMS[act.number : act.number + 4][:: -1 if act.pass_over else 1]
+                queue.extend(iter(many))
+                for item in many:
+                    naive.add(item)
             case "shut":
                 queue.shut(act.price_class)
                 naive.shut.add(act.price_class)
