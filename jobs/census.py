@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from jobs.lifecycle import EventType, ItemState
 from jobs.record import Change, Record, doubted
@@ -16,9 +16,9 @@ _ENDS = frozenset({EventType.SUCCEEDED, EventType.FAILED})
 class Census:
     """What is durable. Made from the records of the start; told of every change after that."""
 
-    def __init__(self, records: Iterable[Record], *, scope: str) -> None:
+    def __init__(self, records: Mapping[str, Record], *, scope: str) -> None:
         self._scope = scope
-        self._last = {record.identity: record for record in records}
+        self._last = dict(records)
         states = Counter(record.state for record in self._last.values())
         self._states = Counter({state.value: number for state, number in states.items()})
         self._results: Counter[str] = Counter()

@@ -110,10 +110,10 @@ class Core:
 
     def admit_planned(self, wanted: Iterable[tuple[Item, Record]]) -> None:
         """The same of items that were never bought, of which there may be a hundred thousand."""
-        items, records, not_asked = self.state.items, self.state.records, self._not_asked
+        items, records, not_asked, planned = self.state.items, self.state.records, self._not_asked, ItemState.PLANNED
         free: list[Item] = []
         for item, record in wanted:
-            assert record.state is ItemState.PLANNED, "nothing was done for it yet"
+            assert record.state is planned, "nothing was done for it yet"
             assert item.identity not in not_asked, "it may be bought"
             items[item.identity] = item
             records[item.identity] = record

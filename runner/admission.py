@@ -52,7 +52,7 @@ class Admission:
         rest = await self.ledger.reading(partial(self._paid_for, wanted))
         if traces is not None:
             traces.know(record for _, record in (*wanted, *rest))
-        earlier = [one for one in wanted if one[1].state is not ItemState.PLANNED]
+        new, earlier = _parted(wanted)
         opened = any(record.state is ItemState.SUBMITTING for _, record in (*earlier, *rest))
         if opened or self.prepared.plan.count(Standing.NEW):
             # How old an intent is decides whether its key may be used again: ask the clock that counts, before the
@@ -68,7 +68,7 @@ class Admission:
         earlier.sort(key=lambda one: resume_rank(one[1], one[0]))
         for item, record in earlier:
             await self._commit(engine, core.admit(item, record, now, retry=choices.retry, again=choices.again))
-        core.admit_planned(one for one in wanted if one[1].state is ItemState.PLANNED)
+        core.admit_planned(new)
         return 0 if choices.again else sum(record.state is ItemState.SUCCEEDED for _, record in earlier)
 
     async def _commit(self, engine: Engine, step: Step) -> None:
@@ -109,6 +109,16 @@ class Admission:
                     self.lost.add(identity)
                 found.append((rest.get(identity) or _no_longer_wanted(past[identity], record.attempt), record))
         return found
+
+
+def _parted(wanted: Iterable[Wanted]) -> tuple[list[Wanted], list[Wanted]]:
+    """What was never bought, and what was."""
+    new: list[Wanted] = []
+    earlier: list[Wanted] = []
+    planned = ItemState.PLANNED  # a member costs as much as the rest of the loop
+    for one in wanted:
+        (new if one[1].state is planned else earlier).append(one)
+    return new, earlier
 
 
 async def ask_time(core: Core, service: Service, clock: Clock) -> None:

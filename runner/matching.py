@@ -91,7 +91,8 @@ class Beside:
             return price_class(known, params, reference_count=references), known.base_credits
 
         found = self._reader.wanted_items(self._run_id, by_digest, priced)
-        may_be_bought = (item for item, record in found if record.state is not ItemState.SUCCEEDED)
+        succeeded = ItemState.SUCCEEDED
+        may_be_bought = (item for item, record in found if record.state is not succeeded)
         if len(found) != size or not _are_themselves(may_be_bought):
             return None
         self._named = len(found)

@@ -60,7 +60,7 @@ class Onlooker:
         """The run at this moment; `uploads` are done and needed, `downloads` those that ended in this life."""
         core, state, elapsed_s = self._core, self._core.state, now.mono_s - self._began_s
         if self._census is None:
-            self._census = Census(state.records.values(), scope=state.settings.scope)
+            self._census = Census(state.records, scope=state.settings.scope)
         self._saves.look(elapsed_s, downloads)
         return RunStatistics(
             counts=self._census.states,

@@ -111,7 +111,7 @@ class LedgerReads:
     ) -> list[tuple[Item, Record]]:
         """The items that the latest life of the run wanted, in order, each with its record."""
         with self.snapshot():
-            rows = [tuple(row) for row in self.ask("wanted_items", {"run_id": run_id})]
+            rows = [*map(tuple, self.ask("wanted_items", {"run_id": run_id}))]
             moved = self.records([identity_of(row) for row in rows if state_of(row) != "planned"])
         rows.sort(key=place_of)
         return wanted_of(rows, moved, files, priced)

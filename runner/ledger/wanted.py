@@ -77,8 +77,9 @@ def wanted_of(
     recipes: dict[tuple[str, str, str], tuple[Any, ...]] = {}
     tags_of: dict[str, tuple[str, ...]] = {}
     found = []
-    for state, version, at_s, index, identity, key, job, axes, tags, stem, model, prompt, *more in rows:
-        (params, digests, repeat, edition) = more
+    for row in rows:
+        state, version, at_s, index, identity, key, job, axes, tags, stem, model, prompt = row[:12]
+        params, digests, repeat, edition = row[12:]
         recipe = recipes.get((model, params, digests))
         if recipe is None:
             recipe = recipes[model, params, digests] = _recipe(model, params, digests, files, priced)

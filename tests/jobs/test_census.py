@@ -9,7 +9,7 @@ from tests.jobs.workbench import AMBIGUOUS, at, made_core, made_item, must_poll,
 
 
 def census_of(core: Core) -> Census:
-    return Census(core.state.records.values(), scope="run")
+    return Census(core.state.records, scope="run")
 
 
 def moved(census: Census, step: Step) -> list[tuple[str, float] | None]:
