@@ -54,6 +54,7 @@ def test_an_unchanged_manifest_goes_on_with_the_items_of_the_ledger(trial: Desk)
     "statement",
     [
         "UPDATE items SET prompt = 'a dog' WHERE prompt LIKE '%green%'",
+        "UPDATE items SET prompt = 'a dog' WHERE prompt LIKE '%white%'",
         "UPDATE items SET params = '{\"size\": 9}' WHERE prompt LIKE '%green%'",
         "UPDATE items SET model = 'nano-banana' WHERE prompt LIKE '%green%'",
         "UPDATE items SET repeat = 7 WHERE prompt LIKE '%green%'",
