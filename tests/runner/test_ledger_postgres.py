@@ -493,6 +493,19 @@ async def test_a_zero_in_what_a_service_says_is_kept_as_a_sign(database: Databas
     await ledger.close()
 
 
+async def test_who_goes_on_gets_the_items_back_in_order_each_where_it_stands(database: Database) -> None:
+    wanted = [replace(item(number), credits=7) for number in (3, 0, 2, 1)]
+    ledger = open_ledger(database)
+    teller = await begin(ledger, *wanted)
+    await ledger.record([teller.intent(wanted[2])])
+
+    files = {file.sha256: file for one in wanted for file in one.references}
+    found = ledger.wanted_items("night", files, lambda *_: (wanted[0].price_class, 7))
+
+    assert found == [(one, teller.records[one.identity]) for one in sorted(wanted, key=lambda one: one.index)]
+    await ledger.close()
+
+
 async def test_a_look_sees_one_moment_also_beside_a_writer(database: Database) -> None:
     ledger = open_ledger(database)
     teller = await begin(ledger, ONE)
