@@ -317,6 +317,10 @@ class Connection:
     def __init__(self, database: apsw.Connection) -> None:
         self._db = database
         self._rows: dict[str, type[_Row]] = {}
+        self.row_factory: object = None  # rows are tuples that know names as well, whatever it is
+
+    def cursor(self) -> Connection:
+        return self
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | None = None, /) -> _Done:
         db = self._db
