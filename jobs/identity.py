@@ -34,6 +34,7 @@ def _spread(letters: int) -> tuple[tuple[int, int, int], ...]:
 
     It is exactly base32, in a third of the time.
     """
+    assert letters & (letters - 1) == 0, "halves are whole to the end"
     halves = [letters >> step for step in range(1, letters.bit_length())]
     return tuple(
         (

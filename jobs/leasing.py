@@ -17,13 +17,15 @@ class LeasedPacer(Pacer):
     with just that. So the pace of all together stays what it is, whoever has the slots.
     """
 
-    __slots__ = ("_fair_per_s", "_since_s", "_until_s")
+    __slots__ = ("_fair_per_s", "_idle_since_s", "_idle_token", "_since_s", "_until_s")
 
     def __init__(self, name: str, rate: Rate) -> None:
         super().__init__(name, rate)
         self._fair_per_s = rate.per_second
         self._since_s = _SHUT  # it had a lease all the time since
         self._until_s = _SHUT  # nothing leaves from then on: others may have the slots
+        self._idle_since_s: float | None = None  # a call could leave and none has left ...
+        self._idle_token = 0  # ... after this one
 
     def due_s(self, now_s: float) -> float:
         """As of any pacer; infinity also means after the next lease."""
@@ -39,8 +41,12 @@ class LeasedPacer(Pacer):
         return now_s < self._until_s
 
     def idle_s(self, now_s: float) -> float:
-        """For how long a call could have left, and none did."""
-        return max(0.0, now_s - max(super().due_s(now_s), self._since_s)) if self.is_leased(now_s) else 0.0
+        """For how long no call left, since one was first seen to be free to. Asked with every beat."""
+        if not self.is_leased(now_s) or self._token != self._idle_token:
+            self._idle_token, self._idle_since_s = self._token, None
+        if self._idle_since_s is None and self.due_s(now_s) <= now_s:
+            self._idle_since_s = now_s
+        return 0.0 if self._idle_since_s is None else now_s - self._idle_since_s
 
     @property
     def per_s(self) -> float:
@@ -61,9 +67,8 @@ class LeasedPacer(Pacer):
         before, self._fair_per_s = self.per_s, fair_per_s
         self._floor = floor_of(rate)
         self._factor = max(self._floor, self._factor)
+        # What a window and clean answers have taught so far is kept: near the end parts change with every beat.
         self._respace(before, now_s)
-        # Near the end parts change with every beat, and what a window and clean answers teach is about shares of them.
-        self._window_used *= self.per_s / before
 
     def shut(self) -> None:
         """Nothing leaves until there is another lease."""

@@ -107,7 +107,7 @@ class Pacer:
         self._last_s = float("-inf")  # the last that left; it may yet have to: slots are taken in order
         self._cut_at_s = float("-inf")
         self._window_began_s = float("-inf")
-        self._window_used = 0.0
+        self._window_used = 0
         self._floor = floor_of(rate)
         self._refusals = 0
         self._stands = stands  # the present speed was used for a whole window, and nothing was refused

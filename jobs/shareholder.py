@@ -42,6 +42,7 @@ class Shareholder:
         self.limits = Limits(*self._pacers.values())
         self._own_places = places
         self._beats_left = 0  # of those with which it comes
+        self._is_stuck = False  # creates could leave, and do not
         self._use: dict[Pool, Rate | None] = dict.fromkeys(self._pacers)  # what is kept to; None: nothing
         self._grants: dict[Pool, Grant] = {}
         self._followed_s = dict.fromkeys(self._pacers, -math.inf)  # when a cut was heard of last
@@ -129,6 +130,8 @@ class Shareholder:
             self._pacers[pool].shut()
         else:
             fair_per_s = max(1, self._grants[pool].fair) / rate.window_s
+            if self._is_stuck and pool is Pool.CREATES:
+                fair_per_s = max(fair_per_s, 1.0 / IDLE_S)  # that it can send again is seen in that it does
             self._pacers[pool].lease(rate, now_s, fair_per_s=fair_per_s, until_s=self.until_s)
 
     # What workers tell one another
@@ -136,10 +139,11 @@ class Shareholder:
     def _said_of_creates(self, needs: Needs, at_s: float, now_s: float) -> Part:
         pacer = self._pacers[Pool.CREATES]
         has_place = needs.running < self._grants[Pool.PLACES].use
-        held_up = needs.is_held_up or not has_place or pacer.idle_s(now_s) > IDLE_S
-        want = wanted(waiting=needs.waiting, held_up=held_up, used=pacer.held(now_s))
-        left = 0 if held_up else max(0, needs.waiting - len(pacer.unanswered()))
-        return replace(self._said(Pool.CREATES, want, at_s, now_s), left=left)
+        left = max(0, needs.waiting - len(pacer.unanswered()))  # what is on its way has its slot
+        self._is_stuck = left > 0 and pacer.idle_s(now_s) > IDLE_S
+        can_send = left > 0 and has_place and not needs.is_held_up and not self._is_stuck
+        want = wanted(waiting=needs.waiting, held_up=not can_send, used=pacer.held(now_s))
+        return replace(self._said(Pool.CREATES, want, at_s, now_s), left=left if can_send else 0)
 
     def _said(self, pool: Pool, want: int, at_s: float, now_s: float) -> Part:
         pacer, own = self._pacers[pool], self._own[pool]

@@ -79,8 +79,8 @@ class Beside:
     def admitted(self, size: int, catalogue: Catalogue, files: Iterable[ReferenceFile]) -> list[Wanted] | None:
         """All items of a run of that size in order, as its latest life was told them.
 
-        None where they are not whole, or one that may still be bought is not what its name says: a ledger that somebody
-        edited neither adds to what is wanted nor takes from it.
+        None where they are not whole, or one that may still be bought is not what its name says, or names what nobody
+        knows: a ledger that somebody edited neither adds to what is wanted nor takes from it.
         """
         assert self._reader is not None, "a run that was told something has a ledger"
         by_digest = {file.sha256: file for file in files}
@@ -90,7 +90,10 @@ class Beside:
             known = catalogue.models[model]
             return price_class(known, params, reference_count=references), known.base_credits
 
-        found = self._reader.wanted_items(self._run_id, by_digest, priced)
+        try:
+            found = self._reader.wanted_items(self._run_id, by_digest, priced)
+        except KeyError:  # a reference or a model
+            return None
         succeeded = ItemState.SUCCEEDED
         may_be_bought = (item for item, record in found if record.state is not succeeded)
         if len(found) != size or not _are_themselves(may_be_bought):

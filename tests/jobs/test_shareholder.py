@@ -252,17 +252,30 @@ def test_who_is_held_up_asks_for_few_and_has_nothing_left_that_a_slot_would_help
 def test_who_sends_nothing_for_a_second_waits_for_something_else_until_it_sends_again() -> None:
     two, waits = _Two(), Needs(waiting=99, places=40)
     two.beat(0, waits)
-    creates = two.holders[0].pacer(Pool.CREATES)
+    creates, told = two.holders[0].pacer(Pool.CREATES), []
+    for fair_per_s in (0.5, 1.0, 0.5):  # what its part becomes meanwhile is nothing that left
+        two.now_s += 0.5
+        creates.lease(MINUTE, two.now_s, fair_per_s=fair_per_s, until_s=two.now_s + LEASE_S)
+        two.beat(0, waits)
+        told.append(said_of_creates(two, "a"))
+    two.now_s += 0.1 + IDLE_S - 2 * 0.5
+    two.beat(0, waits)
+    assert [*told, said_of_creates(two, "a")] == [(WANTED, 99)] * 3 + [(1, 0)]
+
     two.now_s += IDLE_S
     two.beat(0, waits)
-    assert said_of_creates(two, "a") == (WANTED, 99)
-    two.now_s += 0.1
-    two.beat(0, waits)
-    assert said_of_creates(two, "a") == (1, 0)
-
     creates.leave(two.now_s)
     two.beat(0, waits)
     assert said_of_creates(two, "a") == (WANTED, 98), "what is on its way has its slot"
+
+
+def test_who_has_sent_all_it_had_asks_for_few_until_answers_come() -> None:
+    two = _Two()
+    two.beat(0, Needs(waiting=1, places=40))
+    two.holders[0].pacer(Pool.CREATES).leave(two.now_s)
+    two.beat(0, Needs(waiting=1, places=40, running=1))
+
+    assert said_of_creates(two, "a") == (2, 0)
 
 
 def gaps_s(
@@ -341,17 +354,38 @@ def test_refusals_near_the_end_are_got_over_as_soon_as_amid_a_run() -> None:
     assert windows_until_done([100, 100, 100], storm_s=0.3) < 7.0
 
 
-def test_a_worker_that_cannot_send_leaves_its_part_to_those_who_can() -> None:
+def test_a_worker_that_can_send_again_has_its_part_of_a_minute_within_a_minute() -> None:
+    world, account, (stuck, _) = crowd(MINUTE, 2)
+    stuck.is_stuck = True
+    world.run(100.0)
+    wants = []
+    for _ in range(60):
+        world.run(1.0)
+        wants.append(account.rows[stuck.name].parts[Pool.CREATES].want)
+    assert (set(wants), stuck.share) == ({1}, 1), "it stays so"
+
+    stuck.is_stuck = False
+    stuck.pump()
+    world.run(4.0)
+    assert account.rows[stuck.name].parts[Pool.CREATES].want == WANTED
+    world.run(66.0)
+    assert stuck.share == 30
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("since_s", [0.0, 1.0])
+def test_a_worker_that_cannot_send_leaves_its_part_to_those_who_can(since_s: float, seed: int) -> None:
     """Its calls wait for something that nobody is told of; what it has left does not become less."""
-    world, _, (stuck, well) = crowd(SECOND, 2)
+    world, _, (stuck, well) = crowd(SECOND, 2, seed)
     stuck.backlog = well.backlog = 1e6
     world.run(10.0)
-    stuck.backlog = well.backlog = 120
-    stuck.is_stuck, began_s = True, world.now_s
+    stuck.backlog = well.backlog = 160
+    world.run(since_s)
+    stuck.is_stuck, began_s, left = True, world.now_s, well.backlog
     while well.backlog > 0:
         world.run(0.05)
 
-    assert world.now_s - began_s < 3.5  # with half of the slots it takes three
+    assert world.now_s - began_s < 1.5 + left / 80  # a second until that is seen, and half of that until it is had
 
 
 def test_other_settings_hold_from_the_next_beat_on() -> None:

@@ -348,3 +348,36 @@ def test_looks_are_twice_a_second_and_near_the_end_what_ends_brings_the_next_one
         gaps_s.append(next_look_s(gaps_s[-1], is_last_news=is_last_news))
 
     assert gaps_s == pytest.approx([0.5, 0.5, 0.05, 0.1, 0.2, 0.4, 0.5])
+
+
+async def test_only_of_the_last_items_an_end_brings_the_next_look_soon(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def spy(_: float, *, is_last_news: bool) -> float:
+        asked.append(is_last_news)
+        return LOOK_S
+
+    monkeypatch.setattr(conductor_module, "next_look_s", spy)
+    world.items = (made_item(0), made_item(1))
+    conductor, working = await world.begin(), made_core(*world.items, records=planned())
+    worker = open_ledger(world.store, role="worker")
+
+    async def play() -> None:
+        await until(lambda: bool(world.queue.submitted))
+        worker.join_life(world.ledger.life_id)
+        claim = await Shards(worker, "w").claim(world.queue.submitted[0])
+        assert claim is not None
+        worker.belong(lambda _: (claim.shard_id, claim.fence))
+        for number, item in enumerate(world.items):
+            assert not any(asked), "not all is bought"
+            send = must_send(working, 0)
+            await worker.record(send.step.changes)
+            await worker.record(working.create_ended(send, seen(f"task_{number}"), at(1)).changes)
+            await until(lambda at_work=item: world.state(at_work) is ItemState.ACCEPTED)  # type: ignore[misc]
+        await until(lambda: any(asked))
+        await until(lambda: not any(asked[-3:]))
+
+    await beside(conductor, play)
+    await worker.close()

@@ -63,6 +63,7 @@ async def test_what_is_made_of_the_ledger_is_frozen_and_whole(trial: Desk) -> No
     wanted = trial.prepared().admitted
     assert wanted is not None
 
+    assert not any(hasattr(made, "__post_init__") for made in (Item, Record)), "it would not be run"
     for item, record in wanted:
         assert (type(item), type(record)) == (Item, Record)
         assert (replace(item), replace(record)) == (item, record)  # every field of it is there

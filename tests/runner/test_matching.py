@@ -60,6 +60,8 @@ def test_an_unchanged_manifest_goes_on_with_the_items_of_the_ledger(trial: Desk)
         "UPDATE items SET repeat = 7 WHERE prompt LIKE '%green%'",
         "UPDATE items SET edition = 'x' WHERE prompt LIKE '%green%'",
         "UPDATE items SET reference_digests = '[]' WHERE prompt = 'a shoe'",
+        "UPDATE items SET reference_digests = '[\"unknown\"]' WHERE prompt = 'a shoe'",
+        "UPDATE items SET model = 'unknown' WHERE prompt LIKE '%green%'",
         "DELETE FROM run_items WHERE item_key LIKE '%green%'",
         "UPDATE run_items SET wanted = 0 WHERE item_key LIKE '%green%'",
     ],
