@@ -35,7 +35,8 @@ def test_who_had_it_off_or_things_frozen_finds_both_as_they_were() -> None:
     try:
         with unswept():
             pass
-        assert (gc.isenabled(), gc.get_freeze_count() >= frozen - 1) == (False, True)
+        assert not gc.isenabled()
+        assert gc.get_freeze_count() > frozen // 2, "some die meanwhile, but none is let go"
         gc.enable()
         with unswept():
             pass
