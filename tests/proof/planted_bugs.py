@@ -8,7 +8,8 @@ __all__ = ["BUGS", "Bug"]
 
 LEDGER_MONEY = "tests/runner/test_ledger_contract_money.py"
 LEDGER_WRITES = "tests/runner/test_ledger_contract_writes.py"
-POSTGRES = "tests/runner/test_ledger_postgres.py"
+POSTGRES_CUTS = "tests/runner/test_ledger_postgres_cuts.py"
+POSTGRES_CONTENTION = "tests/runner/test_ledger_postgres_contention.py"
 WIRE = "tests/runner/test_wire.py"
 
 
@@ -445,7 +446,7 @@ BUGS: tuple[Bug, ...] = (
         file="runner/ledger/postgres.py",
         old="AND commits = {before} AND fenced = 0",
         new="AND commits = {before}",
-        hunter=POSTGRES,
+        hunter=POSTGRES_CONTENTION,
     ),
     Bug(
         name="a commit whose answer was lost is done again",
@@ -453,7 +454,7 @@ BUGS: tuple[Bug, ...] = (
         file="runner/ledger/postgres.py",
         old="WHERE writer_id = {writer_id} AND commits = {before}",
         new="WHERE writer_id = {writer_id} AND commits >= {before}",
-        hunter=POSTGRES,
+        hunter=POSTGRES_CUTS,
     ),
     Bug(
         name="a commit whose answer was lost is taken for done",
@@ -461,7 +462,7 @@ BUGS: tuple[Bug, ...] = (
         file="runner/ledger/postgres.py",
         old="if not self._begin(may_be_done=done is not None):",
         new="if done is not None or not self._begin(may_be_done=False):",
-        hunter=POSTGRES,
+        hunter=POSTGRES_CUTS,
     ),
     Bug(
         name="PostgreSQL writes over a newer row",

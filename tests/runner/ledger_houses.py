@@ -1,4 +1,7 @@
-"""Places for a ledger of each kind: in memory, on SQLite in a thread or on the loop, and on PostgreSQL."""
+"""Places for a ledger of each kind: in memory, on SQLite in a thread or on the loop, and on PostgreSQL.
+
+One on PostgreSQL can be reached past the ledger's own code, too, as `ledger_files` does it with files.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import psycopg
+
 from runner.ledger import Ledger, postgres
 from runner.ledger.ballast import Ballast
 from runner.ledger.memory import MemoryLedger, MemoryStore
 from runner.ledger.sqlite import SqliteLedger, open_ledger
+from runner.ledger.store import Database
 from tests.postgres_server import database_of, shared_server
 from tests.runner.ledger_cases import ACCOUNT, BASE_URL, item
 
@@ -23,6 +29,8 @@ __all__ = [
     "TWO",
     "House",
     "house_of",
+    "kinds",
+    "sql",
 ]
 
 KINDS = ("memory", "thread", "loop", "postgres")
@@ -89,3 +97,16 @@ def house_of(kind: str, folder: Path) -> House:
             _full(ledger, pages_then=0)
 
     return House(open=lambda: open_as(ACCOUNT, BASE_URL), open_as=open_as, fill=fill, spend=spend)
+
+
+def sql(database: Database, statement: str) -> list[tuple[object, ...]]:
+    """What a person at the database may ask or do. Its tables are named without their schema."""
+    with psycopg.connect(database.address, autocommit=True) as connection:
+        connection.execute(f'SET search_path = "{database.schema}"'.encode())
+        cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def kinds(database: Database) -> list[str]:
+    """What happened, as the log of events names it."""
+    return [str(kind) for (kind,) in sql(database, "SELECT type FROM events ORDER BY seq")]
