@@ -13,11 +13,10 @@ from jobs.budget import Books, Shared
 from jobs.core import Core
 from jobs.item import Item, ReferenceFile
 from jobs.lifecycle import ItemState
-from jobs.rates import Rate
 from jobs.shards import Handed, identities_in, text_of
 from jobs.steering import Dial, turned
 from jobs.steps import Notice
-from jobs.terms import Terms, terms_in
+from jobs.terms import terms_in
 from jobs.verdict import Pause
 from runner.clock import Clock
 from runner.errors import Unreachable
@@ -30,31 +29,9 @@ from runner.shards.conductor import Conducting, Conductor, next_look_s
 from tests.jobs.workbench import at, made_core, made_item, must_send, seen
 from tests.postgres_server import database_of, shared_server
 from tests.runner.test_shards import RUN, planned
+from tests.runner.worker_house import PATIENCE_S, TERMS
 
 LOOK_S = 0.02
-PATIENCE_S = 15.0
-BRISK = Rate(count=10, window_s=0.2)
-TERMS = Terms(
-    run_id="run",
-    cap_credits=1000,
-    per_item=None,
-    on_exhausted="stop",
-    resubmit_failed=0,
-    resends_max=None,
-    in_flight=10,
-    creates=BRISK,
-    polls=BRISK,
-    uploads=BRISK,
-    downloads=None,
-    timeout_s=60.0,
-    first_poll_s=0.05,
-    poll_gap_s=0.05,
-    place="out",
-    save_results=False,
-    sidecars=False,
-    retry=False,
-    again=False,
-)
 
 
 class Queue:

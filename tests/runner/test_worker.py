@@ -21,15 +21,13 @@ from runner.shards import serving
 from runner.shards import worker as worker_module
 from runner.shards.queueing import Take
 from tests.jobs.workbench import refused
-from tests.runner.worker_house import BEAT_S, PATIENCE_S, World, at_work
+from tests.runner.worker_house import PATIENCE_S, World, at_work, world_in
 
 
 @pytest.fixture
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(worker_module, "BEAT_S", BEAT_S)
-    world = World(tmp_path)
-    yield world
-    await world.close()
+    async with world_in(tmp_path, monkeypatch) as world:
+        yield world
 
 
 async def test_first_shards_of_two_runs_at_once_are_both_done(world: World) -> None:
@@ -87,9 +85,7 @@ async def test_a_shard_of_a_stopped_run_is_left_by_a_worker_that_is_at_another(w
     held = []
 
     async def play() -> None:
-        async with anyio.create_task_group() as both:
-            both.start_soon(world.worker.take, b)
-            await world.service.creating.wait()
+        async with world.creating_of(b):
             await world.say("a", Word.STOP)
             await world.worker.take(a)  # its job is in the queue still
             await world.beats()
@@ -140,12 +136,9 @@ async def test_a_shard_that_is_closed_by_a_beat_and_by_the_end_of_its_run_is_clo
     world.service.status_word = "running"
 
     async def play() -> None:
-        async with anyio.create_task_group() as beside:
-            beside.start_soon(world.worker.take, a)
-            await world.service.creating.wait()
-            async with anyio.create_task_group() as both:
-                both.start_soon(world.worker._close, [a])
-                both.start_soon(world.worker._close, [a])
+        async with world.creating_of(a), anyio.create_task_group() as both:
+            both.start_soon(world.worker._close, [a])
+            both.start_soon(world.worker._close, [a])
 
     await at_work(world, play)
     assert await world.others.open("a") == []
@@ -157,9 +150,7 @@ async def test_a_create_that_takes_long_to_connect_is_asked_again_for_its_shard_
     said = []
 
     async def play() -> None:
-        async with anyio.create_task_group() as beside:
-            beside.start_soon(world.worker.take, a)
-            await world.service.creating.wait()
+        async with world.creating_of(a):
             may_leave, lease, limits = world.service.may_leave, world.worker._lease, world._limits
             assert may_leave is not None
             assert limits is not None
@@ -181,13 +172,9 @@ async def test_one_whose_statuses_stay_away_for_a_while_does_not_end_the_run_for
     said = []
 
     async def play() -> None:
-        async with anyio.create_task_group() as beside:
-            beside.start_soon(world.worker.take, a)
-            await world.service.creating.wait()
+        async with world.creating_of(a):
             await world.beats()
-            bench = world.worker._bench
-            assert bench is not None
-            bench.engine.core.state.pause(Pause.POLLS, "no status is answered")
+            world.pause(Pause.POLLS, "no status is answered")
             await world.beats()
             said.append(await world.word("a"))
             world.service.statuses.set()
@@ -202,9 +189,7 @@ async def test_a_worker_goes_on_with_other_runs_after_another_ones_key_was_refus
     world.service.status_word = "running"
 
     async def play() -> None:
-        async with anyio.create_task_group() as both:
-            both.start_soon(world.worker.take, a)
-            await world.service.creating.wait()
+        async with world.creating_of(a):
             await world.say("a", Word.END, why=Pause.AUTH, reason="the key is refused")
             await world.beats()
             world.service.status_word = "succeeded"
@@ -233,13 +218,11 @@ async def test_a_new_life_does_not_lie_down_on_the_bench_of_the_one_that_stops(w
     world.service.creates = anyio.Event()
 
     async def play() -> None:
-        async with anyio.create_task_group() as both:
-            both.start_soon(world.worker.take, a)
-            await world.service.creating.wait()  # a create is under way: the drain waits for it
+        async with world.creating_of(a) as beside:  # a create is under way: the drain waits for it
             await world.say("a", Word.STOP)
             await world.beats()
             more = await world.begin("a")
-            both.start_soon(world.worker.take, more)
+            beside.start_soon(world.worker.take, more)
             await world.beats()
             world.service.creates.set()
 
@@ -264,12 +247,8 @@ async def test_a_worker_that_the_budget_had_ended_begins_anew_under_a_larger_one
     world.service.creates = anyio.Event()
 
     async def play() -> None:
-        async with anyio.create_task_group() as beside:
-            beside.start_soon(world.worker.take, a)
-            await world.service.creating.wait()
-            bench = world.worker._bench
-            assert bench is not None
-            bench.engine.core.state.pause(Pause.BUDGET, "it is spent")
+        async with world.creating_of(a):
+            world.pause(Pause.BUDGET, "it is spent")
             await world.beats()
             assert await world.word("a") is Word.END
             richer = text_of_terms(replace(world.terms("a"), cap_credits=2000))
@@ -286,13 +265,9 @@ async def test_a_worker_says_nothing_of_the_end_of_a_budget_that_was_raised_mean
     world.service.creates = anyio.Event()
 
     async def play() -> None:
-        async with anyio.create_task_group() as beside:
-            beside.start_soon(world.worker.take, a)
-            await world.service.creating.wait()
+        async with world.creating_of(a):
             await world.ledger.note([Notice(name="turned", data={})], at_s=2.0, cap_credits=2000)
-            bench = world.worker._bench
-            assert bench is not None
-            bench.engine.core.state.pause(Pause.BUDGET, "it is spent")
+            world.pause(Pause.BUDGET, "it is spent")
             await world.beats()
             world.service.creates.set()
 
@@ -323,12 +298,8 @@ async def test_what_an_earlier_life_ended_for_does_not_end_the_next_one(world: W
     world.service.creates = anyio.Event()
 
     async def play() -> None:
-        async with anyio.create_task_group() as beside:
-            beside.start_soon(world.worker.take, a)
-            await world.service.creating.wait()  # what is under way keeps the run's bench
-            bench = world.worker._bench
-            assert bench is not None
-            bench.engine.core.state.pause(Pause.CREDITS, "the account is empty")
+        async with world.creating_of(a):  # what is under way keeps the run's bench
+            world.pause(Pause.CREDITS, "the account is empty")
             await world.beats()
             assert await world.word("a") is Word.END
             await world.begin("a")
@@ -345,12 +316,8 @@ async def test_a_life_that_stops_says_nothing_to_the_next_one(world: World) -> N
     world.service.creates = anyio.Event()
 
     async def play() -> None:
-        async with anyio.create_task_group() as beside:
-            beside.start_soon(world.worker.take, a)
-            await world.service.creating.wait()
-            bench = world.worker._bench
-            assert bench is not None
-            bench.engine.core.state.pause(Pause.CREDITS, "the account is empty")
+        async with world.creating_of(a):
+            world.pause(Pause.CREDITS, "the account is empty")
             await world.say("a", Word.STOP)
             await world.beats()
             more = await world.begin("a")

@@ -15,15 +15,13 @@ from jobs.shards import text_of
 from runner.errors import LeaseLost
 from runner.ledger.shards import Shards, Word
 from runner.shards import worker as worker_module
-from tests.runner.worker_house import BEAT_S, World, at_work
+from tests.runner.worker_house import BEAT_S, World, at_work, world_in
 
 
 @pytest.fixture
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(worker_module, "BEAT_S", BEAT_S)
-    world = World(tmp_path)
-    yield world
-    await world.close()
+    async with world_in(tmp_path, monkeypatch) as world:
+        yield world
 
 
 async def _other_terms(world: World) -> None:
@@ -152,9 +150,7 @@ async def test_a_run_that_goes_on_under_terms_of_another_release_ends_this_work_
     world.service.creates = anyio.Event()
 
     async def play() -> None:
-        async with anyio.create_task_group() as beside:
-            beside.start_soon(world.worker.take, a)
-            await world.service.creating.wait()
+        async with world.creating_of(a):
             await _other_terms(world)
             await anyio.sleep_forever()
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import anyio
+import pytest
+from anyio.abc import TaskGroup
 
 from jobs.answers import SendEnd, Uploaded
 from jobs.lifecycle import ItemState
 from jobs.rates import Rate
 from jobs.shards import Handed, text_of
 from jobs.terms import Terms, text_of_terms
+from jobs.verdict import Pause
 from runner.blobs import LocalBlobs
 from runner.clock import Clock
 from runner.errors import OutputUnusable
@@ -20,18 +25,40 @@ from runner.ledger import KnownUpload, RunInfo
 from runner.ledger.postgres import PostgresLedger, open_ledger
 from runner.ledger.shards import Shards, Word
 from runner.reporter import Reporter
+from runner.shards import worker as worker_module
 from runner.shards.lease import running_s
 from runner.shards.worker import Tools, Worker
 from runner.shared_limits import MemoryShares, SharedLimits
 from tests.jobs.workbench import NOT_SENT, made_item, seen
 from tests.postgres_server import database_of, shared_server
 
-__all__ = ["BEAT_S", "PATIENCE_S", "World", "at_work"]
+__all__ = ["BEAT_S", "PATIENCE_S", "TERMS", "World", "at_work", "world_in"]
 
 BRISK = Rate(count=10, window_s=0.2)
 BEAT_S = 0.05
 # What hangs has hung by then; what does not has ended long before.
 PATIENCE_S = 15.0
+TERMS = Terms(
+    run_id="run",
+    cap_credits=1000,
+    per_item=None,
+    on_exhausted="stop",
+    resubmit_failed=0,
+    resends_max=None,
+    in_flight=10,
+    creates=BRISK,
+    polls=BRISK,
+    uploads=BRISK,
+    downloads=None,
+    timeout_s=60.0,
+    first_poll_s=0.05,
+    poll_gap_s=0.05,
+    place="out",
+    save_results=False,
+    sidecars=False,
+    retry=False,
+    again=False,
+)
 
 
 class Service:
@@ -133,27 +160,21 @@ class World:
         await self.others.say(run_id, word, life_id=self._lives[run_id], why=why, reason=reason)
 
     def terms(self, run_id: str) -> Terms:
-        return Terms(
-            run_id=run_id,
-            cap_credits=1000,
-            per_item=None,
-            on_exhausted="stop",
-            resubmit_failed=0,
-            resends_max=None,
-            in_flight=10,
-            creates=BRISK,
-            polls=BRISK,
-            uploads=BRISK,
-            downloads=None,
-            timeout_s=60.0,
-            first_poll_s=0.05,
-            poll_gap_s=0.05,
-            place=str(self._folder),
-            save_results=False,
-            sidecars=False,
-            retry=False,
-            again=False,
-        )
+        return replace(TERMS, run_id=run_id, place=str(self._folder))
+
+    @asynccontextmanager
+    async def creating_of(self, shard_id: int) -> AsyncIterator[TaskGroup]:
+        """The worker takes the shard, and its first create has come to the service."""
+        async with anyio.create_task_group() as beside:
+            beside.start_soon(self.worker.take, shard_id)
+            await self.service.creating.wait()
+            yield beside
+
+    def pause(self, why: Pause, reason: str) -> None:
+        """What the worker is at pauses, for what its service said."""
+        bench = self.worker._bench
+        assert bench is not None
+        bench.engine.core.state.pause(why, reason)
 
     async def beats(self) -> None:
         """Some of the worker's beats go by."""
@@ -178,3 +199,12 @@ async def at_work(world: World, play: Callable[[], Awaitable[None]]) -> None:
             await anyio.wait_all_tasks_blocked()
             await play()
             group.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def world_in(folder: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """A world whose worker's beats take no time worth mentioning."""
+    monkeypatch.setattr(worker_module, "BEAT_S", BEAT_S)
+    world = World(folder)
+    yield world
+    await world.close()
