@@ -22,7 +22,7 @@ from tests.proof.wire_calls import Caller
 __all__ = ["BATCH", "MUST_MEET", "play"]
 
 BATCH: Final = 100
-SAID_MAX: Final = 400_000  # of one answer; floods above it are the business of `test_wire_hostile.py`
+SAID_MAX: Final = 400_000  # of one answer; floods above it are the business of `test_hostile_answers.py`
 
 _ENDINGS: Final[tuple[Ending, ...]] = ("fin", "fin", "rst", "open")
 _CALLS: Final = {"create", "status", "credits", "upload", "download"}
