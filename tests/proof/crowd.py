@@ -41,7 +41,7 @@ from runner.reporter import Reporter
 from runner.service import Service
 from tests.proof.audit import ViolationError
 from tests.proof.storms_house import House, no_save, no_upload
-from tests.runner.world import items
+from tests.runner.world_items import items
 
 __all__ = ["WAY_S", "Held", "crowd", "day", "held", "play_crowd", "play_day", "quantile", "resident_mb", "tick"]
 

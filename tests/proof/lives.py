@@ -26,7 +26,7 @@ from runner.sim.task import status_at
 from tests.proof.lives_house import House
 from tests.proof.lives_told import SCOPE, Ended, Told
 from tests.proof.lives_weather import FAULTS, MONEY_BENDING, WIRE, drawn_faults, drawn_profile, name_of
-from tests.runner.world import item, picture
+from tests.runner.world_items import item, picture
 
 __all__ = ["MUST_MEET", "Scenario", "play"]
 

@@ -42,7 +42,7 @@ from tests.proof.lives_story import judge_files
 from tests.proof.lives_told import Ended, Told, prepared
 from tests.proof.lives_weather import Strike
 from tests.proof.lives_wire import Wire
-from tests.runner.world import content_of
+from tests.runner.world_items import content_of
 
 __all__ = ["Crash", "House"]
 

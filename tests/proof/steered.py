@@ -26,7 +26,7 @@ from runner.errors import UsageError
 from runner.interruption import Interruption
 from tests.proof.audit import ViolationError
 from tests.proof.storms_house import SCOPE, START_S, House
-from tests.runner.world import item
+from tests.runner.world_items import item
 
 __all__ = ["MUST_MEET", "Steered", "play"]
 

@@ -21,7 +21,7 @@ from runner.sim.exchange import http_date
 from runner.sim.world import SendSeen
 from tests.proof.audit import ViolationError
 from tests.proof.storms_house import START_S, House, Life
-from tests.runner.world import items
+from tests.runner.world_items import items
 
 __all__ = ["FORMS", "KINDS", "LONG", "SHORT", "Length", "Storm", "Weather", "play", "weather"]
 

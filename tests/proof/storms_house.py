@@ -44,7 +44,7 @@ from runner.sim.profile import DEMO_KEY, Profile
 from runner.sim.world import SendSeen
 from runner.testing import MemoryTransport, VirtualLoop
 from tests.proof.audit import Auditor
-from tests.runner.world import PRICES
+from tests.runner.world_items import PRICES
 
 __all__ = ["SCOPE", "START_S", "Crash", "House", "Life", "no_save", "no_upload"]
 

@@ -16,7 +16,7 @@ from tests.proof.lives_house import House
 from tests.proof.lives_told import SCOPE, Told
 from tests.proof.lives_weather import FAULTS, name_of
 from tests.proof.soak import play_range
-from tests.runner.world import item, picture
+from tests.runner.world_items import item, picture
 
 SCENARIOS = 150
 # More places to die at than this and something loops.

@@ -22,7 +22,8 @@ from runner.sim import server as sim_server
 from runner.sim.media import Studio
 from runner.transport import AiohttpFetcher, AiohttpTransport
 from tests.proof.wire import SERVICE, Wire, Wires
-from tests.runner.world import World, items
+from tests.runner.world import World
+from tests.runner.world_items import items
 
 __all__ = ["MUST_MEET", "play"]
 

@@ -15,7 +15,7 @@ from jobs.record import Attempt, Record
 from runner.prepare import prepare
 from runner.selection import Choices
 from tests.runner.trial import PLAIN, QUICK, Desk
-from tests.runner.world import item
+from tests.runner.world_items import item
 
 
 @pytest.fixture

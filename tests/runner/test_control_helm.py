@@ -20,7 +20,8 @@ from runner.engine import Engine
 from runner.errors import UsageError
 from runner.interruption import Interruption
 from tests.proof.storms_house import SCOPE, House
-from tests.runner.world import World, item, items, picture
+from tests.runner.world import World
+from tests.runner.world_items import item, items, picture
 
 Say = Callable[..., Awaitable[Mapping[str, Any]]]
 

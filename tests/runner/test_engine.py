@@ -13,7 +13,8 @@ from jobs.rates import Rate
 from jobs.record import Money
 from runner.engine import Lanes
 from runner.sim.profile import Window
-from tests.runner.world import SCOPE, World, item, items, picture
+from tests.runner.world import SCOPE, World
+from tests.runner.world_items import item, items, picture
 
 SECOND_50 = Rate(count=50, window_s=1.0)
 MINUTE_60 = Rate(count=60, window_s=60.0)

@@ -13,7 +13,8 @@ from jobs.polling import PollFloors
 from jobs.rates import Rate
 from runner.engine import Engine
 from runner.ledger.memory import Faults, Moment
-from tests.runner.world import Crash, Hook, World, item, picture
+from tests.runner.world import Crash, Hook, World
+from tests.runner.world_items import item, picture
 
 CAP = 5 * 1 + 7 * 3
 # Fewer polls, fewer places to die at that are all alike.

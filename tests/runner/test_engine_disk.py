@@ -6,7 +6,8 @@ import pytest
 
 from runner.errors import DiskFull
 from runner.ledger.memory import RESERVE_WRITES
-from tests.runner.world import World, item, items, picture
+from tests.runner.world import World
+from tests.runner.world_items import item, items, picture
 
 # A run of twelve writes 50 times: its beginning, for each item an intent, a task, an end and a file, and its end. With
 # these there is still something to buy.

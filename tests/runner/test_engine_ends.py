@@ -12,7 +12,8 @@ from runner.blobs_memory import MemoryBlobs
 from runner.errors import DiskFull
 from runner.sim.profile import Window
 from tests.runner.fault_rules import CREATE, POLL, RESULT, UPLOAD, rule
-from tests.runner.world import Life, World, item, items, picture
+from tests.runner.world import Life, World
+from tests.runner.world_items import item, items, picture
 
 # Tasks that end badly, or not at all
 

@@ -10,7 +10,8 @@ from jobs.rates import Rate
 from jobs.verdict import SendPolicy
 from runner.sim.profile import NARROW_KEY, REVOKED_KEY, SECOND_KEY, Window
 from tests.runner.fault_rules import CREATE, POLL, RESULT, UPLOAD, rule, some
-from tests.runner.world import Crash, World, item, items, picture
+from tests.runner.world import Crash, World
+from tests.runner.world_items import item, items, picture
 
 # Troubles that pass: the run finishes in one life, and everything was bought once.
 

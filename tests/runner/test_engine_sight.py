@@ -9,7 +9,8 @@ import pytest
 from jobs.lifecycle import EventType
 from jobs.rates import Rate
 from tests.runner.fault_rules import CREATE, POLL, rule
-from tests.runner.world import START_S, Life, World, items
+from tests.runner.world import START_S, Life, World
+from tests.runner.world_items import items
 
 EVERY_20_S = Rate(count=1, window_s=20.0)
 

@@ -18,7 +18,8 @@ from jobs.rates import Rate
 from jobs.verdict import SendPolicy
 from runner.sim.profile import Window
 from tests.proof.lives_weather import FAULTS
-from tests.runner.world import SCOPE, Crash, Life, World, item, picture
+from tests.runner.world import SCOPE, Crash, Life, World
+from tests.runner.world_items import item, picture
 
 WORLDS = 150
 PER_TEST = 75

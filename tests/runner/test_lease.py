@@ -9,7 +9,8 @@ from runner.engine import Engine
 from runner.errors import LeaseLost
 from runner.ledger.shards import LEASE_S
 from runner.shards.lease import MARGIN_S, Lease, running_s
-from tests.runner.world import World, items
+from tests.runner.world import World
+from tests.runner.world_items import items
 
 
 class Hand:

@@ -16,7 +16,8 @@ from jobs.record import doubted
 from jobs.waiting import On
 from runner.engine import Engine
 from runner.reporter import RunStatistics
-from tests.runner.world import SCOPE, World, items
+from tests.runner.world import SCOPE, World
+from tests.runner.world_items import items
 
 PER_MIN = Rate(count=60, window_s=60.0)
 PER_S = Rate(count=100, window_s=1.0)

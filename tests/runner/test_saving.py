@@ -25,7 +25,7 @@ from runner.exchange import Fetched, Resume, Sink
 from runner.saving import FRESH_LINKS_MAX, LOOKS_MAX, ResultSaver
 from runner.testing import run_virtual
 from tests.runner.media_samples import SAMPLES
-from tests.runner.world import item
+from tests.runner.world_items import item
 
 CLIP = SAMPLES["mp4"][1]
 FIRST = "https://results.test/first?sig=1"

@@ -37,7 +37,8 @@ from runner.sim.memory import MemoryDoor
 from runner.sim.profile import DEMO_KEY, Profile, Window
 from runner.testing import MemoryTransport, run_virtual
 from tests.postgres_server import database_of, shared_server
-from tests.runner.world import START_S, items
+from tests.runner.world import START_S
+from tests.runner.world_items import items
 
 CREATES, POLLS = Rate(count=40, window_s=1.0), Rate(count=400, window_s=1.0)
 INFO = RunInfo(

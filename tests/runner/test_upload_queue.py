@@ -8,7 +8,7 @@ from jobs.steps import Wait
 from jobs.verdict import Pause
 from runner.errors import AuthError, RunnerError, ServiceRefused, Unreachable, UsageError
 from runner.upload_queue import Upload, UploadQueue, pause_for
-from tests.runner.world import item, picture
+from tests.runner.world_items import item, picture
 
 SHOE, HAT = picture("shoe"), picture("hat")
 

@@ -1,4 +1,4 @@
-"""A whole run without a socket or a disk: items, the simulated service, a store that outlives every life, and lives.
+"""A whole run without a socket or a disk: the simulated service, a store that outlives every life, and lives.
 
     world = World(items(12))
     life = world.live(cap=12)         one life of the run, under virtual time
@@ -12,18 +12,15 @@ than those, or over the cap.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from jobs.answers import Uploaded
 from jobs.budget import Books
 from jobs.core import Core
-from jobs.identity import identity
 from jobs.item import Item, ReferenceFile
 from jobs.lifecycle import ItemState
 from jobs.outcome import exit_code
@@ -49,12 +46,11 @@ from runner.sim.faults import FaultPlan, parse_faults
 from runner.sim.memory import MemoryDoor
 from runner.sim.profile import DEMO_KEY, Profile
 from runner.testing import MemoryTransport, run_virtual
-from tests.runner.media_samples import SAMPLES
+from tests.runner.world_items import content_of
 
-__all__ = ["SCOPE", "Crash", "Life", "Network", "Spy", "Told", "World", "item", "items", "picture"]
+__all__ = ["SCOPE", "START_S", "Crash", "Life", "Network", "Spy", "Told", "World"]
 
 CATALOGUE = packaged_catalogue()
-PRICES = {"z-image": 1, "grok-imagine": 4, "nano-banana": 3, "seedance-1-5-pro": 28, "seedance-2": 175}
 SCOPE = "trial"
 FAST = Rate(count=1000, window_s=1.0)
 OPEN_LANES = Lanes()
@@ -67,67 +63,6 @@ Hook = Callable[[int, Moment, str], None]  # the request's number in this life, 
 
 class Crash(Exception):  # noqa: N818  # not an error: an end
     """The process is gone."""
-
-
-# What is wanted
-
-
-def picture(name: str) -> ReferenceFile:
-    """A reference whose content is a small picture, another one for each name."""
-    content = content_of(name)
-    digest = hashlib.sha256(content).hexdigest()
-    return ReferenceFile(
-        name=name, path=name, location=name, sha256=digest, bytes=len(content), mime="image/png", kind="image"
-    )
-
-
-def content_of(name: str) -> bytes:
-    """The bytes of `picture(name)`: a real one, with its name behind the end."""
-    return SAMPLES["png"][1] + zlib.compress(name.encode())
-
-
-def item(
-    number: int,
-    model: str = "z-image",
-    *,
-    prompt: str | None = None,
-    references: Sequence[ReferenceFile] = (),
-    params: Mapping[str, object] | None = None,
-    price: int | None = None,
-) -> Item:
-    """Item `number` of a run."""
-    prompt = prompt or f"picture {number}"
-    name = identity(
-        model=model,
-        prompt=prompt,
-        params=params or {},
-        reference_digests=[reference.sha256 for reference in references],
-        repeat=1,
-        edition="",
-    )
-    return Item(
-        identity=name,
-        model=model,
-        prompt=prompt,
-        params=params or {},
-        references=tuple(references),
-        repeat=1,
-        edition="",
-        index=number,
-        key=f"job/{number}",
-        job="job",
-        output_stem=f"job/{number}",
-        credits=PRICES[model] if price is None else price,
-        price_class=model + ("?references" if references else ""),
-    )
-
-
-def items(count: int, model: str = "z-image") -> list[Item]:
-    """Many of one kind."""
-    return [item(number, model) for number in range(count)]
-
-
-# What happens
 
 
 class Spy(Reporter):
