@@ -22,16 +22,17 @@ __all__ = ["LEVELS", "Noticed", "PollFloors", "Polling", "price_s"]
 # Polls that a task may cost on average while polls are plenty: one more would find its end a hundredth earlier.
 POLLS_MAX = 11.0
 # While nothing waits for the ends of tasks a poll must save this much: nobody notices less.
-PATIENT_PRICE_S = 0.1
+PATIENT_PRICE_S = 0.2
 # Prices from what is nothing to what no look is worth before its task has ended for certain; from level to level gaps
 # grow by a quarter.
 PRICE_S_MIN = 1e-4
 PRICE_RATIO = 1.6
 LEVELS = 36
-# Of a class nothing is known of, so many tasks are looked at like others. While polls are scarce the rest stand so many
-# levels below: what one of them would teach, the scouts teach as well.
+# Of a class nothing is known of, so many tasks are looked at like others. What one of the rest would teach, the scouts
+# teach as well: while nothing waits for ends they stand a few levels below, and while polls are scarce far below.
 SCOUTS = 12
-UNKNOWN_BELOW = 14
+UNKNOWN_BELOW = 4
+UNKNOWN_FAR_BELOW = 14
 # What earlier runs saw holds when so many ends of this life fit it. Until then scouts look by their age as well, or a
 # service that is much quicker than last night would be found out only when its tasks should have ended.
 PROVEN_BY = 5
@@ -81,7 +82,7 @@ class Noticed:
         return 0.5 * self.unseen_s / max(1, self.ends)
 
 
-_PRICES_S = tuple(PRICE_S_MIN * PRICE_RATIO**level for level in range(LEVELS + UNKNOWN_BELOW))
+_PRICES_S = tuple(PRICE_S_MIN * PRICE_RATIO**level for level in range(LEVELS + UNKNOWN_FAR_BELOW))
 
 
 def price_s(level: int) -> float:
@@ -172,11 +173,16 @@ class Polling:
         one = self._known(price_class)
         return None if one is None else one.law(floors).constant_s
 
-    def least_level(self, price_class: str, floors: PollFloors, *, is_urgent: bool, usual_s: float = 0.0) -> int:
-        """No look at a task of the class is worth less, even while polls are plenty. `usual_s`: what one is of late."""
+    def least_level(self, price_class: str, floors: PollFloors, *, one_of: int, usual_s: float = 0.0) -> int:
+        """No look at a task of the class is worth less, even while polls are plenty. `usual_s`: what one is of late.
+
+        `one_of`: the last end of so many tasks is waited for, and each is the last with the same chance; 0: none is.
+        """
         constant_s = self.constant_s(price_class, floors)
-        least = 0 if constant_s is None else max(_level_of(constant_s / POLLS_MAX**2), _level_within(usual_s))
-        return least if is_urgent else max(least, PATIENT_LEVEL)
+        least_s = 0.0 if constant_s is None else constant_s / POLLS_MAX**2
+        waiting = min(PATIENT_LEVEL, _level_of(least_s * one_of)) if one_of else PATIENT_LEVEL
+        least = max(waiting, _level_of(least_s))
+        return least if constant_s is None else max(least, _level_within(usual_s))
 
     def next_s(
         self,
@@ -198,8 +204,7 @@ class Polling:
         one = self._known(price_class)
         table = None if one is None else one.table(level, floors)
         if table is None:
-            is_below = level > PATIENT_LEVEL and not is_scout
-            gap_s = min(GAP_S_MAX, _gap_by_age_s(ran_s, level + UNKNOWN_BELOW * is_below))
+            gap_s = min(GAP_S_MAX, _gap_by_age_s(ran_s, level if is_scout else level + _unknown_below(level)))
         elif ran_s >= table.end_s:
             gap_s = min(GAP_S_MAX_OLD, _gap_by_age_s(ran_s, level, GAP_SHARE_LAST if is_last else GAP_SHARE))
         else:
@@ -209,6 +214,12 @@ class Polling:
             elif ran_s:
                 gap_s = min(gap_s, GAP_SHARE_MAX * ran_s)
         return max(floor_s, ran_s + gap_s * (1.0 + JITTER_SHARE * (spread - 0.5)))
+
+
+def _unknown_below(level: int) -> int:
+    if level > PATIENT_LEVEL:
+        return UNKNOWN_FAR_BELOW
+    return UNKNOWN_BELOW if level == PATIENT_LEVEL else 0
 
 
 def _gap_by_age_s(age_s: float, level: int, share: float = GAP_SHARE) -> float:

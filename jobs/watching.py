@@ -365,8 +365,7 @@ class Watching:
         state = self._state
         price_class, floors = state.items[identity].price_class, state.settings.floors
         usual_s = self._demand.price_s(self._pacer.per_s, None if self._more_to_come() else len(state.slots))
-        is_urgent = self._is_urgent()
-        least = state.polling.least_level(price_class, floors, is_urgent=is_urgent, usual_s=usual_s)
+        least = state.polling.least_level(price_class, floors, one_of=self._one_of(), usual_s=usual_s)
         self._queue.add(identity, self._worth_at, now.mono_s, least=least)
 
     def _worth_at(self, identity: str, level: int) -> float:
@@ -387,9 +386,11 @@ class Watching:
             age_s = min(age_s, state.settings.item_timeout_s)
         return max(task.accepted_s + age_s, task.not_before_s)
 
-    def _is_urgent(self) -> bool:
-        """Whether the ends of tasks are waited for: by items that need a place, or because nothing else is left."""
-        return len(self._state.slots) >= self._state.places or not self._more_to_come()
+    def _one_of(self) -> int:
+        """Of how many tasks the last end is waited for: who needs a place waits for any, a run's end for the last."""
+        if not self._more_to_come():
+            return max(1, len(self._state.slots))
+        return 1 if len(self._state.slots) >= self._state.places else 0
 
     def _more_to_come(self) -> bool:
         """Something is still to be bought."""

@@ -54,13 +54,13 @@ def test_the_first_look_at_an_unknown_class_comes_at_its_floor() -> None:
 
 
 def test_the_first_look_at_a_known_class_comes_when_the_first_of_it_end() -> None:
-    least = KNOWN.least_level("m", FLOORS, is_urgent=True)
+    least = KNOWN.least_level("m", FLOORS, one_of=1)
 
     assert 38.0 < next_s(KNOWN, 0.0, level=least) < 55.0
 
 
 def test_looks_lie_where_ends_are_likely() -> None:
-    looks = looks_s(KNOWN, 600.0, level=KNOWN.least_level("m", FLOORS, is_urgent=True))
+    looks = looks_s(KNOWN, 600.0, level=KNOWN.least_level("m", FLOORS, one_of=1))
 
     assert not [one for one in looks if one < 38.0]
     assert 8 <= len([one for one in looks if 40.0 < one < 80.0]) <= 30
@@ -79,18 +79,21 @@ def test_a_task_that_never_ends_costs_few_polls() -> None:
     assert len(looks_s(KNOWN, 24 * 3600.0)) < 24 * 60 + 140
 
 
-def test_of_an_unknown_class_only_scouts_are_looked_at_much_while_polls_are_scarce() -> None:
-    scarce, plenty = polling.PATIENT_LEVEL + 3, polling.PATIENT_LEVEL
+def test_of_an_unknown_class_scouts_are_looked_at_most_unless_somebody_waits_for_the_others() -> None:
     fresh = Polling()
-    gaps_s = {one: next_s(fresh, 10.0, level=scarce, is_scout=one) - 10.0 for one in (True, False)}
 
-    assert gaps_s[False] > 4.0 * gaps_s[True]
-    assert next_s(fresh, 10.0, level=plenty) == next_s(fresh, 10.0, level=plenty, is_scout=True)
+    def share(level: int) -> float:
+        gaps_s = {one: next_s(fresh, 5.0, level=level, is_scout=one) - 5.0 for one in (True, False)}
+        return gaps_s[False] / gaps_s[True]
+
+    assert share(0) == share(polling.PATIENT_LEVEL - 1) == 1.0
+    assert 2.0 < share(polling.PATIENT_LEVEL) < 3.0
+    assert share(polling.PATIENT_LEVEL + 3) > 4.0
 
 
 def test_what_earlier_runs_saw_is_tried_by_scouts_until_ends_of_this_life_fit_it() -> None:
     known = learned(*(60.0 + n for n in range(-16, 17)))
-    least = known.least_level("m", FLOORS, is_urgent=True)
+    least = known.least_level("m", FLOORS, one_of=1)
 
     def first_s() -> float:
         return next_s(known, 0.0, level=least, is_scout=True)
@@ -112,8 +115,16 @@ def test_the_first_of_a_class_are_its_scouts() -> None:
 def test_while_nothing_waits_for_ends_fewer_looks_are_worth_a_poll() -> None:
     quick = learned(*(0.5 + 0.01 * n for n in range(-10, 11)))
     for known in (Polling(), quick):
-        urgent, patient = (known.least_level("m", FLOORS, is_urgent=is_urgent) for is_urgent in (True, False))
+        urgent, patient = (known.least_level("m", FLOORS, one_of=one_of) for one_of in (1, 0))
         assert urgent < patient
+
+
+def test_where_a_run_waits_for_the_last_of_many_tasks_a_look_at_each_is_worth_less() -> None:
+    known = learned(*(5.0 + 0.1 * n for n in range(-10, 11)))
+    alone, of_ten, of_many, of_none = (known.least_level("m", FLOORS, one_of=one_of) for one_of in (1, 10, 1000, 0))
+
+    assert polling.price_s(of_ten) == pytest.approx(10.0 * polling.price_s(alone), rel=0.3)
+    assert of_ten < of_many == of_none == polling.PATIENT_LEVEL
 
 
 def test_the_last_tasks_of_a_run_are_looked_at_more_often_when_they_take_longer_than_any_did() -> None:
