@@ -12,10 +12,12 @@ from typing import Any
 from tests.bench.processes import Finished, measured
 from tests.bench.workloads import Told, Workload
 
-__all__ = ["CLIENTS", "Client", "Ran", "command", "manifest"]
+__all__ = ["AXIS_MAX", "CLIENTS", "Client", "Ran", "command", "manifest"]
 
 # What the manifest's language calls no limit.
 FASTEST = 10_000
+# What it allows an axis.
+AXIS_MAX = 10_000
 
 KEY = "rvya_sk_bench"
 
@@ -46,6 +48,9 @@ def manifest(workload: Workload, *, polls: str | None = None) -> str:
     """The batch as a user of the command writes it. The two poll floors are low enough not to matter."""
     shortest_s = min(kind.median_s for kind in workload.kinds)
     models = ", ".join(kind.model for kind in workload.kinds)
+    numbers = workload.items // len(workload.kinds)
+    sheets = -(-numbers // AXIS_MAX)
+    assert numbers % sheets == 0, "as many on each sheet"
     return f"""\
 version: 1
 name: bench
@@ -59,10 +64,11 @@ limits:
 jobs:
   - id: boat
     model: {workload.kinds[0].model}
-    prompt: "a paper boat, number {{{{ vars.number }}}}"
+    prompt: "a paper boat, number {{{{ vars.number }}}} on sheet {{{{ vars.sheet }}}}"
     matrix:
       grid:
-        vars.number: {{from: 1, to: {workload.items // len(workload.kinds)}}}
+        vars.sheet: {{from: 1, to: {sheets}}}
+        vars.number: {{from: 1, to: {numbers // sheets}}}
         model: [{models}]
 """
 

@@ -16,13 +16,13 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.bench.clients import CLIENTS, KEY, command
+from tests.bench.clients import AXIS_MAX, CLIENTS, KEY, command
 from tests.bench.crowd import TASKS
 from tests.bench.figures import Spread, spread
 from tests.bench.processes import ROOT, Server, measured, pinned
 from tests.bench.workloads import FAST, WORKLOADS, Kind, Workload
 
-__all__ = ["DESK", "Waited"]
+__all__ = ["CROWD", "DESK", "Waited"]
 
 PATIENCE_S = 600.0
 STARTS = 10  # of one verb, in each round
@@ -31,7 +31,6 @@ DOMAIN = Workload(
 )
 # What an unfinished run is left with: it buys slowly, so nearly everything is still open.
 SLOWLY = "limits: {creates: 1/s, in_flight: 16}"
-AXIS_MAX = 10_000
 # So many tasks at work at once that one more shows; they last long enough for the last to begin before the first ends.
 CROWD, CROWD_QUICK, FEW = 20_000, 2_000, 200
 CROWD_KINDS = (Kind(model=FAST, median_s=60.0, sigma=0.1),)

@@ -7,15 +7,16 @@ import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from runner.wire import error_from, task_from
-from tests.bench.__main__ import FIELDS
+from tests.bench.__main__ import CURVE, FIELDS
 from tests.bench.accounting import Batch, SlidingWindow, bound_s, busiest
-from tests.bench.clients import CLIENTS, command
-from tests.bench.desk import DOMAIN, fill, first_send, large
+from tests.bench.clients import CLIENTS, command, manifest
+from tests.bench.desk import CROWD, DOMAIN, fill, first_send, large
 from tests.bench.figures import Figures, figures, verdicts
 from tests.bench.optimum import least_delay_s
 from tests.bench.processes import ROOT, Server, measured, server
@@ -238,6 +239,16 @@ def test_a_client_that_hangs_is_ended(tmp_path: Path) -> None:
 def test_every_workload_has_its_field_and_every_name_in_it_a_client() -> None:
     assert FIELDS.keys() == WORKLOADS.keys()
     assert {name for first, others in FIELDS.values() for name in (*first, *others)} == CLIENTS.keys()
+
+
+@pytest.mark.parametrize("items", [max(CURVE), CROWD])
+def test_a_batch_of_every_size_that_is_played_is_one_the_command_takes(items: int, tmp_path: Path) -> None:
+    workload = replace(WORKLOADS["W2"], items=items, in_flight=max(CROWD, WORKLOADS["W2"].in_flight))
+    (tmp_path / "batch.yaml").write_text(manifest(workload), encoding="utf-8")
+    checked = command(["check", "batch.yaml", "--allow-large"], url="http://127.0.0.1:1", folder=tmp_path, product=ROOT)
+
+    assert checked.exit_code == 0, checked.said
+    assert f"{items:,} items" in checked.said
 
 
 @pytest.mark.wire
