@@ -1,10 +1,11 @@
 """What the service lets through: a pacer for each kind of call, places for tasks, and perhaps one window for all calls.
 
 Users' limits are ceilings. The service's own are unknown, and a refusal does not say which of them it was about, but
-what there was at that moment does: tasks that ran, calls of its kind in the window, calls of all kinds. A limit refuses
-at the same count each time, so the one whose count is what it was before is blamed, and only that one gives way. With
-nothing to compare: a poll takes no place, so it is about a window; a create is about places, which one more create soon
-after it proves or disproves cheaply. When creates and polls are refused together, they share a window.
+what there was at that moment does: tasks that ran, calls of its kind in the window and in the last second, calls of all
+kinds. A limit refuses at the same count each time, so the one whose count is what it was before is blamed, and only
+that one gives way. With nothing to compare: a poll takes no place, so it is about a window; a create is about places,
+which one more create soon after it proves or disproves cheaply. When creates and polls are refused together, they share
+a window.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from jobs.answers import Phase, SendEnd
 from jobs.calls import Calls
 from jobs.pacing import Pacer, PacerStatistics, RateChange
 from jobs.places import Places, PlacesChange
+from jobs.rates import Rate
 from jobs.retry import wait_s
 from jobs.steps import Notice
 
@@ -43,6 +45,9 @@ WENT_LEAST = 4
 MOST_SHARE = 0.75
 # Calls are counted in windows of this length at most, and so many at most: a quarter of a megabyte.
 COUNTED_S_MAX = 60.0
+# A window that services count in, whatever users count in. A longer one shows little of it: all that held calls back
+# earlier is in its count.
+SECOND_S = 1.0
 # What a moment let through is no measure of a window that has not passed: a shorter one is assumed, this at least.
 COUNTED_S_MIN = 1.0
 COUNTED_MAX = 4096
@@ -67,7 +72,8 @@ class _Refusal:
     reason: str
     says_places: bool
     running: int
-    own: int  # calls of its kind that went through in its window
+    own: int  # calls of its kind that went through in its window ...
+    second: int  # ... and in a second
     calls: int  # and of all kinds in the window over all ...
     others: int  # ... without those of its kind
 
@@ -153,6 +159,7 @@ class Limits:
             says_places=_PLACES_WORDS.search(said) is not None,
             running=running,
             own=_since(self._went_s[pacer.name], now_s - pacer.rate.window_s),
+            second=_since(self._went_s[pacer.name], now_s - SECOND_S),
             calls=sum(calls.values()),
             others=sum(calls.values()) - calls[pacer.name],
         )
@@ -198,7 +205,9 @@ class Limits:
                 return _Blame.PLACES
             if refusal.pacer.is_cut or (refusal.pacer.is_found and refusal.pacer.is_full(refusal.now_s)):
                 return _Blame.OWN  # within a storm a number of tasks is a coincidence
-            is_places = before is None or _alike(refusal.running, before.running)
+            is_places = before is None or (
+                _alike(refusal.running, before.running) and not self._is_rather_a_second(refusal, before)
+            )
             is_places = is_places and self.places.may_be_full(refusal.running) and not self._tells
             return _Blame.PLACES if is_places else _Blame.OWN
         if self.calls is not None or not self._is_window(refusal):
@@ -207,15 +216,36 @@ class Limits:
             return _Blame.OWN
         return _Blame.CALLS if refusal.others >= OTHERS_SHARE * refusal.calls else _Blame.OWN
 
+    def _is_second(self, refusal: _Refusal) -> bool:
+        """Whether the last second may be full: none let through more, and it was not the pace that held it down."""
+        pace = refusal.pacer.per_s * SECOND_S
+        if refusal.second < WENT_LEAST or refusal.second > pace or _alike(refusal.second, pace):
+            return False
+        return _alike(refusal.second, _most(self._went_s[refusal.pacer.name], SECOND_S))
+
+    def _is_rather_a_second(self, refusal: _Refusal, before: _Refusal) -> bool:
+        """Whether the count in the last second is nearer to what it was before than that of tasks is."""
+        off, tasks_off = _off(refusal.second, before.second), _off(refusal.running, before.running)
+        return off < tasks_off and self._is_second(refusal)
+
     def _blame_own(self, refusal: _Refusal) -> list[RateChange | PlacesChange | None]:
         pacer, now_s = refusal.pacer, refusal.now_s
-        is_most = _is_most(refusal.own, self._went_s[pacer.name], pacer.rate.window_s)
-        windows = self._passed_s(now_s, pacer.rate.window_s) / pacer.rate.window_s
-        went = round(refusal.own / windows) if is_most else None
-        change = pacer.refused(refusal.token, now_s, wait_s=refusal.wait_s, reason=refusal.reason, went=went)
+        change = pacer.refused(
+            refusal.token, now_s, wait_s=refusal.wait_s, reason=refusal.reason, went=self._went(refusal)
+        )
         shared = self._shared_ended(pacer.name, refusal.token, now_s, clean=False)
         forgotten = self.places.forget("its window refused") if pacer is self.pacers[0] else None
         return [change, shared, forgotten]
+
+    def _went(self, refusal: _Refusal) -> Rate | None:
+        """What a limit may let through, by the window that shows it: a second, or the user's."""
+        pacer = refusal.pacer
+        if pacer.rate.window_s > SECOND_S and self._is_second(refusal):
+            return Rate(count=refusal.second, window_s=SECOND_S)
+        if not _is_most(refusal.own, self._went_s[pacer.name], pacer.rate.window_s):
+            return None
+        windows = self._passed_s(refusal.now_s, pacer.rate.window_s) / pacer.rate.window_s
+        return Rate(count=max(1, round(refusal.own / windows)), window_s=pacer.rate.window_s)
 
     def _blame_places(self, refusal: _Refusal) -> list[RateChange | PlacesChange | None]:
         pacer, now_s = refusal.pacer, refusal.now_s
@@ -311,16 +341,24 @@ def _since(moments_s: Iterable[float], from_s: float) -> int:
 
 def _is_most(went: int, went_s: Iterable[float], window_s: float) -> bool:
     """Whether so many may be all that a window lets through: it never let through much more."""
-    if went < WENT_LEAST:
-        return False
+    return went >= WENT_LEAST and went >= MOST_SHARE * _most(went_s, window_s)
+
+
+def _most(went_s: Iterable[float], window_s: float) -> int:
+    """The most calls that went through in any window."""
     most, inside = 0, deque[float]()
     for moment_s in went_s:
         inside.append(moment_s)
         while inside[0] <= moment_s - window_s:
             inside.popleft()
         most = max(most, len(inside))
-    return went >= MOST_SHARE * most
+    return most
 
 
-def _alike(one: int, other: int) -> bool:
+def _off(one: int, other: int) -> float:
+    """By what share they differ."""
+    return abs(one - other) / max(1, other)
+
+
+def _alike(one: int, other: float) -> bool:
     return abs(one - other) <= max(1.0, ALIKE_SHARE * other)

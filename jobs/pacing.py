@@ -18,6 +18,7 @@ to last for. And all kinds together may have one more window, once that was foun
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -90,8 +91,8 @@ class Pacer:
     __slots__ = (
         "_answered", "_clean", "_cut_at_s", "_factor", "_failed", "_failed_at_s", "_fits", "_floor", "_grow_at_s",
         "_growth_failed", "_growth_share", "_last_s", "_left", "_next_even_s", "_paused_until_s", "_quota_until_s",
-        "_refusals", "_regrow_to", "_regrown", "_stands", "_stood", "_storm_until_s", "_streak", "_token", "_tries",
-        "_was", "_was_standing", "_window_began_s", "_window_used", "name", "rate", "shared",
+        "_refusals", "_regrow_to", "_regrown", "_shown_s", "_stands", "_stood", "_storm_until_s", "_streak", "_token",
+        "_tries", "_was", "_was_standing", "_window_began_s", "_window_used", "name", "rate", "shared",
     )  # fmt: skip
 
     def __init__(self, name: str, rate: Rate, *, answered_s: Iterable[float] = (), stands: bool = False) -> None:
@@ -117,6 +118,7 @@ class Pacer:
         self._grow_at_s = float("-inf")
         self._quota_until_s = float("-inf")  # what the service told of its quota slows this down until then
         self._regrow_to = 1.0  # the factor that comes back quickly
+        self._shown_s = rate.window_s  # the shortest window in which refusals showed a limit of the service
         self._stood = 1.0  # what it was before the refusals ...
         self._was = 1.0  # ... and what was used then ...
         self._was_standing = False  # ... and whether that stood
@@ -142,7 +144,17 @@ class Pacer:
         if over >= 0:
             window_due_s = self._answered[over] + self.rate.window_s if over < len(self._answered) else float("inf")
             due_s = max(due_s, window_due_s)
+        if self._shown_s < self.rate.window_s and self.is_found:
+            due_s = max(due_s, self._shown_due_s())
         return due_s if self.shared is None else max(due_s, self.shared.due_s(self.name, now_s))
+
+    def _shown_due_s(self) -> float:
+        """When the window that the service showed, shorter than the user's, has room for what is known to stand."""
+        most = self.rate.per_second * self._shown_s * max(self._factor, self._regrow_to)
+        taken = len(self._left) - math.ceil(round(most, 6))  # and a negative number of those that were answered last
+        if taken >= 0:
+            return float("inf")
+        return self._answered[taken] + self._shown_s if -taken <= len(self._answered) else float("-inf")
 
     @property
     def _slots(self) -> int:
@@ -217,12 +229,13 @@ class Pacer:
         return self._regrow(now_s) if clean and left_at_s > self._cut_at_s else None
 
     def refused(
-        self, token: int, now_s: float, *, wait_s: float, reason: str, is_limit: bool = True, went: int | None = None
+        self, token: int, now_s: float, *, wait_s: float, reason: str, is_limit: bool = True, went: Rate | None = None
     ) -> RateChange | None:
         """The service said "not now" (429, 503). One cut per episode; `wait_s` is Retry-After or a backoff.
 
         Without `is_limit` it is out of order, whatever the speed: that teaches nothing of what it lets through. `went`:
-        so many went through in the window before, and may be what a limit of the service lets through.
+        so many went through in the window before, and may be what a limit of the service lets through. Is that window
+        shorter than the user's, it is kept to as well: else what is late would leave in a burst that overruns it.
         """
         left_at_s = self._give_back(token, now_s)
         self._paused_until_s = max(self._paused_until_s, now_s + wait_s)
@@ -230,12 +243,16 @@ class Pacer:
             self._streak = 0
             return None
         before = self.per_s
+        went_share = None
+        if went is not None:
+            went_share = went.per_second / self.rate.per_second
+            self._shown_s = min(self._shown_s, went.window_s)
         if self._refusals == 0:
-            self._before_refusals(now_s, went)
+            self._before_refusals(now_s, went_share)
         elif not is_limit or (self._factor <= self._floor and self._amid_nothing(now_s)):
             self.storm(now_s)
         elif self._regrown:
-            self._fail(now_s, went)
+            self._fail(now_s, went_share)
         self._factor = max(self._floor, self._factor * CUT_FACTOR)
         self._cut_at_s = now_s
         self._refusals += 1
@@ -348,7 +365,7 @@ class Pacer:
         reason = "answers without a refusal"
         return RateChange(name=self.name, before_per_s=before, after_per_s=self.per_s, reason=reason)
 
-    def _before_refusals(self, now_s: float, went: int | None) -> None:
+    def _before_refusals(self, now_s: float, went_share: float | None) -> None:
         """What comes back quickly: a step of growth that is refused is taken back, what stood does so again."""
         self._was, self._was_standing = self._factor, self._stands
         if self._fits is not None:
@@ -356,21 +373,22 @@ class Pacer:
             self._growth_share = max(GROWTH_SHARE_MIN, 0.5 * self._growth_share)
             windows = min(GROWTH_WINDOWS_MAX, 2.0**self._growth_failed)
             self._grow_at_s = now_s + windows * self.rate.window_s
-            self._regrow_to = self._stood = min(self._factor, max(self._fits, (went or 0) / self.rate.count))
+            self._regrow_to = self._stood = min(self._factor, max(self._fits, went_share or 0.0))
             self._fits = None
             return
         self._regrow_to = self._stood = self._factor if self._stands else self._factor * CUT_FACTOR
-        went_share = (went or 0) / self.rate.count
+        if went_share is None:
+            return
         is_near = self._factor < 1.0 and went_share >= SATURATED_SHARE * self._factor
-        if went is not None and (is_near or not self._stands):
+        if is_near or not self._stands:
             self._regrow_to = min(self._factor, max(self._floor, went_share))
 
-    def _fail(self, now_s: float, went: int | None) -> None:
+    def _fail(self, now_s: float, went_share: float | None) -> None:
         """What came back was refused again. In a storm that is luck and seldom; else that much is too much now."""
         if self._storm_until_s is not None and now_s < self._storm_until_s:
             return
-        if went is not None:
-            self._regrow_to = min(self._factor, max(self._factor * CUT_FACTOR, went / self.rate.count))
+        if went_share is not None:
+            self._regrow_to = min(self._factor, max(self._factor * CUT_FACTOR, went_share))
             return
         soon = now_s - self._failed_at_s <= 2.0 * self.rate.window_s
         self._failed, self._failed_at_s = (self._failed + 1 if soon else 1), now_s

@@ -55,19 +55,25 @@ HIDDEN: Mapping[str, tuple[Workload, Mapping[str, Any], float, float]] = {
     "a window of creates": (_workload(600, creates=20), {}, 50.0, 0.03),
     "a window of polls": (_workload(600, polls=40), {}, 40.0, 0.03),
     "few places": (_workload(200, running=8), {}, 75.0, 0.05),
-    "many places": (_workload(800, running=100), {}, 30.0, 0.03),
-    "a small window over all": (_workload(200, shared=20), {}, 25.0, 0.04),
-    "fewer places after a while": (_workload(300, running=24), {"changes": {15.0: {"running": 6}}}, 115.0, 0.1),
+    "many places": (_workload(800, running=100), {}, 33.0, 0.03),
+    "a small window over all": (_workload(200, shared=20), {}, 28.0, 0.04),
+    "fewer places after a while": (_workload(300, running=24), {"changes": {15.0: {"running": 6}}}, 100.0, 0.15),
     "more places after a while": (_workload(300, running=8), {"changes": {15.0: {"running": 24}}}, 75.0, 0.1),
     "no places any more": (_workload(400, running=8), {"changes": {15.0: {"running": None}}}, 70.0, 0.05),
     "less for all": (_workload(500, shared=60), {"changes": {8.0: {"shared": 30}}}, 45.0, 0.05),
-    "more for all": (_workload(500, shared=30), {"changes": {10.0: {"shared": 90}}}, 35.0, 0.05),
+    "more for all": (_workload(500, shared=30), {"changes": {10.0: {"shared": 90}}}, 38.0, 0.05),
     "fewer creates": (_workload(400, creates=40), {"changes": {5.0: {"creates": 10}}}, 60.0, 0.15),
     "more creates": (_workload(500, creates=10), {"changes": {10.0: {"creates": 40}}}, 45.0, 0.05),
     "places far away": (_workload(200, running=8), {"trip_s": 0.3}, 85.0, 0.08),
     "a window over all far away": (_workload(500, shared=60), {"trip_s": 0.3}, 35.0, 0.1),
     "calls of a second where users count minutes": (_workload(300, shared=20), {"ceilings": MINUTES}, 45.0, 0.05),
-    "creates of a second where users count minutes": (_workload(300, creates=5), {"ceilings": MINUTES}, 95.0, 0.05),
+    "creates of a second where users count minutes": (_workload(300, creates=5), {"ceilings": MINUTES}, 78.0, 0.02),
+    "creates of a second and few places where users count minutes": (
+        _workload(300, creates=5, running=12),
+        {"ceilings": MINUTES},
+        92.0,
+        0.03,
+    ),
     "a storm at first where users count minutes": (_workload(600), {"ceilings": MINUTES, "unwell": _storm}, 90.0, 0.05),
     "long clips": (
         _workload(100, running=8, in_flight=32, kinds=CLIPS),
@@ -78,10 +84,20 @@ HIDDEN: Mapping[str, tuple[Workload, Mapping[str, Any], float, float]] = {
 }
 
 
-@pytest.mark.parametrize("hidden", HIDDEN)
-def test_whatever_is_hidden_is_found_with_few_refusals_and_mostly_used(hidden: str) -> None:
+# Here the first refusals fit several limits: which of them is blamed is luck, and must not decide how it ends.
+SEVERAL_FIT = {
+    "a window of creates",
+    "more creates",
+    "creates of a second where users count minutes",
+    "creates of a second and few places where users count minutes",
+}
+PLAYED = [(hidden, seed) for hidden in HIDDEN for seed in (range(1, 7) if hidden in SEVERAL_FIT else (1,))]
+
+
+@pytest.mark.parametrize(("hidden", "seed"), PLAYED)
+def test_whatever_is_hidden_is_found_with_few_refusals_and_mostly_used(hidden: str, seed: int) -> None:
     workload, more, wall_s, refused_an_item = HIDDEN[hidden]
-    told = Discovery(workload, 1, **{"ceilings": CEILINGS, **more}).run(1000.0)
+    told = Discovery(workload, seed, **{"ceilings": CEILINGS, **more}).run(1000.0)
 
     assert told.wall_s <= wall_s
     assert told.refused_an_item <= refused_an_item

@@ -22,13 +22,14 @@ LIMITED = SendEnd(
     reason="HTTP 429",
 )
 SECONDS = Rate(count=50, window_s=1.0), Rate(count=50, window_s=1.0)
+MINUTES = Rate(count=600, window_s=60.0), Rate(count=600, window_s=60.0)
 
 
 class _Calls:
     """Calls that leave when they may and are answered at once."""
 
-    def __init__(self) -> None:
-        self.creates, self.polls = Pacer("creates", SECONDS[0]), Pacer("polls", SECONDS[1])
+    def __init__(self, rates: tuple[Rate, Rate] = SECONDS) -> None:
+        self.creates, self.polls = Pacer("creates", rates[0]), Pacer("polls", rates[1])
         self.limits = Limits(self.creates, self.polls)
         self.now_s = 100.0
 
@@ -70,6 +71,44 @@ def test_the_count_that_is_as_it_was_before_is_blamed(calls: _Calls) -> None:
     assert told.keys() == {"creates", "places"}
     assert calls.limits.places.found is None
     assert calls.creates.per_s == 25.0
+
+
+def test_a_second_that_lets_through_what_it_did_before_is_blamed_though_users_count_minutes() -> None:
+    calls = _Calls(MINUTES)
+    calls.went(calls.creates, 7)
+    calls.now_s += 20.0  # of these a minute's count knows nothing
+    calls.went(calls.creates, 7)
+    assert calls.was_refused(calls.creates, running=7).keys() == {"places"}
+    calls.now_s += 0.05
+
+    told = calls.was_refused(calls.creates, running=6)  # a task had ended: its place was free
+
+    assert told.keys() == {"creates", "places"}
+    assert calls.limits.places.found is None
+    calls.now_s += 5.0
+    calls.went(calls.creates, 100)
+    assert calls.creates.per_s == 7.0
+
+
+@pytest.mark.parametrize(
+    ("earlier", "lately", "running"),
+    [
+        pytest.param(0, 10, 8, id="as many as its pace allows"),
+        pytest.param(9, 5, 8, id="less than another second did"),
+        pytest.param(0, 5, 9, id="full, but so are the places"),
+    ],
+)
+def test_a_second_that_explains_no_more_than_places_do_is_not_blamed(earlier: int, lately: int, running: int) -> None:
+    calls = _Calls(MINUTES)
+    calls.went(calls.creates, earlier)
+    calls.now_s += 5.0
+    calls.went(calls.creates, lately, running=7)
+    assert calls.was_refused(calls.creates, running=9).keys() == {"places"}
+    calls.now_s += 0.05
+    told = calls.was_refused(calls.creates, running=running)
+
+    assert "creates" not in told
+    assert calls.limits.places.found == running
 
 
 def test_with_nothing_running_no_place_was_missing(calls: _Calls) -> None:

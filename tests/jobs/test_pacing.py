@@ -112,6 +112,21 @@ def test_a_refusal_never_lets_more_through(rate: Rate, delay_s: float, seed: int
     assert _most_in_a_window(way.counted_s, rate.window_s) <= rate.count
 
 
+@given(DELAYS, st.floats(0.0, 60.0), st.integers(0, 10**6))
+def test_a_second_that_the_service_showed_is_kept_to_where_users_count_minutes(
+    delay_s: float, late_s: float, seed: int
+) -> None:
+    way = _Way(Rate(count=600, window_s=60.0), seed=seed, delay_s=delay_s)
+    for shown in (Rate(count=5, window_s=1.0), Rate(count=300, window_s=60.0)):  # a minute's count takes nothing back
+        way.now_s = max(0.0, way.pacer.due_s(0.0))
+        way.pacer.refused(way.pacer.leave(way.now_s), way.now_s, wait_s=1.0, reason="HTTP 429", went=shown)
+    way.run(20.0)
+    way.now_s += late_s
+    way.run(way.now_s + 20.0)
+
+    assert _most_in_a_window(way.counted_s, 1.0) <= 5
+
+
 @pytest.mark.parametrize(
     ("rate", "way_s"),
     [
