@@ -86,7 +86,6 @@ HIDDEN: Mapping[str, tuple[Workload, Mapping[str, Any], float, float]] = {
 
 # Here the first refusals fit several limits: which of them is blamed is luck, and must not decide how it ends.
 SEVERAL_FIT = {
-    "a window of creates",
     "more creates",
     "creates of a second where users count minutes",
     "creates of a second and few places where users count minutes",
