@@ -1,4 +1,4 @@
-"""Buying: which create leaves next, and what its end means for the attempt.
+"""Buying: which create leaves next. What becomes of its attempt is told by `open_attempts`.
 
 Resends of open attempts go before new purchases: their key's window is running. A new purchase needs a place in
 flight, room in the budget, a price class that is not waiting for its first price, and a service that answers.
@@ -7,23 +7,23 @@ flight, room in the budget, a price class that is not waiting for its first pric
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container
 from dataclasses import replace
 
-from jobs.answers import SendEnd, TaskSeen
+from jobs.answers import SendEnd
 from jobs.breaker import REFUSALS_MAX, Breaker
 from jobs.budget import Fit
 from jobs.intent import create_body, intent_of
 from jobs.item import Item
 from jobs.lifecycle import EventType
+from jobs.open_attempts import ENDING, GIVING_UP, OpenAttempts
 from jobs.pacing import Pacer
-from jobs.record import NOT_SENT_CODE, RUNNER, Money
+from jobs.record import Money
 from jobs.resending import BAD_SENDS_MAX, Resending, Weather
-from jobs.retry import BACKOFF_CAP_S, wait_s
 from jobs.runstate import BUDGET_EXHAUSTED, RunState
-from jobs.steps import NOTHING, Notice, Now, Send, Step, Wait, earliest, join, tell, until
+from jobs.steps import NOTHING, Now, Send, Step, Wait, earliest, join, tell, until
 from jobs.together import LOOK_S, Together
-from jobs.verdict import Follow, Next, Pause, Verdict, VerdictKind, judge, settle
+from jobs.verdict import Pause, judge
 from jobs.wording import count
 
 __all__ = ["Buying"]
@@ -31,19 +31,11 @@ __all__ = ["Buying"]
 # Not bought, because the service refused the same thing too often (`jobs.breaker`).
 REFUSED_ALIKE = "refused_alike"
 
-# Pauses after which no create leaves in this life, and nothing waits for it.
-_GIVING_UP = frozenset({Pause.CONFIG, Pause.CREATES})
 # Pauses after which not even an open attempt is sent again in this life.
-_SILENCING = _GIVING_UP | {Pause.AUTH, Pause.NETWORK}
-# Pauses after which nothing leaves that would make a task, be it decided on or refused before. What was decided on fits
-# a budget that is used up since.
-_ENDING = frozenset({Pause.CREDITS, Pause.DISK, Pause.HALT, Pause.VANISHED})
+_SILENCING = GIVING_UP | {Pause.AUTH, Pause.NETWORK}
 
 # A create without an answer for so long hangs: what is answered at all is answered sooner. Its own end may take longer.
 HANGS_S = 60.0
-
-# A doubtful key is sent once more this long before it is too old, whatever the service asks for.
-WINDOW_MARGIN_S = 300.0
 
 
 class Buying:
@@ -53,11 +45,12 @@ class Buying:
         self._state = state
         self._pacer = pacer
         self._weather = Weather()
+        self._breaker = Breaker()
         self._resending = Resending(state.settings.send_policy, self._weather)
+        self.attempts = OpenAttempts(state, self._resending, self._breaker)
         self._sending: dict[str, float] = {}  # since when (monotonic seconds)
         self._was_held = False
         self._epochs: dict[str, int] = {}  # items a person asked to buy again, with their new epoch
-        self._breaker = Breaker()
         self.together = Together(state)
 
     @property
@@ -92,19 +85,6 @@ class Buying:
         """A person's explicit command: the next attempt of this item starts a new epoch."""
         self._epochs[identity] = epoch
 
-    def adopt(self, identity: str, now: Now) -> Step:
-        """An intent left open by an earlier life: send it again with its own key and bytes, or give up guessing."""
-        state = self._state
-        age_s = state.age_s(state.attempt(identity), now)
-        if age_s is None or age_s >= state.settings.send_policy.key_window_s:
-            told = "an unknown time" if age_s is None else f"{age_s / 60:.0f} min"
-            reason = f"its create was sent or about to be, {told} ago; the service may have forgotten the key since"
-            return state.move(identity, EventType.UNCERTAIN, now, {"reason": reason})
-        self._resending.open(identity, Now(now.mono_s - age_s, now.wall_s - age_s), restarted=True)
-        state.occupy(identity)
-        self._resending.put_off(identity, now.mono_s)
-        return NOTHING
-
     def next(self, now: Now, *, new: bool, ahead_s: float) -> Send | Wait | Step:
         """The next create, or how long there is none; a `Step` means changes without a request: commit, ask again.
 
@@ -112,7 +92,7 @@ class Buying:
         before its slot, so that it is durable when that comes.
         """
         state = self._state
-        if state.pauses and (given_up := self._given_up(now)) is not None:
+        if state.pauses and (given_up := self.attempts.heed_pauses(now)) is not None:
             return given_up
         if self.silenced:
             return until(None)
@@ -240,16 +220,12 @@ class Buying:
 
     def _resend(self, now: Now) -> Send | Step:
         identity = self._resending.take(now.mono_s)
-        state = self._state
-        window_s = state.settings.send_policy.key_window_s
-        if self.may_have_arrived(identity) and self._age_s(identity, now) >= window_s:
-            reason = f"not sent again within {window_s / 60:.0f} min; the service may have forgotten the key"
-            step = state.move(identity, EventType.UNCERTAIN, now, {"reason": reason})
-            self._leave(identity)
-            return step
+        parked = self.attempts.park_if_old(identity, now)
+        if parked is not None:
+            return parked
         self._sending[identity] = now.mono_s
         self._resending.leaves(identity, now.mono_s)
-        key = state.attempt(identity).key
+        key = self._state.attempt(identity).key
         token = self._pacer.leave(now.mono_s)
         return Send(identity=identity, key=key, token=token, step=NOTHING, leave_s=now.mono_s)
 
@@ -257,16 +233,17 @@ class Buying:
         """A create that was decided on must not leave now: it waits like one that is sent again, or is given up when
         there is nothing to wait for. None: it may leave.
         """
-        is_held = self._is_held and not self.may_have_arrived(send.identity)
-        is_over = not (_ENDING.isdisjoint(self._state.pauses) or self.may_have_arrived(send.identity))
+        needs_place = not self.attempts.may_have_arrived(send.identity)
+        is_held = needs_place and self._is_held
+        is_over = needs_place and not ENDING.isdisjoint(self._state.pauses)
         if not (self.silenced or is_held or is_over) and self._pacer.may_leave(send.token, now.mono_s):
             return None
         self._sending.pop(send.identity, None)
         self._state.limits.returned(self._pacer, send.token, now.mono_s)
         if is_over:
-            return self._let_go(send.identity, now)
-        self._resending.put_off(send.identity, now.mono_s, needs_place=not self.may_have_arrived(send.identity))
-        return self._given_up(now) or NOTHING
+            return self.attempts.let_go(send.identity, now)
+        self._resending.put_off(send.identity, now.mono_s, needs_place=needs_place)
+        return self.attempts.heed_pauses(now) or NOTHING
 
     def take_back(self, send: Send, now: Now) -> None:
         """The ledger refused this intent, because others hold what it needs: it never was, and its item waits."""
@@ -278,7 +255,7 @@ class Buying:
         state.records[send.identity] = before
         self._sending.pop(send.identity, None)
         state.limits.returned(self._pacer, send.token, now.mono_s)
-        self._leave(send.identity)
+        self.attempts.close(send.identity)
         state.ready.add(state.items[send.identity])
 
     def _skip(self, item: Item, now: Now, code: str, room: str) -> Step:
@@ -295,7 +272,7 @@ class Buying:
         return Step(notices=self._state.pause(Pause.BUDGET, reason))
 
     def ended(self, send: Send, end: SendEnd, now: Now) -> Step:
-        """One send ended: what it proves, and what follows."""
+        """One send ended: what it proves, of the service and of the attempt, and what follows."""
         state = self._state
         self._sending.pop(send.identity, None)
         self.together.before.pop(send.identity, None)
@@ -305,11 +282,10 @@ class Buying:
         over = self._weather.ended(verdict, now.mono_s, spread=state.settings.spread())
         if over is not None and Pause.NETWORK not in state.pauses:
             notices += state.pause(Pause.CREATES, over)
-        follow = self._follow(send.identity, verdict, now)
         if verdict.pause is not None:
             notices += state.pause(verdict.pause, end.reason)
-        step = self._apply(send.identity, verdict, follow, now)
-        step = join(step, self._given_up(now) or NOTHING)
+        step = self.attempts.ended(send.identity, verdict, now)
+        step = join(step, self.attempts.heed_pauses(now) or NOTHING)
         return join(step, tell(notices))
 
     def _without_twin(self, send: Send, end: SendEnd) -> SendEnd:
@@ -317,132 +293,3 @@ class Buying:
         if end.task is None or self._state.task_keys.setdefault(end.task.id, send.key) == send.key:
             return end
         return replace(end, task=None, reason=f"the service named {end.task.id}, which belongs to another attempt")
-
-    def _follow(self, identity: str, verdict: Verdict, now: Now) -> Follow:
-        state, tried = self._state, self._resending[identity]
-        attempt = state.attempt(identity)
-        tried.tries += 1
-        if verdict.kind not in (VerdictKind.NOT_SENT, VerdictKind.LIMITED):
-            tried.posts += 1
-        if verdict.kind is VerdictKind.CONFLICT and tried.conflict_since_s is None:
-            tried.conflict_since_s = now.mono_s
-        # Out of reach for this key as for any: it stays open for a later life.
-        out_of_reach = Pause.NETWORK in state.pauses or Pause.CREATES in state.pauses
-        return settle(
-            verdict,
-            ambiguous=attempt.ambiguous or tried.restarted,
-            resends=-1 if out_of_reach else tried.posts - 1,
-            age_s=self._age_s(identity, now),
-            conflict_age_s=None if tried.conflict_since_s is None else now.mono_s - tried.conflict_since_s,
-            policy=state.settings.send_policy,
-        )
-
-    def _apply(self, identity: str, verdict: Verdict, follow: Follow, now: Now) -> Step:
-        state, end, error = self._state, verdict.end, verdict.error
-        if follow.next is Next.ACCEPT:
-            assert verdict.task is not None
-            return self._accept(identity, verdict.task, end, now)
-        if follow.next is Next.REJECT:
-            code = error.code if error else f"http_{end.status}"
-            data = {"code": code, "message": error.message if error else end.reason, "request_id": end.request_id}
-            step = state.move(identity, EventType.REJECTED, now, data)
-            self._leave(identity)
-            if verdict.kind is VerdictKind.NO_CREDITS:
-                return step
-            return join(step, tell(state.item_failed() + self._refused_alike(identity, data)))
-        sent = {
-            "outcome": verdict.kind.value,
-            "ambiguous": follow.ambiguous,
-            "status": end.status,
-            "request_id": end.request_id,
-            "reason": follow.reason,
-        }
-        step = state.move(identity, EventType.SEND_ENDED, now, sent)
-        if follow.next is Next.RESEND:
-            self._put_off(identity, end, now)
-            return step
-        if follow.next is Next.PARK:
-            step = join(step, state.move(identity, EventType.UNCERTAIN, now, {"reason": follow.reason}))
-        self._leave(identity)
-        return step
-
-    def _accept(self, identity: str, task: TaskSeen, end: SendEnd, now: Now) -> Step:
-        state, bound = self._state, self._state.attempt(identity).bound
-        data = {"task_id": task.id, "reserved_credits": task.reserved_credits, "request_id": end.request_id}
-        step = state.move(identity, EventType.ACCEPTED, now, data)
-        self._resending.accepted(identity)
-        self._breaker.taken(state.items[identity])
-        if not task.reserved_credits:
-            return step
-        return join(step, tell(state.figure_seen(identity, bound, task.reserved_credits)))
-
-    def _refused_alike(self, identity: str, refusal: Mapping[str, object]) -> tuple[Notice, ...]:
-        """The same refusal again: perhaps everything that shares a value with this item would meet it too."""
-        state = self._state
-        code, message = str(refusal["code"]), str(refusal["message"])
-        shut = self._breaker.refused(state.items[identity], code=code, message=message, left=state.unbought())
-        if shut is None:
-            return ()
-        return (Notice(name="shut", data={"what": shut.what, "times": REFUSALS_MAX, "code": code, "why": message}),)
-
-    def _leave(self, identity: str) -> None:
-        self._resending.close(identity)
-        self._state.release(identity)
-
-    def _put_off(self, identity: str, end: SendEnd, now: Now) -> None:
-        """Wait as long as the service wishes, but not until a doubtful key has grown too old to be sent again."""
-        state = self._state
-        pause_s = wait_s(self._resending[identity].tries, end.retry_after_s, state.settings.spread())
-        if state.attempt(identity).ambiguous:
-            left_s = state.settings.send_policy.key_window_s - WINDOW_MARGIN_S - self._age_s(identity, now)
-            pause_s = min(pause_s, max(left_s, BACKOFF_CAP_S))
-        self._resending.put_off(identity, now.mono_s + pause_s, needs_place=not self.may_have_arrived(identity))
-
-    def may_have_arrived(self, identity: str) -> bool:
-        """Whether the task may be there: then a resend takes no place, and its key grows old."""
-        return self._state.attempt(identity).ambiguous or self._resending[identity].restarted
-
-    def _age_s(self, identity: str, now: Now) -> float:
-        """Seconds since the intent, by whichever clock makes it oldest: the service may tell its time only later."""
-        told_s = self._state.age_s(self._state.attempt(identity), now)
-        return max(self._resending[identity].age_s(now), told_s or 0.0)
-
-    def _given_up(self, now: Now) -> Step | None:
-        """What waits for a create that pauses, wherever they came from, allow no more in this life. None: nothing."""
-        pauses = self._state.pauses
-        is_all = not _GIVING_UP.isdisjoint(pauses)
-        if not is_all and _ENDING.isdisjoint(pauses):
-            return None
-        left = self._resending.give_up(doubtful=is_all)
-        return self._all_let_go(left, now) if left else None
-
-    def give_up(self, now: Now) -> Step:
-        """Nothing is sent again in this life."""
-        return self._all_let_go(self._resending.give_up(doubtful=True), now)
-
-    def _all_let_go(self, identities: Iterable[str], now: Now) -> Step:
-        step = NOTHING
-        for identity in identities:
-            step = join(step, self._let_go(identity, now))
-        return step
-
-    def _let_go(self, identity: str, now: Now) -> Step:
-        """This one is not sent in this life any more. It stays open for a later one, unless it never left.
-
-        An attempt that this life opened, and of which no byte left, is no purchase: its credits are free again. Of one
-        that an earlier life opened, or that is under way, a send may have left unseen.
-        """
-        if self._never_left(identity):
-            return self._undo(identity, now)
-        self._leave(identity)
-        return NOTHING
-
-    def _never_left(self, identity: str) -> bool:
-        attempt = self._state.attempt(identity)
-        return not (attempt.sends or attempt.ambiguous or self._resending[identity].restarted)
-
-    def _undo(self, identity: str, now: Now) -> Step:
-        data = {"code": NOT_SENT_CODE, "message": "no byte of its create left this machine", "by": RUNNER}
-        step = self._state.move(identity, EventType.REJECTED, now, data)
-        self._leave(identity)
-        return step

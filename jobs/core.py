@@ -89,7 +89,7 @@ class Core:
             self.state.task_keys[record.attempt.task_id] = record.attempt.key
         match record.state:
             case ItemState.SUBMITTING:
-                return self._buying.adopt(item.identity, now)
+                return self._buying.attempts.adopt(item.identity, now)
             case ItemState.ACCEPTED:
                 self.state.occupy(item.identity)
                 self._watching.watch(item.identity, now, fresh=False)
@@ -415,7 +415,7 @@ class Core:
 
     def leave_unbought(self, now: Now) -> Step:
         """At the end: what never left gives its credits back, what the budget kept from being bought is `skipped`."""
-        step = self._buying.give_up(now)
+        step = self._buying.attempts.give_up(now)
         reason = self.state.pauses.get(Pause.BUDGET)
         if reason is None:
             return step

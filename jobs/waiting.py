@@ -119,11 +119,11 @@ class _Look:
         if due_s > now_s:
             return On.RESEND, due_s - now_s
         place_s = buying.place_s()
-        if Pause.PERSON in self._core.state.pauses and not buying.may_have_arrived(identity):
+        if Pause.PERSON in self._core.state.pauses and not buying.attempts.may_have_arrived(identity):
             return On.RESUME, None
-        if Pause.POLLS in self._core.state.pauses and not buying.may_have_arrived(identity):
+        if Pause.POLLS in self._core.state.pauses and not buying.attempts.may_have_arrived(identity):
             return On.STATUS, None
-        if place_s > now_s and not buying.may_have_arrived(identity):
+        if place_s > now_s and not buying.attempts.may_have_arrived(identity):
             return On.PLACE, _finite(place_s - now_s)
         paced_s = self._core.pacers[0].due_s(now_s)
         if paced_s > now_s:

@@ -41,6 +41,7 @@ _NOISE: dict[str, frozenset[str]] = {
     "Core": frozenset({"pacers", "_reasons_told"}),
     "RunState": frozenset({"settings", "items", "polling", "limits"}),
     "Buying": frozenset({"_state", "_pacer", "_order"}),
+    "OpenAttempts": frozenset({"_state", "_resending", "_breaker"}),
     "Watching": frozenset({"_state", "_pacer", "noticed"}),
     "PollHeap": frozenset({"_order"}),
     "PollQueue": frozenset({"_ready", "_stamp", "_level", "_coming", "_unsure"}),

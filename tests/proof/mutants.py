@@ -14,9 +14,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-import jobs.buying
 import jobs.core
 import jobs.intent
+import jobs.open_attempts
 import jobs.runstate
 import jobs.verdict
 import jobs.watching
@@ -26,6 +26,7 @@ from jobs.buying import Buying
 from jobs.core import Core
 from jobs.identity import idempotency_key
 from jobs.lifecycle import EventType, ItemState
+from jobs.open_attempts import OpenAttempts
 from jobs.ready import ReadyQueue
 from jobs.record import Attempt, Event, Record, fold
 from jobs.resending import OpenSend
@@ -156,19 +157,19 @@ def _charging(instead: Callable[[TaskSeen, Attempt], int | None]) -> tuple[Chang
 
 
 def _adopting_without_doubt() -> tuple[Change, ...]:
-    before = Buying.adopt
+    before = OpenAttempts.adopt
 
-    def adopt(self: Buying, identity: str, now: Now) -> Step:
+    def adopt(self: OpenAttempts, identity: str, now: Now) -> Step:
         step = before(self, identity, now)
         if identity in self._resending._open:
             self._resending[identity].restarted = False
         return step
 
-    return (Change(owner=Buying, name="adopt", instead=adopt),)
+    return (Change(owner=OpenAttempts, name="adopt", instead=adopt),)
 
 
 def _settling(instead: Callable[..., Follow]) -> Change:
-    return Change(owner=jobs.buying, name="settle", instead=instead)
+    return Change(owner=jobs.open_attempts, name="settle", instead=instead)
 
 
 def _clears_doubt(verdict: Verdict, **facts: Any) -> Follow:
@@ -321,7 +322,7 @@ MUTANTS: Mapping[str, Mutant] = {
     "a restart drops open intents": Mutant(
         breaks="an open intent is sent again",
         seen="goes round without end",
-        changes=(Change(owner=Buying, name="adopt", instead=_no_step),),
+        changes=(Change(owner=OpenAttempts, name="adopt", instead=_no_step),),
         root=_world(),
     ),
     "no window check": Mutant(

@@ -21,6 +21,7 @@ import jobs.budget
 import jobs.buying
 import jobs.core
 import jobs.intent
+import jobs.open_attempts
 import jobs.polling
 import jobs.ready
 import jobs.record
@@ -53,8 +54,8 @@ KINDS: tuple[type, ...] = (
 
 # Where they are made, and nobody asks whether a value is of their kind.
 _MAKERS: tuple[ModuleType, ...] = (
-    *(jobs.budget, jobs.buying, jobs.core, jobs.polling, jobs.ready, jobs.record, jobs.runstate, jobs.steps),
-    *(jobs.verdict, jobs.watching, tests.proof.sansio, tests.proof.sansio_service),
+    *(jobs.budget, jobs.buying, jobs.core, jobs.open_attempts, jobs.polling, jobs.ready, jobs.record),
+    *(jobs.runstate, jobs.steps, jobs.verdict, jobs.watching, tests.proof.sansio, tests.proof.sansio_service),
 )
 _REPLACED: dict[type, Callable[[Any, Mapping[str, object]], Any]] = {}
 
