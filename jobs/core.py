@@ -105,7 +105,7 @@ class Core:
             case _ if retry or self._rebuys(record):
                 self._want(item)
             case ItemState.FAILED if record.attempt is not None and record.attempt.task_id is not None:
-                self._watching.look_back(item.identity, now)
+                self._watching.looking_back.take_in(item.identity, now)
         return NOTHING
 
     def admit_planned(self, wanted: Iterable[tuple[Item, Record]]) -> None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from jobs.polling import LEVELS
 
-__all__ = ["PollHeap", "PollQueue"]
+__all__ = ["PollQueue"]
 
 # A look that is due later than this is planned again after a share of the time, and again: by then more is known.
 REPLAN_S = 4.0
@@ -166,29 +166,3 @@ def _reached(identity: str, level: int, due_s: float, worth_at: WorthAt, now_s: 
         else:
             level, due_s = tried, tried_s
     return above, due_s, above_s
-
-
-class PollHeap:
-    """Looks with a moment of their own, whatever they are worth."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[float, int, str]] = []
-        self._order = 0
-
-    def push(self, identity: str, due_s: float) -> None:
-        """Ask for this one at `due_s` (monotonic seconds)."""
-        self._order += 1
-        heapq.heappush(self._heap, (due_s, self._order, identity))
-
-    def due_s(self) -> float | None:
-        """When the first one is due."""
-        return self._heap[0][0] if self._heap else None
-
-    @property
-    def first(self) -> str:
-        """The one that is due first; there must be one."""
-        return self._heap[0][2]
-
-    def pop(self) -> str:
-        """Take the first one out."""
-        return heapq.heappop(self._heap)[2]

@@ -9,14 +9,15 @@ from dataclasses import dataclass
 from jobs.answers import Phase, SendEnd, TaskSeen
 from jobs.demand import Demand
 from jobs.lifecycle import EventType, ItemState
+from jobs.looking_back import LookingBack
 from jobs.pacing import Pacer
-from jobs.poll_queue import PollHeap, PollQueue
+from jobs.poll_queue import PollQueue
 from jobs.polling import Noticed
 from jobs.record import NO_CREDITS_CODE, Attempt
 from jobs.retry import RETRY_AFTER_CAP_S
 from jobs.runstate import RunState
 from jobs.sight import Sight
-from jobs.steps import NOTHING, Notice, Now, Poll, Step, Wait, earliest, join, tell, until
+from jobs.steps import NOTHING, Now, Poll, Step, Wait, earliest, join, tell, until
 from jobs.verdict import Pause, refuses_key
 
 __all__ = ["Watching"]
@@ -34,12 +35,6 @@ TIMED_MAX = 2
 TIMED_SPARE = 64
 
 _WATCHED = frozenset({ItemState.ACCEPTED, ItemState.VANISHED, ItemState.STALLED})
-
-# When a failed task that was charged is asked for once more: credits may come back late, and only an answer proves it.
-# A run does not wait for these looks; its next life begins with one, for a day.
-LOOK_BACK_S = (60.0, 600.0, 3600.0)
-LOOK_BACK_AGE_S_MAX = 86_400.0
-LOOKS_OWED_MAX = 100  # more of them are asked for as well, but no run waits for it
 
 
 @dataclass(slots=True, kw_only=True)
@@ -69,9 +64,7 @@ class Watching:
         self.noticed = Noticed()
         self._timed: deque[tuple[float, str]] = deque()  # tasks as they were taken in, the first first
         self._sight = Sight()
-        self._past = PollHeap()  # failed and charged: asked for again when nothing else is due
-        self._looks: dict[str, int] = {}  # key of the attempt -> how often it was asked for
-        self._looks_owed = 0  # how many of those that earlier lives left this one does not end without
+        self.looking_back = LookingBack(state)
 
     def watch(self, identity: str, now: Now, *, fresh: bool) -> None:
         """Ask for this item's task: after its first wait when it is fresh, at once when an earlier life left it."""
@@ -90,15 +83,6 @@ class Watching:
         if len(self._timed) > TIMED_SPARE + TIMED_MAX * len(self._tasks):
             self._timed = deque(entry for entry in self._timed if self._is_timed(*entry))
         self._plan(identity, now)
-
-    def look_back(self, identity: str, now: Now) -> None:
-        """Take in an item that failed and was charged for in an earlier life: its credits may have come back since."""
-        attempt = self._state.attempt(identity)
-        if attempt.settled and now.wall_s - (attempt.finished_at_s or 0.0) < LOOK_BACK_AGE_S_MAX:
-            self._past.push(identity, now.mono_s)
-            if self._looks_owed < LOOKS_OWED_MAX:
-                self._looks_owed += 1
-                self._state.owed.add(identity)
 
     @property
     def busy(self) -> bool:
@@ -167,7 +151,7 @@ class Watching:
     def _take(self, now: Now) -> str:
         identity = self._queue.first
         if identity is None:
-            return self._past.pop()
+            return self.looking_back.take()
         self._queue.pop()
         task = self._tasks[identity]
         task.asked_s = now.mono_s
@@ -185,10 +169,7 @@ class Watching:
             self._queue.drop(first)
             del self._tasks[first]
         due_s = self._queue.due_s()
-        while (past_s := self._past.due_s()) is not None and past_s <= now.mono_s:
-            if records[self._past.first].state is ItemState.FAILED:
-                break
-            self._state.owed.discard(self._past.pop())  # it was bought again
+        past_s = self.looking_back.due_s(now.mono_s)
         return due_s if past_s is None else earliest(due_s, past_s)
 
     def ended(self, poll: Poll, end: SendEnd, now: Now) -> Step:
@@ -206,7 +187,7 @@ class Watching:
         if state.attempt(poll.identity).task_id != poll.task_id:
             return told  # a look back, and the item was bought again meanwhile: this says nothing of its new attempt
         if state.records[poll.identity].state is ItemState.FAILED:
-            return join(told, self._looked_back(poll, end, now))
+            return join(told, self.looking_back.looked(poll, end, now))
         if refuses_key(end.status, end.error):
             self._again(poll.identity, now)
             return join(told, tell(state.pause(Pause.AUTH, end.reason)))
@@ -277,7 +258,7 @@ class Watching:
             else:
                 step = join(step, tell(state.item_failed()))
             if charge:
-                self._past.push(identity, now.mono_s + LOOK_BACK_S[0])
+                self.looking_back.charged(identity, now)
         state.release(identity)
         notices = state.surprise(identity, attempt.reserved, charge)
         if task.status == "succeeded" and not assumed:
@@ -296,24 +277,6 @@ class Watching:
         if unseen_s is not None:
             self.noticed = self.noticed.and_one(polls, unseen_s)
         return polls, unseen_s
-
-    def _looked_back(self, poll: Poll, end: SendEnd, now: Now) -> Step:
-        """Credits that came back after the end, told by an answer; until then nothing is assumed."""
-        state, identity = self._state, poll.identity
-        key = state.attempt(identity).key
-        looks = self._looks[key] = self._looks.get(key, 0) + 1
-        if looks < len(LOOK_BACK_S):
-            self._past.push(identity, now.mono_s + LOOK_BACK_S[looks])
-        settled = state.attempt(identity).settled
-        task = end.task
-        if task is None or task.id != poll.task_id or task.status != "failed":  # while it runs, 0 says nothing
-            return NOTHING
-        final = task.final_credits
-        if final is None or final >= settled:
-            return NOTHING
-        step = state.move(identity, EventType.REFUNDED, now, {"credits": settled - final, "request_id": end.request_id})
-        data = {"item": state.items[identity].key, "credits": settled - final}
-        return join(step, Step(notices=(Notice(name="refund", data=data),)))
 
     def _not_found(self, identity: str, end: SendEnd, now: Now) -> Step:
         state = self._state

@@ -11,9 +11,9 @@ from jobs.answers import Phase, SendEnd, TaskSeen
 from jobs.budget import Books
 from jobs.core import Core
 from jobs.lifecycle import EventType, ItemState
+from jobs.looking_back import LOOKS_OWED_MAX
 from jobs.record import Record
 from jobs.steps import Notice, Poll, Wait
-from jobs.watching import LOOKS_OWED_MAX
 from tests.jobs.workbench import (
     INTENT,
     START,
@@ -69,6 +69,23 @@ def test_it_is_asked_for_three_times_and_then_left_alone() -> None:
         assert core.poll_ended(must_poll(core, seconds), FAILED, at(seconds)).changes == ()
 
     assert core.next_poll(at(90_000)) == Wait(until_s=None)
+
+
+def test_those_that_ended_first_are_asked_for_first_and_of_one_moment_in_their_order() -> None:
+    core = made_core(*(made_item(n) for n in range(3)), prices={"m": 10})
+    sends = [must_send(core, 0) for _ in range(3)]
+    for n, send in enumerate(sends):
+        core.create_ended(send, seen(f"task_{n}"), at(0))
+    polls = {poll.task_id: poll for poll in (must_poll(core, 10) for _ in sends)}
+    for n, seconds in ((2, 11), (1, 12), (0, 12)):
+        core.poll_ended(polls[f"task_{n}"], seen(f"task_{n}", "failed", final=10), at(seconds))
+
+    asked = []
+    for _ in sends:
+        look = must_poll(core, 100)
+        asked.append(look.task_id)
+        core.poll_ended(look, seen(look.task_id, "failed", final=10), at(100))
+    assert asked == ["task_2", "task_1", "task_0"]
 
 
 @pytest.mark.parametrize(

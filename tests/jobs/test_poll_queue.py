@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.poll_queue import REPLAN_S, PollHeap, PollQueue
+from jobs.poll_queue import REPLAN_S, PollQueue
 from jobs.polling import LEVELS
 
 
@@ -161,15 +161,3 @@ def test_nobody_is_passed_over_for_ever(steps: list[float], poll_s: float) -> No
             seen[taken] += 1
             desk.add(taken, now_s)
     assert set(seen) == set(desk.step_s)
-
-
-@given(st.lists(st.tuples(st.floats(0, 100), st.integers(0, 9)), max_size=40))
-def test_the_heap_gives_the_earliest_first_and_ties_in_order(pushed: list[tuple[float, int]]) -> None:
-    heap = PollHeap()
-    for due_s, number in pushed:
-        heap.push(str(number), due_s)
-
-    popped = []
-    while (first_s := heap.due_s()) is not None:
-        popped.append((first_s, int(heap.pop())))
-    assert popped == sorted(pushed, key=lambda entry: entry[0])

@@ -43,7 +43,7 @@ _NOISE: dict[str, frozenset[str]] = {
     "Buying": frozenset({"_state", "_pacer", "_order"}),
     "OpenAttempts": frozenset({"_state", "_resending", "_breaker"}),
     "Watching": frozenset({"_state", "_pacer", "noticed"}),
-    "PollHeap": frozenset({"_order"}),
+    "LookingBack": frozenset({"_state", "_order"}),
     "PollQueue": frozenset({"_ready", "_stamp", "_level", "_coming", "_unsure"}),
     "_Place": frozenset({"coming", "ready"}),
     "_Task": frozenset({"polls", "is_scout", "spread"}),
@@ -187,7 +187,7 @@ _SPECIAL: Mapping[tuple[str, str], Painter] = {
     # (when due, ordinal, whose): the order of what is due is kept, the ordinals are not
     ("Resending", "_waiting"): _due_picture,
     ("Resending", "_placeless"): _due_picture,
-    ("PollHeap", "_heap"): _due_picture,
+    ("LookingBack", "_heap"): _due_picture,
 }
 
 

@@ -331,7 +331,7 @@ BUGS: tuple[Bug, ...] = (
     Bug(
         name="a task that runs again was refunded",
         hurts="a charge leaves the books because a figure was 0 for a moment",
-        file="jobs/watching.py",
+        file="jobs/looking_back.py",
         old='task.id != poll.task_id or task.status != "failed":',
         new="task.id != poll.task_id:",
         hunter="tests/jobs/test_looking_back.py",

@@ -21,6 +21,7 @@ import jobs.budget
 import jobs.buying
 import jobs.core
 import jobs.intent
+import jobs.looking_back
 import jobs.open_attempts
 import jobs.polling
 import jobs.ready
@@ -54,8 +55,9 @@ KINDS: tuple[type, ...] = (
 
 # Where they are made, and nobody asks whether a value is of their kind.
 _MAKERS: tuple[ModuleType, ...] = (
-    *(jobs.budget, jobs.buying, jobs.core, jobs.open_attempts, jobs.polling, jobs.ready, jobs.record),
-    *(jobs.runstate, jobs.steps, jobs.verdict, jobs.watching, tests.proof.sansio, tests.proof.sansio_service),
+    *(jobs.budget, jobs.buying, jobs.core, jobs.looking_back, jobs.open_attempts, jobs.polling, jobs.ready),
+    *(jobs.record, jobs.runstate, jobs.steps, jobs.verdict, jobs.watching),
+    *(tests.proof.sansio, tests.proof.sansio_service),
 )
 _REPLACED: dict[type, Callable[[Any, Mapping[str, object]], Any]] = {}
 
