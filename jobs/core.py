@@ -1,8 +1,9 @@
 """The core of a run: it decides, the runner acts, the ledger remembers.
 
 A plain object with no clock, no I/O and no waiting. The runner asks what may leave now (`next_create`, `next_poll`,
-`next_download`), makes the returned changes durable, does the request, and tells how it ended (`create_ended`, ...),
-which again gives changes to make durable. Between two calls nothing moves; every decision about money is made here.
+`next_download`; `lacking.wanted` for uploads), makes the returned changes durable, does the request, and tells how it
+ended (`create_ended`, ...), which again gives changes to make durable. Between two calls nothing moves; every decision
+about money is made here.
 
 Order that must hold, and that the runner keeps: the changes of a `Send` are committed before its request leaves.
 """
@@ -13,10 +14,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from jobs.answers import SendEnd, Uploaded
+from jobs.answers import SendEnd
 from jobs.budget import Books, Shared
 from jobs.buying import Buying
 from jobs.item import Item
+from jobs.lacking import Lacking
 from jobs.lifecycle import EventType, ItemState
 from jobs.limits import Limits
 from jobs.pacing import Pacer
@@ -66,7 +68,7 @@ class Core:
         self.pacers = (creates, polls)
         self._buying = Buying(self.state, creates)
         self._watching = Watching(self.state, polls)
-        self._lacking: dict[str, set[str]] = {}  # digest -> identities that wait for its upload
+        self.lacking = Lacking(self.state)
         self._downloads: deque[Download] = deque()
         self._saving: set[tuple[str, int]] = set()
         self._reasons_told: set[str] = set()  # why results were left
@@ -138,51 +140,8 @@ class Core:
         return rebuys(record, resubmit_failed=self.state.settings.resubmit_failed)
 
     def _want(self, item: Item) -> None:
-        lacking = self._uploads_lacking(item) if item.references else []
-        if not lacking:
+        if not (item.references and self.lacking.holds(item)):
             self.state.ready.add(item)
-            return
-        self.state.missing[item.identity] = len(lacking)
-        for digest in lacking:
-            self._lacking.setdefault(digest, set()).add(item.identity)
-
-    def _uploads_lacking(self, item: Item) -> list[str]:
-        digests = dict.fromkeys(reference.sha256 for reference in item.references)
-        return [digest for digest in digests if digest not in self.state.uploads]
-
-    def wanted_uploads(self) -> list[str]:
-        """Digests that items wait for, in the order of their first item."""
-        if not self._lacking:
-            return []
-        first = {digest: min(self.state.items[i].index for i in who) for digest, who in self._lacking.items()}
-        return sorted(first, key=lambda digest: first[digest])
-
-    def uploaded(self, digest: str, uploaded: Uploaded) -> None:
-        """A reference is at the service: items that lacked only this may go."""
-        self.state.uploads[digest] = uploaded
-        for identity in self._lacking.pop(digest, set()):
-            self.state.missing[identity] -= 1
-            if self.state.missing[identity] == 0:
-                del self.state.missing[identity]
-                self.state.ready.add(self.state.items[identity])
-
-    def leave_lacking(self) -> set[str]:
-        """Leave to others what waits for references, which only they can bring; gives those items."""
-        left = {*self.state.missing}
-        self.state.missing.clear()
-        self._lacking.clear()
-        return left
-
-    def upload_failed(self, digest: str, now: Now, *, code: str, message: str) -> Step:
-        """A reference cannot be had: items that need it are not bought."""
-        step = NOTHING
-        for identity in sorted(self._lacking.pop(digest, set()), key=lambda i: self.state.items[i].index):
-            del self.state.missing[identity]
-            for waiting in self._lacking.values():
-                waiting.discard(identity)
-            step = join(step, self.state.skip(identity, now, code=code, message=message))
-        self._lacking = {d: who for d, who in self._lacking.items() if who}
-        return step
 
     # Creating
 
@@ -407,11 +366,11 @@ class Core:
             return True
         if state.slots or state.owed:
             return False
-        if Pause.PERSON in state.pauses and (state.ready or self._lacking):
+        if Pause.PERSON in state.pauses and (state.ready or state.missing):
             return False  # somebody will say how it goes on
-        if state.pauses.keys() == {Pause.POLLS} and (state.ready or self._lacking):
+        if state.pauses.keys() == {Pause.POLLS} and (state.ready or state.missing):
             return False  # so will a status
-        return bool(state.pauses) or not (state.ready or self._lacking)
+        return bool(state.pauses) or not (state.ready or state.missing)
 
     def leave_unbought(self, now: Now) -> Step:
         """At the end: what never left gives its credits back, what the budget kept from being bought is `skipped`."""
@@ -419,9 +378,7 @@ class Core:
         reason = self.state.pauses.get(Pause.BUDGET)
         if reason is None:
             return step
-        waiting = [self.state.items[identity] for identity in self.state.missing]
+        waiting = (self.state.items[identity] for identity in self.lacking.leave())
         left = sorted((*self.state.ready.drain(), *waiting), key=lambda item: item.index)
-        self.state.missing.clear()
-        self._lacking.clear()
         skip = self.state.skip
         return join(step, *(skip(item.identity, now, code=BUDGET_EXHAUSTED, message=reason) for item in left))

@@ -251,7 +251,7 @@ class Engine:
         """Take up what the core lacks; a task that failed may be wanted again with a reference the service forgot."""
         if self._uploader is None:
             return
-        if self._uploads.take_up(self.core.wanted_uploads()):
+        if self._uploads.take_up(self.core.lacking.wanted()):
             self._upload_lane.wake()
         self.counts.uploads_needed = self._uploads.needed
 
@@ -280,7 +280,7 @@ class Engine:
             await self._ledger.save_upload(KnownUpload(sha256=digest, uploaded=uploaded, at_s=now.wall_s))
             failpoint("upload.after_commit")
             self._heed_reserve()
-            self.core.uploaded(digest, uploaded)
+            self.core.lacking.uploaded(digest, uploaded)
             self.counts.uploads_done += 1
             self._reporter.uploaded(reference.path, reference.bytes)
         self._look(self._create_lane)
@@ -296,7 +296,7 @@ class Engine:
             await self.commit(Step(notices=state.pause(pause, error.message)))
         else:
             digest = wanted.reference.sha256
-            await self.commit(self.core.upload_failed(digest, now, code=error.code, message=error.message))
+            await self.commit(self.core.lacking.failed(digest, now, code=error.code, message=error.message))
 
     # Creates
 

@@ -156,7 +156,7 @@ class Bench:
 
     def done(self) -> list[int]:
         """Shards of which nothing is left to do, and was not when this was asked last: all of it is durable by then."""
-        left = self.engine.core.leave_lacking()  # it would wait here for ever
+        left = self.engine.core.lacking.leave()  # it would wait here for ever
         self._short |= {shard_id for shard_id, items in self._parts.items() if not left.isdisjoint(items)}
         state = self.engine.core.state
         if state.stopping or not state.pauses.keys() <= {Pause.PERSON}:

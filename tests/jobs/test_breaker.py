@@ -127,5 +127,5 @@ def test_items_that_wait_for_an_upload_count_as_left() -> None:
         pass
 
     assert {core.state.records[item.identity].error_code for item in bad[3:]} == {"refused_alike"}
-    core.uploaded("d0", Uploaded(file_id="f", url="u", kind="image", name="r", mime_type="image/png"))
+    core.lacking.uploaded("d0", Uploaded(file_id="f", url="u", kind="image", name="r", mime_type="image/png"))
     assert must_send(core, 2).identity == waiting[0].identity

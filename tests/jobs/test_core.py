@@ -38,7 +38,7 @@ def test_a_great_many_items_are_admitted_as_each_by_itself_would_be() -> None:
 
     assert list(at_once.state.items.items()) == list(one_by_one.state.items.items()) != []
     assert at_once.state.records == one_by_one.state.records
-    assert (at_once.state.missing, at_once.wanted_uploads()) == (one_by_one.state.missing, one_by_one.wanted_uploads())
+    assert (at_once.state.missing, at_once.lacking.wanted()) == (one_by_one.state.missing, one_by_one.lacking.wanted())
     assert at_once.state.missing.keys() == {items[0].identity}
     sends = [(at_once.next_create(at(seconds)), one_by_one.next_create(at(seconds))) for seconds in range(8)]
     assert all(one == other for one, other in sends)
@@ -138,13 +138,13 @@ def _held(digest: str) -> Uploaded:
 
 def test_an_item_waits_for_all_its_references_and_others_do_not() -> None:
     core = made_core(made_item(0, references=2), made_item(1))
-    assert core.wanted_uploads() == ["d0", "d1"]
+    assert core.lacking.wanted() == ["d0", "d1"]
     assert must_send(core, 0).identity == "i1-1"
     core.state.price_seen("m", 10)
-    core.uploaded("d0", _held("d0"))
+    core.lacking.uploaded("d0", _held("d0"))
     assert waits_s(core.next_create(at(0))) is None
     assert not core.finished()
-    core.uploaded("d1", _held("d1"))
+    core.lacking.uploaded("d1", _held("d1"))
 
     body = must_send(core, 0).step.changes[0].body
     assert body is not None
@@ -154,12 +154,22 @@ def test_an_item_waits_for_all_its_references_and_others_do_not() -> None:
 
 def test_an_upload_that_failed_skips_the_items_that_need_it() -> None:
     core = made_core(made_item(0, references=2), made_item(1, references=1))
-    step = core.upload_failed("d1", at(0), code="refused", message="not an image")
+    step = core.lacking.failed("d1", at(0), code="refused", message="not an image")
 
     assert [change.record.identity for change in step.changes] == ["i1-0"]
-    assert core.wanted_uploads() == ["d0"]
-    core.upload_failed("d0", at(0), code="refused", message="not an image")
+    assert core.lacking.wanted() == ["d0"]
+    core.lacking.failed("d0", at(0), code="refused", message="not an image")
     assert core.finished()
+
+
+def test_what_lacks_references_that_only_others_can_bring_is_left_to_them() -> None:
+    core = made_core(made_item(0, references=2), made_item(1, references=1))
+
+    assert core.lacking.leave() == {"i1-0", "i1-1"}
+    assert core.lacking.wanted() == []
+    assert core.finished()
+    core.lacking.uploaded("d0", _held("d0"))
+    assert waits_s(core.next_create(at(0))) is None
 
 
 def test_results_are_saved_oldest_first_and_only_what_is_missing() -> None:

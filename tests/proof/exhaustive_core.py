@@ -40,6 +40,7 @@ _ATOMS = (int, float, str, bytes, NoneType, Enum, FunctionType, BuiltinFunctionT
 _NOISE: dict[str, frozenset[str]] = {
     "Core": frozenset({"pacers", "_reasons_told"}),
     "RunState": frozenset({"settings", "items", "polling", "limits"}),
+    "Lacking": frozenset({"_state"}),
     "Buying": frozenset({"_state", "_pacer", "_order"}),
     "OpenAttempts": frozenset({"_state", "_resending", "_breaker"}),
     "Watching": frozenset({"_state", "_pacer", "noticed"}),

@@ -169,7 +169,7 @@ def _hang(world: World, move: Move) -> None:
 def _upload(world: World, _: Move) -> None:
     name = f"upload-{world.uploads}"
     held = Uploaded(file_id=name, url=name, kind="image", name="r", mime_type="image/png")
-    world.own_core().uploaded(REFERENCE.sha256, held)
+    world.own_core().lacking.uploaded(REFERENCE.sha256, held)
 
 
 def _poll(world: World, move: Move) -> None:

@@ -74,7 +74,7 @@ def _of_a_life(world: World, core: Core) -> Iterator[Move]:
         yield from _of_a_send(world, identity, way)
     if core.state.ready or len(core._buying._resending):
         yield Move("ask")
-    if world.root.reference and core.wanted_uploads():
+    if world.root.reference and core.lacking.wanted():
         yield Move("upload")
     yield from _polls(world, core)
     timed = core._watching._timed

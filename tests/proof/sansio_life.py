@@ -206,7 +206,7 @@ class Life:
             self.saving += 1
             self._later(self._span_s(5.0), self._saved, download)
         if self.world.with_references:
-            for digest in core.wanted_uploads():
+            for digest in core.lacking.wanted():
                 if digest not in self.uploading:
                     self.uploading.add(digest)
                     self._later(self._span_s(5.0), self._uploaded, digest)
@@ -351,11 +351,11 @@ class Life:
             if self.dice.random() < 0.5:
                 self.core.state.pause(Pause.NETWORK, "the service is away")
                 return
-            self.commit(self.core.upload_failed(digest, self.now, code="refused", message="not an image"))
+            self.commit(self.core.lacking.failed(digest, self.now, code="refused", message="not an image"))
             return
         held = Uploaded(file_id=digest, url=f"https://x.test/{digest}", kind="image", name="r", mime_type="image/png")
         self.world.uploads[digest] = held
-        self.core.uploaded(digest, held)
+        self.core.lacking.uploaded(digest, held)
 
     # Committing
 
