@@ -4,9 +4,6 @@ A value is taken from the first of: a flag, the environment, `rivya-batch.toml` 
 user's own config file, what is built in. Budgets and rates are different on purpose: the smallest of all layers holds,
 so that no layer can raise another's cap. The manifest's own limits join as one more layer (`Settings.capped`).
 
-Two things a file that travels with a manifest may not say: where requests go and which key goes with them. Otherwise a
-folder from a stranger could send the key to the stranger.
-
 This is the only file that reads the environment.
 """
 
@@ -14,30 +11,34 @@ from __future__ import annotations
 
 import os
 import stat
-import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
 
-import platformdirs
-
 from jobs.leaks import is_secret_text
-from jobs.rates import Rate, parse_rate
+from jobs.rates import Rate
 from jobs.steering import Ceiling, Dial
-from jobs.suggest import did_you_mean
-from jobs.wording import listed
 from runner.addresses import base_url
 from runner.aws import VARIABLES
-from runner.errors import AuthError, RunnerError, UsageError
+from runner.errors import AuthError, RunnerError
 from runner.ledger.store import LOCAL_FOLDER, Database, Store, is_database
 from runner.secret import Secret
+from runner.settings_layers import (
+    CAPS,
+    Layer,
+    all_layers,
+    first_said,
+    read_account,
+    read_cap,
+    read_small_file,
+    read_text,
+)
 
 __all__ = [
     "BASE_URL",
     "ENVIRONMENT",
-    "PROJECT_FILE",
     "SIM_SPEED",
     "SIM_STORE",
     "STORE",
@@ -46,7 +47,6 @@ __all__ = [
     "aws_variables",
     "load_settings",
     "ray_variables",
-    "user_config_file",
 ]
 
 BASE_URL: Final = "https://rivya.ai"
@@ -58,7 +58,6 @@ SIM_BASE_URL: Final = "http://127.0.0.1"  # until the simulator has its port
 SIM_ACCOUNT: Final = "sim"
 SIM_SERVICE: Final = "simulator"
 ACCOUNT: Final = "default"
-PROJECT_FILE: Final = "rivya-batch.toml"
 
 # Every variable this program reads, with what it means; `doctor` and the README list them.
 ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType(
@@ -77,9 +76,6 @@ ENVIRONMENT: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 
-# A settings or key file is a few lines; more than this is another file by mistake.
-FILE_BYTES_MAX: Final = 64 * 1024
-
 # `local` is one process; by the others whoever runs hands out, and `rivya-batch worker` works.
 ENGINES: Final = ("local", "procrastinate", "ray")
 
@@ -94,10 +90,6 @@ _QUIET_RAY: Final = MappingProxyType(
 # What Ray calls a cluster that Windows may not have: on Linux it also means the loopback address, where its own option
 # for that is ignored.
 _LOCAL_RAY: Final = MappingProxyType({"RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"})
-
-_CAPS: Final = ("budget", "creates", "polls", "uploads", "downloads", "in_flight")
-_USER_KEYS: Final = ("store", "account", *_CAPS, "base_url", "api_key_file", "notify_secret_file")
-_PROJECT_KEYS: Final = ("store", "account", *_CAPS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +143,7 @@ class Settings:
     def capped(self, caps: Caps, *, origin: str) -> Settings:
         """These settings with one more layer of ceilings: the smaller of each two holds."""
         origins, merged = dict(self.origins), {}
-        for name in _CAPS:
+        for name in CAPS:
             mine, other = getattr(self.caps, name), getattr(caps, name)
             merged[name] = mine
             if other is not None and (mine is None or _size(other) < _size(mine)):
@@ -200,11 +192,6 @@ def ray_variables(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     return {**environ, **files, **_QUIET_RAY, **(_LOCAL_RAY if address == "local" else {}), "RAY_ADDRESS": address}
 
 
-def user_config_file() -> Path:
-    """The user's own settings, in the folder the platform keeps such files in."""
-    return platformdirs.user_config_path("rivya-batch") / "config.toml"
-
-
 def load_settings(
     *,
     flags: Mapping[str, str | int | None] | None = None,
@@ -219,46 +206,36 @@ def load_settings(
     """
     environ = os.environ if environ is None else environ  # noqa: TID251 - the one place
     given = {name: value for name, value in (flags or {}).items() if value is not None}
-    layers = [
-        _Layer(values=given, origins={name: "--" + name.replace("_", "-") for name in given}),
-        _from_environment(environ),
-        *_from_files(beside or Path.cwd(), user_config or user_config_file()),
-    ]
-    service = str(base_url(_text(*_first(layers, "base_url", BASE_URL))))
-    account = _account(*_first(layers, "account", ACCOUNT))
+    layers = all_layers(given, environ, beside or Path.cwd(), user_config)
+    service = str(base_url(read_text(*first_said(layers, "base_url", BASE_URL))))
+    account = read_account(*first_said(layers, "account", ACCOUNT))
     settings = Settings(
         base_url=service,
-        store=_store(_text(*_first(layers, "store", str(STORE))), account=account, service=service),
+        store=_store(read_text(*first_said(layers, "store", str(STORE))), account=account, service=service),
         account=account,
-        engine=_text(*_first(layers, "engine", ENGINES[0])),
-        color=_color(_first(layers, "color", "auto")[0], environ),
+        engine=read_text(*first_said(layers, "engine", ENGINES[0])),
+        color=_color(first_said(layers, "color", "auto")[0], environ),
         ci=bool(environ.get("CI")),
         origins=MappingProxyType(
-            {name: _first(layers, name, "")[1] for name in ("base_url", "store", "account")}
-            | dict.fromkeys(_CAPS, "built-in")
+            {name: first_said(layers, name, "")[1] for name in ("base_url", "store", "account")}
+            | dict.fromkeys(CAPS, "built-in")
         ),
     )
     for layer in layers:
-        for name in (name for name in _CAPS if name in layer.values):
+        for name in (name for name in CAPS if name in layer.values):
             origin = layer.origins[name]
-            cap: dict[str, Any] = {name: _cap(name, layer.values[name], origin)}
+            cap: dict[str, Any] = {name: read_cap(name, layer.values[name], origin)}
             settings = settings.capped(Caps(**cap), origin=origin)
     settings = replace(settings, ceilings=_ceilings(layers[1:]))
     return _with_notify_secret(_with_key(settings, layers), layers)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Layer:
-    values: Mapping[str, object]
-    origins: Mapping[str, str]
-
-
-def _ceilings(layers: Iterable[_Layer]) -> Mapping[Dial, Ceiling]:
+def _ceilings(layers: Iterable[Layer]) -> Mapping[Dial, Ceiling]:
     """What no flag, manifest or `tune` may exceed: the smallest that environment and files set for each dial."""
     standing = Settings()
     for layer in layers:
         for dial in (dial for dial in Dial if dial in layer.values):
-            cap: dict[str, Any] = {dial: _cap(dial, layer.values[dial], layer.origins[dial])}
+            cap: dict[str, Any] = {dial: read_cap(dial, layer.values[dial], layer.origins[dial])}
             standing = standing.capped(Caps(**cap), origin=layer.origins[dial])
     found = {dial: getattr(standing.caps, dial) for dial in Dial}
     return MappingProxyType(
@@ -266,108 +243,10 @@ def _ceilings(layers: Iterable[_Layer]) -> Mapping[Dial, Ceiling]:
     )
 
 
-def _from_environment(environ: Mapping[str, str]) -> _Layer:
-    named = {
-        "api_key": "RIVYA_API_KEY",
-        "api_key_file": "RIVYA_API_KEY_FILE",
-        "base_url": "RIVYA_BASE_URL",
-        "store": "RIVYA_BATCH_STORE",
-        "budget": "RIVYA_BATCH_BUDGET",
-        "account": "RIVYA_BATCH_ACCOUNT",
-        "notify_secret": "RIVYA_BATCH_NOTIFY_SECRET",
-        "notify_secret_file": "RIVYA_BATCH_NOTIFY_SECRET_FILE",
-    }
-    origins = {name: variable for name, variable in named.items() if environ.get(variable)}  # empty is unset
-    return _Layer(values={name: environ[variable] for name, variable in origins.items()}, origins=origins)
-
-
-def _from_files(folder: Path, user_config: Path) -> Iterable[_Layer]:
-    folder = folder.absolute()
-    project = next(
-        (place / PROJECT_FILE for place in (folder, *folder.parents) if (place / PROJECT_FILE).is_file()), None
-    )
-    if project is not None:
-        yield _from_toml(project, _PROJECT_KEYS)
-    if user_config.is_file():
-        yield _from_toml(user_config, _USER_KEYS)
-
-
-def _from_toml(file: Path, allowed: tuple[str, ...]) -> _Layer:
-    try:
-        values = tomllib.loads(_small_file(file).decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as problem:
-        raise UsageError(f"{file} cannot be read as TOML: {problem}", next_step="mend or remove the file") from problem
-    for name in values:
-        if name not in allowed:
-            raise UsageError(
-                f"{file} has a setting `{name}`, which {_why_not(name)}.", next_step=_instead(name, allowed)
-            )
-    for name in ("store", "api_key_file", "notify_secret_file"):
-        if name in values and not is_database(str(values[name])):  # a path in a file is meant from that file's folder
-            values[name] = str(file.parent / Path(_text(values[name], str(file))).expanduser())
-    return _Layer(values=values, origins=dict.fromkeys(values, str(file)))
-
-
-def _why_not(name: str) -> str:
-    if name == "api_key":
-        return "no settings file may hold"
-    if name in _USER_KEYS:
-        return "only the environment or your own config file may set: a manifest's folder may come from a stranger"
-    return "does not exist"
-
-
-def _instead(name: str, allowed: tuple[str, ...]) -> str:
-    if name == "api_key":
-        return "use RIVYA_API_KEY, or RIVYA_API_KEY_FILE with a file that only you can read"
-    if name in _USER_KEYS:
-        return f"set it in {user_config_file()}"
-    return did_you_mean(name, allowed, f"there are {listed(allowed)}")
-
-
-def _first(layers: Iterable[_Layer], name: str, built_in: object) -> tuple[object, str]:
-    for layer in layers:
-        if name in layer.values:
-            return layer.values[name], layer.origins[name]
-    return built_in, "built-in"
-
-
-def _wrong(value: object, origin: str, wanted: str) -> UsageError:
-    return UsageError(f"{origin} is {value!r}, which is not {wanted}.", next_step=f"correct {origin}")
-
-
-def _text(value: object, origin: str) -> str:
-    if not isinstance(value, str) or not value or "\0" in value:
-        raise _wrong(value, origin, "a text")
-    return value
-
-
 def _store(text: str, *, account: str, service: str) -> Store:
     if is_database(text):
         return Database(address=text, account=account, base_url=service)
     return Path(text).expanduser()
-
-
-def _account(value: object, origin: str) -> str:
-    label = _text(value, origin)
-    if len(label) > 64 or not label.isprintable():
-        raise _wrong(value, origin, "a label of at most 64 printable characters")
-    return label
-
-
-def _cap(name: str, value: object, origin: str) -> int | Rate:
-    if name in ("budget", "in_flight"):
-        least = 0 if name == "budget" else 1
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 18:
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise _wrong(
-                value, origin, f"a whole number of {'credits' if name == 'budget' else 'tasks'}, {least} or more"
-            )
-        return value
-    rate = parse_rate(_text(value, origin))
-    if rate is None:
-        raise _wrong(value, origin, "a rate such as `5/s` or `60/min`")
-    return rate
 
 
 def _color(choice: object, environ: Mapping[str, str]) -> bool | None:
@@ -378,9 +257,9 @@ def _color(choice: object, environ: Mapping[str, str]) -> bool | None:
     return True if environ.get("FORCE_COLOR") else None
 
 
-def _with_key(settings: Settings, layers: Iterable[_Layer]) -> Settings:
-    text, origin = _first(layers, "api_key", None)
-    file, file_origin = _first(layers, "api_key_file", None)
+def _with_key(settings: Settings, layers: Iterable[Layer]) -> Settings:
+    text, origin = first_said(layers, "api_key", None)
+    file, file_origin = first_said(layers, "api_key_file", None)
     if text is None and file is None:
         return replace(settings, origins=MappingProxyType({**settings.origins, "key": "nowhere"}))
     key: Secret | None = None
@@ -388,7 +267,7 @@ def _with_key(settings: Settings, layers: Iterable[_Layer]) -> Settings:
     try:
         if text is None:
             origin = file_origin
-            text = _read_key(_text(file, origin), origin)
+            text = _read_key(read_text(file, origin), origin)
         key = Secret(str(text).strip())
     except RunnerError as refused:
         problem = refused
@@ -397,15 +276,15 @@ def _with_key(settings: Settings, layers: Iterable[_Layer]) -> Settings:
     )
 
 
-def _with_notify_secret(settings: Settings, layers: Iterable[_Layer]) -> Settings:
+def _with_notify_secret(settings: Settings, layers: Iterable[Layer]) -> Settings:
     """A secret that cannot be used must not end a run: the problem is told to who waits for a notification."""
-    text, origin = _first(layers, "notify_secret", None)
-    file, file_origin = _first(layers, "notify_secret_file", None)
+    text, origin = first_said(layers, "notify_secret", None)
+    file, file_origin = first_said(layers, "notify_secret_file", None)
     if text is None and file is None:
         return settings
     try:
         if text is None:
-            text, origin = _read_key(_text(file, file_origin), file_origin), file_origin
+            text, origin = _read_key(read_text(file, file_origin), file_origin), file_origin
         return replace(settings, notify_secret=Secret(str(text).strip(), what=f"notification secret ({origin})"))
     except RunnerError as problem:
         return replace(settings, notify_problem=problem.message.removesuffix(" Nothing was sent."))
@@ -427,18 +306,10 @@ def _read_key(name: str, origin: str) -> str:
                 code="key-file-open",
                 next_step=f"chmod 600 {file}",
             )
-        return _small_file(file).decode("ascii", "replace")
+        return read_small_file(file).decode("ascii", "replace")
     except OSError as problem:
         raise AuthError(
             f"The key file {file} ({origin}) cannot be read: {problem.strerror}.",
             code="key-file-unreadable",
             next_step=f"correct {origin}",
         ) from problem
-
-
-def _small_file(file: Path) -> bytes:
-    with file.open("rb") as stream:
-        data = stream.read(FILE_BYTES_MAX + 1)
-    if len(data) > FILE_BYTES_MAX:
-        raise UsageError(f"{file} is larger than {FILE_BYTES_MAX} bytes, so it is another file by mistake.")
-    return data

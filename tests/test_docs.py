@@ -12,7 +12,8 @@ from jobs.schema import manifest_schema
 from runner.cli.exits import EXITS
 from runner.cli.lazy import VERBS
 from runner.failpoints import POINTS
-from runner.settings import ENVIRONMENT, PROJECT_FILE
+from runner.settings import ENVIRONMENT
+from runner.settings_layers import PROJECT_FILE
 from tests.proof.planted_bugs import BUGS
 from tests.proof.soak import CAMPAIGNS
 
