@@ -12,7 +12,7 @@ from typing import Any
 from tests.bench.processes import Finished, measured
 from tests.bench.workloads import Told, Workload
 
-__all__ = ["AXIS_MAX", "CLIENTS", "Client", "Ran", "command", "manifest"]
+__all__ = ["AXIS_MAX", "CLIENTS", "Client", "Ran", "command", "manifest", "play_ours", "play_peer"]
 
 # What the manifest's language calls no limit.
 FASTEST = 10_000
@@ -32,6 +32,11 @@ class Ran:
 
 # workload, the service's address, an empty folder, the checkout to be measured, polls per item of the last run of ours
 Play = Callable[[Workload, str, Path, Path, float], Ran]
+Enough = Callable[[], bool]
+
+
+def _never() -> bool:
+    return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,33 +78,45 @@ jobs:
 """
 
 
-def command(words: list[str], *, url: str, folder: Path, product: Path, watch: Path | None = None) -> Finished:
+def command(
+    words: list[str], *, url: str, folder: Path, product: Path, watch: Path | None = None, is_enough: Enough = _never
+) -> Finished:
     """The command of one checkout, as a process of its own."""
     line = ["-m", "runner"] if watch is None else ["-m", "tests.bench.watched", str(watch)]
     env = {"PYTHONPATH": str(product), "RIVYA_BASE_URL": url, "RIVYA_API_KEY": KEY}
-    return measured([sys.executable, *line, *words], cwd=folder, env=env)
+    return measured([sys.executable, *line, *words], cwd=folder, env=env, is_enough=is_enough)
 
 
-def _ours(
-    workload: Workload, url: str, folder: Path, product: Path, *, watched: bool = False, polls: str | None = None
+def play_ours(
+    workload: Workload,
+    url: str,
+    folder: Path,
+    product: Path,
+    *,
+    watched: bool = False,
+    polls: str | None = None,
+    is_enough: Enough = _never,
 ) -> Ran:
+    """The command, until its batch has ended or shown enough."""
     (folder / "batch.yaml").write_text(manifest(workload, polls=polls), encoding="utf-8")
     watch = folder / "threads.json" if watched else None
     words = ["run", "batch.yaml", "--yes", "--no-progress", "--no-download", "--budget", "100000000"]
     if workload.items > 10_000:
         words.append("--allow-large")
-    finished = command(words, url=url, folder=folder, product=product, watch=watch)
+    finished = command(words, url=url, folder=folder, product=product, watch=watch, is_enough=is_enough)
     told = json.loads(watch.read_text(encoding="utf-8")) if watch is not None and watch.exists() else {}
     return Ran(finished=finished, told=told)
 
 
-def _peer(module: str) -> Play:
-    def play(workload: Workload, url: str, folder: Path, _product: Path, _polls_per_item: float) -> Ran:
-        told = Told.of(workload, url=url, out=str(folder / "results.jsonl"))
-        line = [sys.executable, "-m", f"tests.bench.{module}", json.dumps(asdict(told))]
-        return Ran(finished=measured(line, cwd=folder), told={})
+def play_peer(module: str, workload: Workload, url: str, folder: Path, *, is_enough: Enough = _never) -> Ran:
+    """One of the scripts beside this file, likewise."""
+    told = Told.of(workload, url=url, out=str(folder / "results.jsonl"))
+    line = [sys.executable, "-m", f"tests.bench.{module}", json.dumps(asdict(told))]
+    return Ran(finished=measured(line, cwd=folder, is_enough=is_enough), told={})
 
-    return play
+
+def _peer(module: str) -> Play:
+    return lambda workload, url, folder, _product, _polls: play_peer(module, workload, url, folder)
 
 
 def _bare(kind: str) -> Play:
@@ -124,17 +141,17 @@ _ALL = (
     Client(
         name="ours",
         says="`run --yes --no-progress --no-download`, durable ledger",
-        play=lambda workload, url, folder, product, _: _ours(workload, url, folder, product),
+        play=lambda workload, url, folder, product, _: play_ours(workload, url, folder, product),
     ),
     Client(
         name="ours-watched",
         says="the same, with the CPU of its threads told apart",
-        play=lambda workload, url, folder, product, _: _ours(workload, url, folder, product, watched=True),
+        play=lambda workload, url, folder, product, _: play_ours(workload, url, folder, product, watched=True),
     ),
     Client(
         name="ours-thrifty",
         says="the same with no more polls than the careful script",
-        play=lambda workload, url, folder, product, _: _ours(
+        play=lambda workload, url, folder, product, _: play_ours(
             workload, url, folder, product, polls=_thrifty_polls(workload)
         ),
     ),

@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tests.bench.clients import AXIS_MAX, CLIENTS, KEY, command
+from tests.bench.clients import AXIS_MAX, KEY, command, play_ours, play_peer
 from tests.bench.crowd import TASKS
 from tests.bench.figures import Spread, spread
 from tests.bench.processes import ROOT, Server, measured, pinned
@@ -31,10 +31,10 @@ DOMAIN = Workload(
 )
 # What an unfinished run is left with: it buys slowly, so nearly everything is still open.
 SLOWLY = "limits: {creates: 1/s, in_flight: 16}"
-# So many tasks at work at once that one more shows; they last long enough for the last to begin before the first ends.
-CROWD, CROWD_QUICK, FEW = 20_000, 2_000, 200
-CROWD_KINDS = (Kind(model=FAST, median_s=60.0, sigma=0.1),)
-CROWD_INTERVAL_S = 20.0
+# So many tasks at work at once: none ends, or is asked for, before the last is there.
+CROWD, CROWD_QUICK, FEW = 100_000, 2_000, 200
+CROWD_KINDS = (Kind(model=FAST, median_s=7200.0, sigma=0.1),)
+CROWD_INTERVAL_S = 3600.0
 COPIED = 10  # settled items of a real run, which are copied until the ledger is full
 
 
@@ -233,31 +233,38 @@ def fill(file: Path, items: int) -> None:
 
 def crowd(service: Server, options: argparse.Namespace) -> Iterator[Waited]:
     """What a task at work takes in memory, beside a task of asyncio for each; and the loop under very many of them."""
-    many, few = (CROWD_QUICK, FEW) if options.quick else (CROWD, FEW)
+    many = CROWD_QUICK if options.quick else CROWD
     each: dict[str, list[float]] = {"ours": [], "careful": []}
     lags_s = []
     for number in range(options.rounds):
         for who, found in each.items():
-            least, most = (_peak_mib(service, who, items, options, seed=number) for items in (few, many))
-            found.append(1024 * (most - least) / (many - few))
+            least, most = (_at_work_mib(service, who, items, options.product, seed=number) for items in (FEW, many))
+            found.append(1024 * (most - least) / (many - FEW))
         line = pinned(1, [sys.executable, "-m", "tests.bench.crowd"])
         held = json.loads(subprocess.run(line, cwd=ROOT, check=True, capture_output=True, text=True).stdout)
         lags_s.append(held["lag_p99_s"])
-    yield _said(f"{many:,} tasks at work: memory of one more", each["ours"], "KiB")
+    yield _said(f"{many:,} tasks at work: memory of one", each["ours"], "KiB")
     yield _said("the careful script, a task of asyncio each", each["careful"], "KiB")
     ratios = [ours / careful for ours, careful in zip(each["ours"], each["careful"], strict=True)]
     yield _said("memory / that of the careful script", ratios, "x", 0.4)
     yield _said(f"{TASKS:,} tasks at work: the loop is held up, p99", lags_s, "s", 0.05)
 
 
-def _peak_mib(service: Server, who: str, items: int, options: argparse.Namespace, *, seed: int) -> float:
-    """A client's memory at its peak, with so many tasks at work at once."""
+def _at_work_mib(service: Server, who: str, items: int, product: Path, *, seed: int) -> float:
+    """A client's memory at its peak, when so many tasks are at work at once. It is killed then."""
     work = replace(WORKLOADS["W2"], items=items, kinds=CROWD_KINDS, in_flight=items, interval_s=CROWD_INTERVAL_S)
     service.begin(work, seed=seed)
+
+    def are_all_there() -> bool:
+        return service.books().creates == items
+
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        finished = CLIENTS[who].play(work, service.url, Path(folder), options.product, 0.0).finished
-    assert finished.exit_code == 0, finished.said
-    return finished.rss_mib
+        if who == "ours":
+            ran = play_ours(work, service.url, Path(folder), product, is_enough=are_all_there)
+        else:
+            ran = play_peer("peer_careful", work, service.url, Path(folder), is_enough=are_all_there)
+    assert are_all_there(), ran.finished.said
+    return ran.finished.rss_mib
 
 
 DESK: Mapping[str, Callable[[Server, argparse.Namespace], Iterator[Waited]]] = {

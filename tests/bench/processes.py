@@ -10,8 +10,8 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,10 @@ ROOT = Path(__file__).parents[2]
 SERVER_CORE, CLIENT_CORE = 0, 1
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 RSS_UNIT = 1 if sys.platform == "darwin" else 1024
+# Between two looks at a client's memory: what the system tells at its end includes who began it.
+LOOK_S = 0.1
+# Between two questions whether a client has shown enough.
+ASK_S = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +38,7 @@ class Finished:
     exit_code: int
     wall_s: float
     cpu_s: float  # user and system
-    rss_mib: float  # at its peak
+    rss_mib: float  # at its peak, as far as somebody looked
     others_s: float | None  # CPU that other processes took of the client's core meanwhile; None where nobody counts
     said: str  # the end of what it wrote
 
@@ -46,9 +50,14 @@ def pinned(core: int, line: Sequence[str]) -> list[str]:
 
 
 def measured(
-    line: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None, patience_s: float = 900.0
+    line: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str] | None = None,
+    patience_s: float = 900.0,
+    is_enough: Callable[[], bool] = lambda: False,
 ) -> Finished:
-    """Run a client to its end on its core. One that needs more than `patience_s` is ended with -9."""
+    """Run a client to its end on its core. One that needs more than `patience_s`, or shows enough, is ended with -9."""
     told = cwd / "client.log"
     base = {"PATH": "/usr/bin:/bin", "PYTHONPATH": str(ROOT), "HOME": str(cwd), "LANG": "C.UTF-8"}
     busy_s = _core_busy_s(CLIENT_CORE)
@@ -58,7 +67,7 @@ def measured(
             pinned(CLIENT_CORE, line), cwd=cwd, env={**base, **(env or {})}, stdout=log, stderr=log, process_group=0
         )
         try:
-            status, usage = _wait(process, began_s + patience_s)
+            status, usage, peak_mib = _wait(process, began_s + patience_s, is_enough)
         except BaseException:  # whoever stops the benchmark stops its client
             os.killpg(process.pid, signal.SIGKILL)
             raise
@@ -70,22 +79,42 @@ def measured(
         exit_code=os.waitstatus_to_exitcode(status),
         wall_s=wall_s,
         cpu_s=cpu_s,
-        rss_mib=usage.ru_maxrss * RSS_UNIT / 2**20,
+        rss_mib=peak_mib or usage.ru_maxrss * RSS_UNIT / 2**20,
         others_s=others_s,
         said=told.read_text(encoding="utf-8", errors="replace")[-2000:],
     )
 
 
-def _wait(process: subprocess.Popen[bytes], until_s: float) -> tuple[int, Any]:
+def _wait(process: subprocess.Popen[bytes], until_s: float, is_enough: Callable[[], bool]) -> tuple[int, Any, float]:
+    look_s = ask_s = time.perf_counter() + LOOK_S
+    peak_mib = 0.0
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             process.returncode = os.waitstatus_to_exitcode(status)
-            return status, usage
-        if time.perf_counter() > until_s:
+            return status, usage, peak_mib
+        now_s = time.perf_counter()
+        if now_s > look_s:
+            look_s, peak_mib = now_s + LOOK_S, max(peak_mib, _peak_mib(process.pid))
+        is_over = now_s > until_s
+        if now_s > ask_s:
+            ask_s, is_over = now_s + ASK_S, is_over or is_enough()
+        if is_over:
             os.killpg(process.pid, signal.SIGKILL)
-            until_s += 60.0
+            until_s = ask_s = now_s + 60.0
         time.sleep(0.01)
+
+
+def _peak_mib(pid: int) -> float:
+    """Peak memory of a process since it began its program; 0 where nobody tells."""
+    told = Path(f"/proc/{pid}/status")
+    if not told.exists():
+        return 0.0
+    with suppress(OSError):  # it ended just now
+        for line in told.read_text(encoding="ascii", errors="replace").splitlines():
+            if line.startswith("VmHWM:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
 
 
 def _core_busy_s(core: int) -> float | None:
