@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from jobs.pacing import Pacer, PacerStatistics, RateChange
+from jobs.paces import PacerStatistics, RateChange
+from jobs.pacing import Pacer
 from jobs.rates import Rate
 
 __all__ = ["Calls"]

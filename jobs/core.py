@@ -140,7 +140,7 @@ class Core:
         return rebuys(record, resubmit_failed=self.state.settings.resubmit_failed)
 
     def _want(self, item: Item) -> None:
-        if not (item.references and self.lacking.holds(item)):
+        if not (item.references and self.lacking.take_in(item)):
             self.state.ready.add(item)
 
     # Creating

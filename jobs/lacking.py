@@ -21,8 +21,8 @@ class Lacking:
         self._state = state
         self._wanting: dict[str, set[str]] = {}  # digest -> identities that wait for its upload
 
-    def holds(self, item: Item) -> bool:
-        """Whether an item must wait. It is ready when the last upload that it lacks has come."""
+    def take_in(self, item: Item) -> bool:
+        """Let an item wait for the references it lacks; whether it lacks any. With the last of them it is ready."""
         digests = dict.fromkeys(reference.sha256 for reference in item.references)
         lacking = [digest for digest in digests if digest not in self._state.uploads]
         if not lacking:

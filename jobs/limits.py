@@ -19,7 +19,8 @@ from typing import Final
 
 from jobs.answers import Phase, SendEnd
 from jobs.calls import Calls
-from jobs.pacing import Pacer, PacerStatistics, RateChange
+from jobs.paces import PacerStatistics, RateChange
+from jobs.pacing import Pacer
 from jobs.places import Places, PlacesChange
 from jobs.rates import Rate
 from jobs.retry import wait_s
@@ -172,7 +173,7 @@ class Limits:
             blame = self._blame(refusal)
             self._blamed[name] = now_s, blame
             before = self._before.get(name)
-            if before is None or not _alike(refusal.running, before.running) or not _alike(refusal.own, before.own):
+            if before is None or self._is_another(refusal, before):
                 self._before[name] = refusal
         self._refused_s[name] = now_s
         match blame:
@@ -182,6 +183,12 @@ class Limits:
                 return self._blame_calls(refusal)
             case _:
                 return self._blame_own(refusal)
+
+    def _is_another(self, refusal: _Refusal, before: _Refusal) -> bool:
+        """Whether the next refusals are to be compared with this one."""
+        if not (_alike(refusal.running, before.running) and _alike(refusal.own, before.own)):
+            return True
+        return not _alike(refusal.second, before.second) and self._is_second(refusal)
 
     def _are_together(self, refusal: _Refusal) -> bool:
         """Whether both kinds are refused at once, by a window over both or by a storm."""

@@ -21,14 +21,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Protocol
 
 from jobs.answers import Quota
+from jobs.paces import PacerStatistics, RateChange, SharedWindow
 from jobs.rates import Rate
 from jobs.retry import RETRY_AFTER_CAP_S
 
-__all__ = ["Pacer", "PacerStatistics", "RateChange", "SharedWindow", "floor_of"]
+__all__ = ["Pacer", "floor_of"]
 
 CUT_FACTOR = 0.5  # one episode of refusals halves the rate: the usual multiplicative decrease
 GROWTH_SHARE = 0.25  # per clean, used window: the usual careful increase above what is known to stand ...
@@ -44,41 +43,9 @@ FLOOR_FACTOR = 1 / 64  # a trickle that still notices recovery ...
 FLOOR_GAP_S = 30.0  # ... within this time: half of the longest window that is common
 FLOOR_FACTOR_MAX = 1 / 8  # for limits that are a trickle by themselves
 SATURATED_SHARE = 0.8  # a window counts as used when this share of it was: an idle limit proves nothing
+TOOK_MEMORY = 16.0  # answers after which how long older ones took counts a third
 CATCH_UP_SHARE = 0.25  # of a window: how much lateness may be made up by closer spacing ...
 CATCH_UP_S_MAX = 15.0  # ... and in time: a quarter of an hour's window would leave as one burst of hundreds
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RateChange:
-    """A change of speed, for the reporter: from and to in requests per second, and why."""
-
-    name: str
-    before_per_s: float
-    after_per_s: float
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PacerStatistics:
-    """What a pacer is doing now."""
-
-    name: str
-    ceiling_per_s: float
-    per_s: float
-    unanswered: int
-    paused_until_s: float
-    left: int = 0  # requests that left, in all
-
-
-class SharedWindow(Protocol):
-    """A limit over all kinds of requests (`jobs.calls.Calls`)."""
-
-    @property
-    def paused_until_s(self) -> float: ...
-
-    def due_s(self, name: str, now_s: float) -> float: ...
-
-    def leave(self, name: str, token: int, now_s: float) -> None: ...
 
 
 class Pacer:
@@ -92,7 +59,7 @@ class Pacer:
         "_answered", "_clean", "_cut_at_s", "_factor", "_failed", "_failed_at_s", "_fits", "_floor", "_grow_at_s",
         "_growth_failed", "_growth_share", "_last_s", "_left", "_next_even_s", "_paused_until_s", "_quota_until_s",
         "_refusals", "_regrow_to", "_regrown", "_shown_s", "_stands", "_stood", "_storm_until_s", "_streak", "_token",
-        "_tries", "_was", "_was_standing", "_window_began_s", "_window_used", "name", "rate", "shared",
+        "_took_s", "_tries", "_was", "_was_standing", "_window_began_s", "_window_used", "name", "rate", "shared",
     )  # fmt: skip
 
     def __init__(self, name: str, rate: Rate, *, answered_s: Iterable[float] = (), stands: bool = False) -> None:
@@ -118,7 +85,8 @@ class Pacer:
         self._grow_at_s = float("-inf")
         self._quota_until_s = float("-inf")  # what the service told of its quota slows this down until then
         self._regrow_to = 1.0  # the factor that comes back quickly
-        self._shown_s = rate.window_s  # the shortest window in which refusals showed a limit of the service
+        self._took_s = 0.0  # how long answers take of late
+        self._shown_s = float("inf")  # the shortest window in which refusals showed the limit that was found
         self._stood = 1.0  # what it was before the refusals ...
         self._was = 1.0  # ... and what was used then ...
         self._was_standing = False  # ... and whether that stood
@@ -144,14 +112,22 @@ class Pacer:
         if over >= 0:
             window_due_s = self._answered[over] + self.rate.window_s if over < len(self._answered) else float("inf")
             due_s = max(due_s, window_due_s)
-        if self._shown_s < self.rate.window_s and self.is_found:
+        if self._keeps_to_shown:
             due_s = max(due_s, self._shown_due_s())
         return due_s if self.shared is None else max(due_s, self.shared.due_s(self.name, now_s))
 
+    @property
+    def _keeps_to_shown(self) -> bool:
+        """Whether the service showed its limit in a window shorter than the user's."""
+        return self._shown_s < self.rate.window_s and self.is_found
+
+    @property
+    def _shown_slots(self) -> int:
+        """Requests in the window that the service showed: what is known to stand."""
+        return math.ceil(round(self.rate.per_second * self._shown_s * max(self._factor, self._regrow_to), 6))
+
     def _shown_due_s(self) -> float:
-        """When the window that the service showed, shorter than the user's, has room for what is known to stand."""
-        most = self.rate.per_second * self._shown_s * max(self._factor, self._regrow_to)
-        taken = len(self._left) - math.ceil(round(most, 6))  # and a negative number of those that were answered last
+        taken = len(self._left) - self._shown_slots  # and a negative number of those that were answered last
         if taken >= 0:
             return float("inf")
         return self._answered[taken] + self._shown_s if -taken <= len(self._answered) else float("-inf")
@@ -198,7 +174,7 @@ class Pacer:
             return None
         before, self._factor = self.per_s, self._was
         self._regrow_to, self._refusals, self._tries, self._storm_until_s = self._was, 0, 0, None
-        self._stands = self._was_standing
+        self._stands, self._shown_s = self._was_standing, float("inf")
         reason = "another limit refused"
         return RateChange(name=self.name, before_per_s=before, after_per_s=self.per_s, reason=reason)
 
@@ -246,7 +222,7 @@ class Pacer:
         went_share = None
         if went is not None:
             went_share = went.per_second / self.rate.per_second
-            self._shown_s = min(self._shown_s, went.window_s)
+            self._shown_s = min(self._shown_s if self.is_found else float("inf"), went.window_s)
         if self._refusals == 0:
             self._before_refusals(now_s, went_share)
         elif not is_limit or (self._factor <= self._floor and self._amid_nothing(now_s)):
@@ -347,6 +323,7 @@ class Pacer:
 
     def _give_back(self, token: int, now_s: float) -> float:
         left_at_s = self._left.pop(token)
+        self._took_s += (now_s - left_at_s - self._took_s) / TOOK_MEMORY
         self._answered.append(max(now_s, self._answered[-1]) if self._answered else now_s)
         return left_at_s
 
@@ -406,10 +383,18 @@ class Pacer:
         self._storm_until_s = now_s + STORM_WINDOWS * self.rate.window_s
         self._regrow_to = self._stood
 
+    @property
+    def _most_per_s(self) -> float:
+        """What can leave at the present speed: a slot is taken for its window and the way there and back."""
+        most_per_s = min(self.per_s, self._slots / (self.rate.window_s + self._took_s))
+        if self._keeps_to_shown:
+            most_per_s = min(most_per_s, self._shown_slots / (self._shown_s + self._took_s))
+        return most_per_s
+
     def _grow(self, now_s: float) -> RateChange | None:
         if now_s - self._window_began_s < self.rate.window_s:
             return None
-        used = self._window_used >= SATURATED_SHARE * self.per_s * (now_s - self._window_began_s)
+        used = self._window_used >= SATURATED_SHARE * self._most_per_s * (now_s - self._window_began_s)
         self._window_began_s, self._window_used = now_s, 0
         if not used:
             return None

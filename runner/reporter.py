@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from jobs.item import Item
-from jobs.pacing import PacerStatistics
+from jobs.paces import PacerStatistics
 from jobs.polling import Noticed
 from jobs.record import Change, Money
 from jobs.steps import Notice

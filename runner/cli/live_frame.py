@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from jobs.escape import for_terminal
-from jobs.pacing import PacerStatistics
+from jobs.paces import PacerStatistics
 from jobs.rates import per_minute
 from jobs.wording import duration, size
 from runner.cli.advice import advice_for

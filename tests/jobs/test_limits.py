@@ -90,6 +90,21 @@ def test_a_second_that_lets_through_what_it_did_before_is_blamed_though_users_co
     assert calls.creates.per_s == 7.0
 
 
+def test_a_full_second_after_one_that_was_not_is_what_the_next_ones_are_compared_with() -> None:
+    calls, seconds = _Calls(MINUTES), 3.0
+    for _ in range(8):
+        calls.went(calls.creates, 5)
+        calls.now_s += seconds
+    assert calls.was_refused(calls.creates, running=7).keys() == {"places"}  # an empty second
+    blamed = set[str]()
+    for running in (7, 6):
+        calls.now_s += seconds
+        calls.went(calls.creates, 5)
+        blamed |= calls.was_refused(calls.creates, running=running).keys()
+
+    assert "creates" in blamed
+
+
 @pytest.mark.parametrize(
     ("earlier", "lately", "running"),
     [

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.pacing import Pacer, RateChange
+from jobs.paces import RateChange
+from jobs.pacing import Pacer
 from jobs.rates import Rate
 
 RATES = st.sampled_from(
@@ -110,6 +111,36 @@ def test_a_refusal_never_lets_more_through(rate: Rate, delay_s: float, seed: int
     way.run(6 * rate.window_s)
 
     assert _most_in_a_window(way.counted_s, rate.window_s) <= rate.count
+
+
+@pytest.mark.parametrize("delay_s", [0.05, 0.25, 0.5])
+@pytest.mark.parametrize(
+    ("rate", "shown"),
+    [
+        (Rate(count=50, window_s=1.0), Rate(count=20, window_s=1.0)),
+        (Rate(count=600, window_s=60.0), Rate(count=5, window_s=1.0)),
+    ],
+)
+def test_a_limit_that_is_gone_is_outgrown_however_far_the_service_is(rate: Rate, shown: Rate, delay_s: float) -> None:
+    way = _Way(rate, delay_s=delay_s, steady=True)
+    way.run(3.0)
+    way.now_s = way.pacer.due_s(way.now_s)
+    way.pacer.refused(way.pacer.leave(way.now_s), way.now_s, wait_s=1.0, reason="HTTP 429", went=shown)
+    way.run(20 * rate.window_s)
+
+    assert way.pacer.per_s == rate.per_second
+
+
+def test_a_window_that_nobody_showed_holds_nothing_back() -> None:
+    way = _Way(SECOND, delay_s=0.5, steady=True)
+    way.pacer.set_rate(Rate(count=600, window_s=60.0), 0.0)
+    way.run(30.0)
+    way.now_s = way.pacer.due_s(way.now_s)
+    went = Rate(count=300, window_s=60.0)
+    way.pacer.refused(way.pacer.leave(way.now_s), way.now_s, wait_s=1.0, reason="HTTP 429", went=went)
+    way.run(100.0)
+
+    assert len([left_s for left_s in way.left_s if 70.0 < left_s <= 100.0]) == 150
 
 
 @given(DELAYS, st.floats(0.0, 60.0), st.integers(0, 10**6))

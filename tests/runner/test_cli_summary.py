@@ -10,7 +10,7 @@ from types import MappingProxyType
 import pytest
 
 from jobs.lifecycle import ItemState
-from jobs.pacing import PacerStatistics
+from jobs.paces import PacerStatistics
 from jobs.polling import Noticed
 from jobs.record import Money
 from runner.cli.summary import done_facts, tell_summary, tell_verdict

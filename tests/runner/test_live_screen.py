@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from inline_snapshot import snapshot
 
-from jobs.pacing import PacerStatistics
+from jobs.paces import PacerStatistics
 from jobs.record import Money
 from jobs.waiting import On, Queued, Waiting
 from runner.cli.bars import Part, bar

@@ -20,7 +20,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from jobs.lifecycle import EventType, ItemState
-from jobs.pacing import PacerStatistics
+from jobs.paces import PacerStatistics
 from jobs.record import Money
 from jobs.steps import Notice
 from runner.cli.entry import run_command
