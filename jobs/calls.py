@@ -23,9 +23,10 @@ SHARES = {"creates": 0.75, "polls": 0.25}
 YIELD_SHARE = 0.25
 # Turns that were missed, or taken beyond one's share, count for this share of the window.
 CATCH_UP_SHARE = 0.25
-# How much more is tried at first, and at most when tries go well; a try lasts so many windows.
+# How much more is tried at first, at most when tries go well, and at least when they do not; a try lasts so many windows.
 TRY_SHARE = 0.04
 TRY_SHARE_MAX = 0.25
+TRY_SHARE_MIN = 0.01
 TRY_WINDOWS = 1.5
 # After a try that was refused the next comes after so many windows, and then each after twice as many.
 TRY_AGAIN_WINDOWS = 8.0
@@ -144,7 +145,7 @@ class Calls:
         if is_try:
             self._failed += 1
             windows = min(TRY_AGAIN_WINDOWS_MAX, TRY_AGAIN_WINDOWS * 2.0 ** (self._failed - 1))
-            self._share = TRY_SHARE
+            self._share = max(TRY_SHARE_MIN, 0.5 * min(TRY_SHARE, self._share))
             self._try_at_s = now_s + windows * window_s
         else:
             self._alone_s = now_s
