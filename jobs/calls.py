@@ -23,7 +23,7 @@ SHARES = {"creates": 0.75, "polls": 0.25}
 YIELD_SHARE = 0.25
 # Turns that were missed, or taken beyond one's share, count for this share of the window.
 CATCH_UP_SHARE = 0.25
-# How much more is tried at first, at most when tries go well, and at least when they do not; a try lasts so many windows.
+# How much more is tried: at first, at most when tries go well, at least when they do not. A try lasts so many windows.
 TRY_SHARE = 0.04
 TRY_SHARE_MAX = 0.25
 TRY_SHARE_MIN = 0.01
