@@ -26,7 +26,7 @@ CATCH_UP_SHARE = 0.25
 # How much more is tried: at first, at most when tries go well, at least when they do not. A try lasts so many windows.
 TRY_SHARE = 0.04
 TRY_SHARE_MAX = 0.25
-TRY_SHARE_MIN = 0.01
+TRY_SHARE_MIN = 0.002
 TRY_WINDOWS = 1.5
 # After a try that was refused the next comes after so many windows, and then each after twice as many.
 TRY_AGAIN_WINDOWS = 8.0
@@ -115,7 +115,10 @@ class Calls:
         if pacer.rate.count > self._fits:
             went = pacer.went(now_s)
             if went <= self._fits:
-                return None  # so many were allowed, but answers took too long for it: nothing is shown yet
+                # Answers take too long for so many to be seen in a window: that they were let through shows in time.
+                if now_s - self._since_s < TRY_AGAIN_WINDOWS * window_s:
+                    return None
+                went = pacer.rate.count
             self._fits, self._failed = min(went, pacer.rate.count), max(0, self._failed - 2)
             self._share = min(TRY_SHARE_MAX, 2.0 * self._share)
         return self._set(self._fits + max(1, round(self._share * self._fits)), now_s, "a full window without a refusal")

@@ -43,7 +43,8 @@ FLOOR_FACTOR = 1 / 64  # a trickle that still notices recovery ...
 FLOOR_GAP_S = 30.0  # ... within this time: half of the longest window that is common
 FLOOR_FACTOR_MAX = 1 / 8  # for limits that are a trickle by themselves
 SATURATED_SHARE = 0.8  # a window counts as used when this share of it was: an idle limit proves nothing
-TOOK_MEMORY = 16.0  # answers after which how long older ones took counts a third
+TOOK_MEMORY = 16.0  # answers after which how long older ones took counts a third ...
+TOOK_WINDOWS_MAX = 10.0  # ... and in windows: one answer that hangs is not how far the service is
 CATCH_UP_SHARE = 0.25  # of a window: how much lateness may be made up by closer spacing ...
 CATCH_UP_S_MAX = 15.0  # ... and in time: a quarter of an hour's window would leave as one burst of hundreds
 
@@ -59,7 +60,8 @@ class Pacer:
         "_answered", "_clean", "_cut_at_s", "_factor", "_failed", "_failed_at_s", "_fits", "_floor", "_grow_at_s",
         "_growth_failed", "_growth_share", "_last_s", "_left", "_next_even_s", "_paused_until_s", "_quota_until_s",
         "_refusals", "_regrow_to", "_regrown", "_shown_s", "_stands", "_stood", "_storm_until_s", "_streak", "_token",
-        "_took_s", "_tries", "_was", "_was_standing", "_window_began_s", "_window_used", "name", "rate", "shared",
+        "_took_s", "_tries", "_was", "_was_shown_s", "_was_standing", "_window_began_s", "_window_used", "name", "rate",
+        "shared",
     )  # fmt: skip
 
     def __init__(self, name: str, rate: Rate, *, answered_s: Iterable[float] = (), stands: bool = False) -> None:
@@ -89,7 +91,8 @@ class Pacer:
         self._shown_s = float("inf")  # the shortest window in which refusals showed the limit that was found
         self._stood = 1.0  # what it was before the refusals ...
         self._was = 1.0  # ... and what was used then ...
-        self._was_standing = False  # ... and whether that stood
+        self._was_standing = False  # ... and whether that stood ...
+        self._was_shown_s = float("inf")  # ... and what was shown by then
         self._storm_until_s: float | None = None  # refusals at any speed; None: none seen since a clean window
         self._regrown = False  # since the last cut
         self._clean = 0  # answers since the last cut or step of regrowth
@@ -174,7 +177,7 @@ class Pacer:
             return None
         before, self._factor = self.per_s, self._was
         self._regrow_to, self._refusals, self._tries, self._storm_until_s = self._was, 0, 0, None
-        self._stands, self._shown_s = self._was_standing, float("inf")
+        self._stands, self._shown_s = self._was_standing, self._was_shown_s
         reason = "another limit refused"
         return RateChange(name=self.name, before_per_s=before, after_per_s=self.per_s, reason=reason)
 
@@ -200,9 +203,13 @@ class Pacer:
     def answered(self, token: int, now_s: float, *, clean: bool = True) -> RateChange | None:
         """The request ended without a refusal for its rate; not `clean` when its end says nothing about rates."""
         left_at_s = self._give_back(token, now_s)
+        if not clean:
+            return None
+        took_s = min(now_s - left_at_s, TOOK_WINDOWS_MAX * self.rate.window_s)
+        self._took_s += (took_s - self._took_s) / TOOK_MEMORY
         if not self._refusals or self._factor >= self._regrow_to:
             return self._grow(now_s)
-        return self._regrow(now_s) if clean and left_at_s > self._cut_at_s else None
+        return self._regrow(now_s) if left_at_s > self._cut_at_s else None
 
     def refused(
         self, token: int, now_s: float, *, wait_s: float, reason: str, is_limit: bool = True, went: Rate | None = None
@@ -220,6 +227,8 @@ class Pacer:
             return None
         before = self.per_s
         went_share = None
+        if self._refusals == 0:
+            self._was_shown_s = self._shown_s
         if went is not None:
             went_share = went.per_second / self.rate.per_second
             self._shown_s = min(self._shown_s if self.is_found else float("inf"), went.window_s)
@@ -323,7 +332,6 @@ class Pacer:
 
     def _give_back(self, token: int, now_s: float) -> float:
         left_at_s = self._left.pop(token)
-        self._took_s += (now_s - left_at_s - self._took_s) / TOOK_MEMORY
         self._answered.append(max(now_s, self._answered[-1]) if self._answered else now_s)
         return left_at_s
 
@@ -386,7 +394,8 @@ class Pacer:
     @property
     def _most_per_s(self) -> float:
         """What can leave at the present speed: a slot is taken for its window and the way there and back."""
-        most_per_s = min(self.per_s, self._slots / (self.rate.window_s + self._took_s))
+        stands_per_s = self.per_s * max(1.0, self._regrow_to / self._factor)
+        most_per_s = min(self.per_s, stands_per_s * self.rate.window_s / (self.rate.window_s + self._took_s))
         if self._keeps_to_shown:
             most_per_s = min(most_per_s, self._shown_slots / (self._shown_s + self._took_s))
         return most_per_s
@@ -404,7 +413,10 @@ class Pacer:
         if self._fits is not None:  # the step stands
             self._fits, self._growth_failed = None, 0
             self._growth_share = min(GROWTH_SHARE, 2.0 * self._growth_share)
-        if self._factor >= 1.0 or now_s < self._grow_at_s:
+        if self._factor >= 1.0:
+            self._shown_s = float("inf")
+            return None
+        if now_s < self._grow_at_s:
             return None
         before, self._fits = self.per_s, self._factor
         self._factor = min(1.0, self._factor * (1.0 + self._growth_share))

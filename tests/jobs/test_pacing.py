@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
-from bisect import bisect_right
-from collections.abc import Callable
 from itertools import pairwise
 from random import Random
 
@@ -15,6 +12,7 @@ from hypothesis import strategies as st
 from jobs.paces import RateChange
 from jobs.pacing import Pacer
 from jobs.rates import Rate
+from tests.jobs.pacing_way import Way, most_in_a_window
 
 RATES = st.sampled_from(
     [
@@ -29,133 +27,31 @@ DELAYS = st.sampled_from([0.0, 0.01, 0.3, 2.0, 20.0])
 SECOND = Rate(count=20, window_s=1.0)
 
 
-class _Way:
-    """Sends through a pacer as fast as it allows, over a way with random delays; remembers every moment."""
-
-    def __init__(self, rate: Rate, *, seed: int = 0, delay_s: float = 0.0, steady: bool = False) -> None:
-        self.dice = Random(seed)
-        self.pacer = Pacer("creates", rate)
-        self.delay_s, self.steady = delay_s, steady
-        self.now_s = 0.0
-        self.left_s: list[float] = []
-        self.counted_s: list[float] = []  # when the service counted a request
-        self.changes: list[tuple[float, RateChange]] = []
-        self.says: Callable[[float], float | None] = lambda _: None  # a refusal's wait, or None for a yes
-        self._answers: list[tuple[float, int, float | None]] = []
-
-    def run(self, until_s: float, *, every_s: float = 0.0) -> None:
-        """Send until then; with `every_s` there is a request to send only that often."""
-        wanted_s = self.now_s
-        while True:
-            due_s = max(self.pacer.due_s(self.now_s), wanted_s)
-            answer_s = self._answers[0][0] if self._answers else float("inf")
-            self.now_s = max(self.now_s, min(due_s, answer_s))
-            if self.now_s > until_s:
-                self.now_s = until_s
-                return
-            if answer_s <= due_s:
-                self._answered()
-            elif self.pacer.due_s(self.now_s) <= self.now_s:
-                self._leave()
-                wanted_s = self.now_s + every_s
-
-    def _leave(self) -> None:
-        token = self.pacer.leave(self.now_s)
-        self.left_s.append(self.now_s)
-        there_s = self.now_s + self._way_s()
-        self.counted_s.append(there_s)
-        heapq.heappush(self._answers, (there_s + self._way_s(), token, self.says(there_s)))
-
-    def _way_s(self) -> float:
-        return self.delay_s if self.steady else self.delay_s * self.dice.random()
-
-    def _answered(self) -> None:
-        answer_s, token, wait_s = heapq.heappop(self._answers)
-        if wait_s is None:
-            change = self.pacer.answered(token, answer_s)
-        else:
-            change = self.pacer.refused(token, answer_s, wait_s=wait_s, reason="HTTP 429")
-        if change is not None:
-            self.changes.append((answer_s, change))
-
-
-def _most_in_a_window(moments_s: list[float], window_s: float) -> int:
-    """The fullest window of a service that counts exactly, over all windows there are."""
-    ordered = sorted(moments_s)
-    began_s = [moment - window_s + 1e-9 for moment in ordered]  # a window is open at one end; floats are not exact
-    return max((n - bisect_right(ordered, began) for n, began in enumerate(began_s, 1)), default=0)
-
-
 @given(RATES, DELAYS, st.integers(0, 10**6))
 def test_no_window_of_the_service_ever_holds_more_than_the_limit(rate: Rate, delay_s: float, seed: int) -> None:
-    way = _Way(rate, seed=seed, delay_s=delay_s)
+    way = Way(rate, seed=seed, delay_s=delay_s)
     way.run(8 * rate.window_s)
 
-    assert _most_in_a_window(way.counted_s, rate.window_s) <= rate.count
+    assert most_in_a_window(way.counted_s, rate.window_s) <= rate.count
 
 
 @given(RATES, DELAYS, st.integers(0, 10**6))
 def test_callers_that_come_and_go_never_overfill_a_window_either(rate: Rate, delay_s: float, seed: int) -> None:
-    way = _Way(rate, seed=seed, delay_s=delay_s)
+    way = Way(rate, seed=seed, delay_s=delay_s)
     for _ in range(8):
         way.run(way.now_s + rate.window_s * way.dice.choice((0.1, 0.5, 1.5)))
         way.now_s += rate.window_s * way.dice.choice((0.1, 0.3, 2.0))
 
-    assert _most_in_a_window(way.counted_s, rate.window_s) <= rate.count
+    assert most_in_a_window(way.counted_s, rate.window_s) <= rate.count
 
 
 @given(RATES, DELAYS, st.integers(0, 10**6))
 def test_a_refusal_never_lets_more_through(rate: Rate, delay_s: float, seed: int) -> None:
-    way = _Way(rate, seed=seed, delay_s=delay_s)
+    way = Way(rate, seed=seed, delay_s=delay_s)
     way.says = lambda _: way.dice.choice((0.5, 3.0)) if way.dice.random() < 0.2 else None
     way.run(6 * rate.window_s)
 
-    assert _most_in_a_window(way.counted_s, rate.window_s) <= rate.count
-
-
-@pytest.mark.parametrize("delay_s", [0.05, 0.25, 0.5])
-@pytest.mark.parametrize(
-    ("rate", "shown"),
-    [
-        (Rate(count=50, window_s=1.0), Rate(count=20, window_s=1.0)),
-        (Rate(count=600, window_s=60.0), Rate(count=5, window_s=1.0)),
-    ],
-)
-def test_a_limit_that_is_gone_is_outgrown_however_far_the_service_is(rate: Rate, shown: Rate, delay_s: float) -> None:
-    way = _Way(rate, delay_s=delay_s, steady=True)
-    way.run(3.0)
-    way.now_s = way.pacer.due_s(way.now_s)
-    way.pacer.refused(way.pacer.leave(way.now_s), way.now_s, wait_s=1.0, reason="HTTP 429", went=shown)
-    way.run(20 * rate.window_s)
-
-    assert way.pacer.per_s == rate.per_second
-
-
-def test_a_window_that_nobody_showed_holds_nothing_back() -> None:
-    way = _Way(SECOND, delay_s=0.5, steady=True)
-    way.pacer.set_rate(Rate(count=600, window_s=60.0), 0.0)
-    way.run(30.0)
-    way.now_s = way.pacer.due_s(way.now_s)
-    went = Rate(count=300, window_s=60.0)
-    way.pacer.refused(way.pacer.leave(way.now_s), way.now_s, wait_s=1.0, reason="HTTP 429", went=went)
-    way.run(100.0)
-
-    assert len([left_s for left_s in way.left_s if 70.0 < left_s <= 100.0]) == 150
-
-
-@given(DELAYS, st.floats(0.0, 60.0), st.integers(0, 10**6))
-def test_a_second_that_the_service_showed_is_kept_to_where_users_count_minutes(
-    delay_s: float, late_s: float, seed: int
-) -> None:
-    way = _Way(Rate(count=600, window_s=60.0), seed=seed, delay_s=delay_s)
-    for shown in (Rate(count=5, window_s=1.0), Rate(count=300, window_s=60.0)):  # a minute's count takes nothing back
-        way.now_s = max(0.0, way.pacer.due_s(0.0))
-        way.pacer.refused(way.pacer.leave(way.now_s), way.now_s, wait_s=1.0, reason="HTTP 429", went=shown)
-    way.run(20.0)
-    way.now_s += late_s
-    way.run(way.now_s + 20.0)
-
-    assert _most_in_a_window(way.counted_s, 1.0) <= 5
+    assert most_in_a_window(way.counted_s, rate.window_s) <= rate.count
 
 
 @pytest.mark.parametrize(
@@ -169,7 +65,7 @@ def test_a_second_that_the_service_showed_is_kept_to_where_users_count_minutes(
     ],
 )
 def test_a_saturated_pacer_loses_the_way_and_nothing_else(rate: Rate, way_s: float) -> None:
-    way = _Way(rate, delay_s=way_s, steady=True)
+    way = Way(rate, delay_s=way_s, steady=True)
     windows = 40
     way.run(windows * (rate.window_s + 2 * way_s))
 
@@ -178,7 +74,7 @@ def test_a_saturated_pacer_loses_the_way_and_nothing_else(rate: Rate, way_s: flo
 
 
 def test_a_start_is_no_burst() -> None:
-    way = _Way(Rate(count=60, window_s=60.0), delay_s=0.1)
+    way = Way(Rate(count=60, window_s=60.0), delay_s=0.1)
     way.run(10.0)
 
     gaps_s = [later - earlier for earlier, later in pairwise(way.left_s)]
@@ -186,7 +82,7 @@ def test_a_start_is_no_burst() -> None:
 
 
 def test_a_pause_of_the_caller_is_made_up_for_by_a_quarter_window_at_most() -> None:
-    way = _Way(Rate(count=60, window_s=60.0), delay_s=0.1)
+    way = Way(Rate(count=60, window_s=60.0), delay_s=0.1)
     way.run(20.0)
     way.now_s = 500.0
     before = len(way.left_s)
@@ -199,7 +95,7 @@ def test_a_pause_of_the_caller_is_made_up_for_by_a_quarter_window_at_most() -> N
 
 
 def test_a_pause_under_a_limit_by_the_hour_is_not_made_up_for_in_a_burst() -> None:
-    way = _Way(Rate(count=3600, window_s=3600.0), delay_s=0.1)
+    way = Way(Rate(count=3600, window_s=3600.0), delay_s=0.1)
     way.run(20.0)
     for idle_s in (14.0, 800.0):
         way.now_s += idle_s
@@ -259,7 +155,7 @@ def test_a_refusal_after_the_cut_is_another_episode() -> None:
 
 
 def test_nothing_leaves_before_the_service_wants_it() -> None:
-    way = _Way(SECOND, delay_s=0.05)
+    way = Way(SECOND, delay_s=0.05)
     way.says = lambda now_s: 30.0 if now_s < 1.0 else None
     way.run(40.0)
 
@@ -268,7 +164,7 @@ def test_nothing_leaves_before_the_service_wants_it() -> None:
 
 
 def test_the_end_of_a_pause_is_no_burst() -> None:
-    way = _Way(SECOND, delay_s=0.05)
+    way = Way(SECOND, delay_s=0.05)
     way.says = lambda now_s: 10.0 if now_s < 1.0 else None
     way.run(13.0)
 
@@ -277,7 +173,7 @@ def test_the_end_of_a_pause_is_no_burst() -> None:
 
 
 def test_full_speed_is_back_four_windows_after_one_episode() -> None:
-    way = _Way(SECOND, delay_s=0.02)
+    way = Way(SECOND, delay_s=0.02)
     way.says = lambda now_s: 1.0 if now_s < 0.3 else None
     way.run(8.0)
 
@@ -289,7 +185,7 @@ def test_full_speed_is_back_four_windows_after_one_episode() -> None:
 
 
 def test_a_storm_leaves_a_trickle_that_recovers_by_itself() -> None:
-    way = _Way(SECOND, delay_s=0.02)
+    way = Way(SECOND, delay_s=0.02)
     way.says = lambda now_s: 1.0 if now_s < 3600.0 else None
     way.run(3600.0)
     storm = len(way.left_s)
@@ -301,7 +197,7 @@ def test_a_storm_leaves_a_trickle_that_recovers_by_itself() -> None:
 
 
 def test_a_limit_that_is_not_used_proves_nothing() -> None:
-    way = _Way(SECOND, delay_s=0.02)
+    way = Way(SECOND, delay_s=0.02)
     way.says = lambda now_s: 1.0 if now_s < 0.3 else None
     way.run(1.0)
     way.run(60.0, every_s=0.5)
@@ -311,7 +207,7 @@ def test_a_limit_that_is_not_used_proves_nothing() -> None:
 
 def test_a_service_with_a_lower_limit_is_found_and_kept() -> None:
     """The service allows 12/s where the user allows 20/s: few refusals, most of what is allowed."""
-    way = _Way(SECOND, delay_s=0.02)
+    way = Way(SECOND, delay_s=0.02)
     way.says = lambda there_s: 1.0 if len([m for m in way.counted_s[-30:] if m > there_s - 1.0]) > 12 else None
     way.run(300.0)
 
@@ -321,7 +217,7 @@ def test_a_service_with_a_lower_limit_is_found_and_kept() -> None:
 
 
 def test_the_speed_that_stood_before_a_storm_is_back_within_a_window_of_its_end() -> None:
-    way = _Way(Rate(count=20, window_s=60.0), delay_s=0.2)
+    way = Way(Rate(count=20, window_s=60.0), delay_s=0.2)
     way.run(200.0)
     way.says = lambda there_s: 5.0 if there_s < 500.0 else None
     way.run(500.0)
@@ -334,7 +230,7 @@ def test_the_speed_that_stood_before_a_storm_is_back_within_a_window_of_its_end(
 
 
 def test_one_answer_of_luck_in_a_storm_does_not_teach_that_less_is_allowed() -> None:
-    way = _Way(Rate(count=20, window_s=60.0), delay_s=0.2)
+    way = Way(Rate(count=20, window_s=60.0), delay_s=0.2)
     way.run(200.0)
     way.says = lambda there_s: 5.0 if there_s < 500.0 and len(way.left_s) % 9 else None
     way.run(620.0)
@@ -345,7 +241,7 @@ def test_one_answer_of_luck_in_a_storm_does_not_teach_that_less_is_allowed() -> 
 @pytest.mark.parametrize("seed", range(6))
 def test_a_storm_that_lets_half_through_says_nothing_about_what_stands_after_it(seed: int) -> None:
     dice = Random(seed)
-    way = _Way(Rate(count=60, window_s=60.0), delay_s=0.2, seed=seed)
+    way = Way(Rate(count=60, window_s=60.0), delay_s=0.2, seed=seed)
     way.run(200.0)
     way.says = lambda there_s: 5.0 if there_s < 560.0 and dice.random() < 0.5 else None
     way.run(680.0)
@@ -355,7 +251,7 @@ def test_a_storm_that_lets_half_through_says_nothing_about_what_stands_after_it(
 
 def test_a_limit_far_below_the_ceiling_is_found_too_and_refuses_seldom() -> None:
     """At first it looks like a storm, for it refuses at so many speeds; but below itself it refuses nothing."""
-    way = _Way(Rate(count=64, window_s=60.0), delay_s=0.2)
+    way = Way(Rate(count=64, window_s=60.0), delay_s=0.2)
     way.says = lambda there_s: 1.0 if len([m for m in way.counted_s[-10:] if m > there_s - 60.0]) > 5 else None
     way.run(1800.0)
     learning = len(way.left_s)
@@ -396,7 +292,7 @@ MINUTE_RATES = [Rate(count=count, window_s=60.0) for count in (1, 7, 30, 60)]
 
 @given(st.lists(st.tuples(st.sampled_from(MINUTE_RATES), st.floats(1.0, 150.0)), min_size=2, max_size=6))
 def test_no_window_that_ends_after_a_cut_holds_more_than_the_lower_rate(turns: list[tuple[Rate, float]]) -> None:
-    way = _Way(turns[0][0])
+    way = Way(turns[0][0])
     for rate, for_s in turns:
         way.pacer.set_rate(rate, way.now_s)
         before = len(way.counted_s)
@@ -414,7 +310,7 @@ def test_no_window_that_ends_after_a_cut_holds_more_than_the_lower_rate(turns: l
 def test_after_any_change_no_window_of_the_service_holds_more_than_the_new_limit_and_what_was_under_way(
     turns: list[tuple[Rate, float, int]], delay_s: float, seed: int
 ) -> None:
-    way = _Way(turns[0][0], seed=seed, delay_s=delay_s)
+    way = Way(turns[0][0], seed=seed, delay_s=delay_s)
     for rate, for_s, refuse in turns:
         way.pacer.set_rate(rate, way.now_s)
         changed_s, under_way = way.now_s, way.pacer.statistics().unanswered
@@ -422,12 +318,12 @@ def test_after_any_change_no_window_of_the_service_holds_more_than_the_new_limit
         way.says = lambda _, share=share: 0.5 if way.dice.random() < share else None  # type: ignore[misc]
         way.run(way.now_s + for_s)
         counted_s = [moment_s for moment_s in way.counted_s if changed_s <= moment_s <= way.now_s]
-        assert _most_in_a_window(counted_s, rate.window_s) <= max(rate.count, under_way)
+        assert most_in_a_window(counted_s, rate.window_s) <= max(rate.count, under_way)
         assert 0.0 < way.pacer.per_s <= rate.per_second
 
 
 def test_a_higher_rate_is_the_speed_at_once_where_nothing_was_refused() -> None:
-    way = _Way(Rate(count=30, window_s=60.0))
+    way = Way(Rate(count=30, window_s=60.0))
     way.run(120.0)
     way.pacer.set_rate(Rate(count=120, window_s=60.0), way.now_s)
     before = len(way.left_s)
@@ -438,7 +334,7 @@ def test_a_higher_rate_is_the_speed_at_once_where_nothing_was_refused() -> None:
 
 
 def test_a_higher_rate_has_nothing_to_catch_up_of_the_slower_time() -> None:
-    way = _Way(Rate(count=6, window_s=60.0))
+    way = Way(Rate(count=6, window_s=60.0))
     way.run(29.0)
     way.pacer.set_rate(Rate(count=60, window_s=60.0), way.now_s)
     way.run(60.0)
@@ -447,7 +343,7 @@ def test_a_higher_rate_has_nothing_to_catch_up_of_the_slower_time() -> None:
 
 
 def test_a_cut_waits_until_the_last_window_fits_it_and_then_keeps_even_spacing() -> None:
-    way = _Way(Rate(count=60, window_s=60.0))
+    way = Way(Rate(count=60, window_s=60.0))
     way.run(120.0)
     way.pacer.set_rate(Rate(count=30, window_s=60.0), way.now_s)
     before = len(way.left_s)
