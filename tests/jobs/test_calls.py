@@ -47,6 +47,10 @@ def test_a_try_that_was_refused_is_followed_by_a_smaller_one_until_what_is_allow
     assert kept[-1] >= 101.0
 
 
+def test_the_least_try_is_one_call() -> None:
+    assert 301.0 in tried_per_s(300, lambda _: 301, until_s=200.0)
+
+
 def test_what_is_allowed_is_all_that_is_kept_to_however_often_more_is_tried() -> None:
     kept = tried_per_s(60, lambda _: 60, until_s=600.0)
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from jobs.leasing import LeasedPacer
 from jobs.rates import Rate
 from tests.jobs.pacing_way import Way, most_in_a_window
 
@@ -35,12 +36,8 @@ def test_a_limit_that_is_gone_is_outgrown_however_far_the_service_is(rate: Rate,
 @pytest.mark.parametrize("hangs_s", [10.0, 30.0, 60.0])
 def test_what_hangs_and_breaks_is_no_use_of_a_window_that_more_may_be_tried_after(hangs_s: float) -> None:
     way = Way(Rate(count=50, window_s=1.0))
-    way.run(0.5)
-    way.now_s = way.pacer.due_s(way.now_s)
-    shown = Rate(count=20, window_s=1.0)
-    way.pacer.refused(way.pacer.leave(way.now_s), way.now_s, wait_s=1.0, reason="HTTP 429", went=shown)
-    way.run(way.now_s + 1.5)
-    found_per_s, began_s = way.pacer.per_s, way.now_s
+    found_per_s = _found(way)
+    began_s = way.now_s
     flying = deque[tuple[float, int]]()
     while way.now_s < began_s + 600.0:
         answer_s = flying[0][0] if flying else float("inf")
@@ -51,6 +48,40 @@ def test_what_hangs_and_breaks_is_no_use_of_a_window_that_more_may_be_tried_afte
             flying.append((way.now_s + hangs_s, way.pacer.leave(way.now_s)))
 
     assert way.pacer.per_s <= found_per_s < 30.0
+
+
+def _found(way: Way) -> float:
+    """Twenty a second of fifty were shown; gives the speed that is kept to."""
+    way.run(0.5)
+    way.now_s = way.pacer.due_s(way.now_s)
+    way.pacer.refused(way.pacer.leave(way.now_s), way.now_s, wait_s=1.0, reason="HTTP 429", went=SECOND)
+    way.run(way.now_s + 1.5)
+    return way.pacer.per_s
+
+
+def test_one_answer_that_hung_does_not_make_a_trickle_look_like_a_full_window() -> None:
+    way = Way(Rate(count=50, window_s=1.0))
+    found_per_s = _found(way)
+    way.now_s = max(way.now_s, way.pacer.due_s(way.now_s))
+    token = way.pacer.leave(way.now_s)
+    way.now_s += 120.0
+    way.pacer.answered(token, way.now_s)
+    way.run(way.now_s + 60.0, every_s=1 / 3)
+
+    assert way.pacer.per_s == found_per_s
+
+
+def test_slots_on_their_way_to_another_worker_do_not_make_a_trickle_look_like_a_full_window() -> None:
+    way, minute = Way(SECOND), 60.0
+    way.pacer = pacer = LeasedPacer("creates", Rate(count=60, window_s=minute))
+    pacer.lease(Rate(count=40, window_s=minute), 0.0, fair_per_s=40 / minute, until_s=1e9)
+    pacer.follow(0.5, 0.5, 0.0)
+    found_per_s = pacer.per_s
+    pacer.lease(Rate(count=5, window_s=minute), 0.0, fair_per_s=40 / minute, until_s=1e9)
+    way.run(4 * minute, every_s=15.0)
+
+    assert len(way.left_s) > 5, "all that the slots allow"
+    assert pacer.per_s == found_per_s
 
 
 def test_a_second_that_was_shown_is_kept_to_after_refusals_that_were_about_another_limit() -> None:
